@@ -1,0 +1,32 @@
+default_scope = 'mmseg'
+custom_imports = dict(imports=['mapsage_mmseg'], allow_failed_imports=False)
+env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl'))
+randomness = dict(seed=0)
+experiments = 'experiments'  # where run directories and trained teachers are kept
+
+default_hooks = dict(  # by name, so that a config or --cfg-options can reach each, or set it to None
+    timer=dict(type='IterTimerHook'),
+    logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
+    param_scheduler=dict(type='ParamSchedulerHook'),
+    checkpoint=dict(type='RunCheckpointHook', interval=1, max_keep_ckpts=1, save_best='mIoU', rule='greater'),
+    sampler_seed=dict(type='DistSamplerSeedHook'),
+    seed=dict(type='SeedHook'),
+    record=dict(type='RecordHook'),
+    scalars=dict(type='ScalarHook', interval=10),
+    panels=dict(type='PanelHook', images=4, interval=5),
+    progress=dict(type='ProgressHook'))
+log_processor = dict(window_size=50, by_epoch=True)
+log_level = 'INFO'
+vis_backends = [dict(type='RunTensorboardBackend')]
+visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
+
+val_evaluator = [
+    dict(type='ClassIoU'),
+    dict(type='TaskLoss'),
+    dict(type='BoundaryF1'),
+    dict(type='TeacherAgreement'),
+    dict(type='ClassIoU', key='teacher_pred_sem_seg', prefix='teacher'),
+]
+test_evaluator = val_evaluator
+load_from = None
+resume = False

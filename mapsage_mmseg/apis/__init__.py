@@ -1,0 +1,1 @@
+"""One module a tool: what tools/*.py call."""

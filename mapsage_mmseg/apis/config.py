@@ -1,0 +1,55 @@
+"""Finding and reading configs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ..errors import InputError
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def configs_dir() -> Path:
+    """The package's own configs: in its checkout, or as an installed wheel carries them."""
+    for folder in (PACKAGE.parent / 'configs', PACKAGE / '.mim' / 'configs'):
+        if (folder / '_base_' / 'default_runtime.py').is_file():
+            return folder
+    raise InputError(f'the configs of mapsage_mmseg were not found beside {PACKAGE}; install with: pip install . (not -e)')
+
+
+def load_config(path: str | Path) -> Config:
+    """Reads a config.
+
+    Raises:
+        InputError: It is missing, is no Python, or names what does not exist.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f'config {path} does not exist')
+    try:
+        return Config.fromfile(str(path))
+    except InputError:
+        raise
+    except (SyntaxError, OSError, KeyError, AttributeError, TypeError, ValueError, NameError, ImportError) as error:
+        raise InputError(f'config {path} cannot be read: {type(error).__name__}: {str(error).splitlines()[0]}') from error
+
+
+def override(config: Config, pairs: Sequence[str]) -> None:
+    """Applies ``--cfg-options key=value ...``.
+
+    Raises:
+        InputError: A pair without an equals sign, or a key that leads nowhere.
+    """
+    from mmengine.config import DictAction
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition('=')
+        if not equals or not key:
+            raise InputError(f'--cfg-options {pair}: must read key=value, as in optim_wrapper.optimizer.lr=2e-4')
+        options[key] = DictAction._parse_iterable(value)
+    try:
+        config.merge_from_dict(options)
+    except (KeyError, TypeError, AssertionError, IndexError) as error:
+        raise InputError(f'--cfg-options {" ".join(pairs)}: {str(error).splitlines()[0]}') from error

@@ -1,0 +1,70 @@
+"""Putting a folder of the user's own tiles in the place of a config's data."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import print_log
+
+from ..datasets import check_folder, read_dataset_yaml
+from ..errors import InputError
+from .config import configs_dir, load_config
+
+RECIPE = 'teacher_tiles.py'
+
+
+def apply_data_root(config: Config, data_root: str, check: bool = True) -> None:
+    """Changes a config in place: data sets, class counts and the teacher's recipe follow from the folder.
+
+    Args:
+        config: Any config of this package.
+        data_root: Folder with ``img_dir``, ``ann_dir`` and ``dataset.yaml``.
+        check: Read every file first; see :func:`~mapsage_mmseg.datasets.check_folder`.
+
+    Raises:
+        InputError: As ``read_dataset_yaml`` and ``check_folder``.
+    """
+    root = Path(data_root).expanduser()
+    if not root.is_dir():
+        raise InputError(f'--data-root {data_root}: no such folder; it must hold img_dir, ann_dir and dataset.yaml')
+    spec = read_dataset_yaml(root)
+    if check:
+        check_folder(root, spec)
+    folder = load_config(configs_dir() / '_base_' / 'datasets' / 'folder.py')
+    for split in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        dataset = folder[split].dataset
+        dataset.data_root = str(root.resolve())
+        config[split].dataset = dataset
+    config.crop_size = folder.crop_size
+    set_classes(config, len(spec.classes))
+    if config.get('teacher_recipe'):
+        use_recipe(config, RECIPE)
+
+
+def set_classes(config: Config, classes: int) -> None:
+    """Gives every head in the config that many classes; one dotted key would reach a single head."""
+    for node in _dicts(config._cfg_dict):
+        if 'num_classes' in node:
+            node['num_classes'] = classes
+
+
+def use_recipe(config: Config, name: str) -> None:
+    """Makes a config distil from the teacher of another recipe."""
+    recipe = load_config(configs_dir() / 'distill' / name)
+    classes = config.model.architecture.decode_head.num_classes
+    set_classes(recipe, classes)
+    config.teacher_recipe = name
+    config.model.teacher = recipe.model
+    print_log(f'Teacher: recipe {name}, the one for real tiles (stem {recipe.model.backbone.stem.type}); the built-in data '
+              'has one that needs no pretrained weights', 'current')
+
+
+def _dicts(node: Any) -> Iterator[ConfigDict]:
+    if isinstance(node, dict):
+        yield node
+        for value in node.values():
+            yield from _dicts(value)
+    elif isinstance(node, list | tuple):
+        for value in node:
+            yield from _dicts(value)

@@ -1,0 +1,35 @@
+"""Run directories: how they are named, and which is the newest."""
+
+import time
+from pathlib import Path
+
+from ..errors import InputError
+from ..evaluation.record import read_record
+
+
+def new_run_dir(root: str | Path, experiment: str) -> Path:
+    """Makes ``<root>/<experiment>_YYYYmmdd_HHMMSS``; a second one in the same second waits for the next."""
+    while True:
+        path = Path(root) / f'{experiment}_{time.strftime("%Y%m%d_%H%M%S")}'
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            time.sleep(1.0 - time.time() % 1.0)
+        except OSError as error:
+            raise InputError(f'{path} cannot be made: {error.strerror}; choose another place with --work-dir') from error
+        else:
+            return path
+
+
+def newest_run(root: str | Path, experiment: str) -> Path:
+    """The newest run directory of an experiment that has a checkpoint.
+
+    Raises:
+        InputError: There is none.
+    """
+    found = [path.parent for path in Path(root).glob(f'{experiment}_*/last_checkpoint')
+             if (read_record(path.parent / 'result.json') or {}).get('experiment') == experiment]
+    if not found:
+        raise InputError(f'--resume: no run of {experiment!r} with a checkpoint lies under {root}/; start one without --resume, '
+                         'or name its directory with --work-dir')
+    return max(found, key=lambda path: path.name)

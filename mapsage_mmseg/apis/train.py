@@ -1,0 +1,149 @@
+"""The training tool: one command from a config, and a folder of tiles if there is one, to a finished run."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.dist import master_only
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from ..engine import teachers
+from ..engine.hooks import ProgressHook, RecordHook
+from ..errors import InputError
+from .config import load_config, override
+from .data_root import apply_data_root
+from .runs import new_run_dir, newest_run
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments: those of MMSegmentation's own tool, and ours."""
+    parser = argparse.ArgumentParser(description='Train a student, its teacher, or its control.', allow_abbrev=False)
+    parser.add_argument('config', help='a config, such as configs/distill/improved.py')
+    parser.add_argument('--work-dir', help='where the run goes; default: experiments/<experiment>_<time>')
+    parser.add_argument('--resume', action='store_true',
+                        help='go on with the newest run of this experiment, or with the one that --work-dir names')
+    parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
+    parser.add_argument('--data-root', metavar='PATH', help='train on this folder: img_dir, ann_dir and dataset.yaml')
+    parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
+    parser.add_argument('--seed', type=int, help='seed of weights, order, augmentation and dropout')
+    parser.add_argument('--retrain-teacher', action='store_true', help='train the teacher anew even where it exists')
+    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Trains what the arguments say."""
+    arguments = parser().parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
+    config = prepare(arguments)
+    if is_distillation(config):
+        ensure_teacher(config, arguments)
+    place(config, arguments)
+    train(config)
+
+
+def is_distillation(config: Config) -> bool:
+    """Whether a config has a teacher."""
+    return config.model.get('type') == 'MultiLevelDistill'
+
+
+def prepare(arguments: argparse.Namespace) -> Config:
+    """Reads the config and applies the arguments that change it."""
+    config = load_config(arguments.config)
+    if 'model' not in config or 'train_cfg' not in config:
+        raise InputError(f'config {arguments.config} trains nothing: it has no model or no train_cfg')
+    if arguments.data_root:
+        apply_data_root(config, arguments.data_root, check=not arguments.skip_data_check)
+    override(config, arguments.cfg_options)
+    config.launcher = arguments.launcher
+    if arguments.seed is not None:
+        if arguments.seed < 0:
+            raise InputError(f'--seed {arguments.seed} must be a whole number from 0')
+        config.randomness = dict(seed=arguments.seed)
+    if arguments.amp:
+        config.optim_wrapper.type = 'AmpOptimWrapper'
+        config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    return config
+
+
+def place(config: Config, arguments: argparse.Namespace) -> None:
+    """Gives the run its directory, a new one or the one to go on with."""
+    experiment = config.get('experiment') or Path(arguments.config).stem
+    config.experiment = experiment
+    root = config.get('experiments', 'experiments')
+    if arguments.resume:
+        folder = Path(arguments.work_dir) if arguments.work_dir else newest_run(root, experiment)
+        if not (folder / 'last_checkpoint').is_file():
+            raise InputError(f'--resume: {folder} holds no checkpoint to go on from')
+        config.resume = True
+    else:
+        folder = Path(arguments.work_dir) if arguments.work_dir else new_run_dir(root, experiment)
+    config.work_dir = str(folder)
+
+
+def train(config: Config) -> Runner:
+    """Runs a config that has its work_dir; its record says so where it fails."""
+    runner = Runner.from_cfg(config)
+    dump(runner)
+    try:
+        runner.train()
+    except BaseException as error:
+        for hook in runner.hooks:
+            if isinstance(hook, RecordHook):
+                hook.fail('interrupted' if isinstance(error, KeyboardInterrupt) else 'failed')
+            if isinstance(hook, ProgressHook):
+                hook.stop()
+        raise
+    if config.get('experiment') == 'teacher':
+        publish_teacher(runner)
+    print_log(f'Run directory: {runner.work_dir}', 'current')
+    return runner
+
+
+@master_only
+def dump(runner: Runner) -> None:
+    """Writes the full, resolved config to ``<work_dir>/config.py``."""
+    runner.cfg.dump(str(Path(runner.work_dir) / 'config.py'))
+
+
+def ensure_teacher(config: Config, arguments: argparse.Namespace) -> None:
+    """Trains the teacher of ``teacher_ckpt='auto'`` where it is missing, and puts its path into the config."""
+    if config.model.teacher_ckpt != 'auto':
+        return
+    recipe = teacher_config(config, arguments)
+    path = teachers.store(config.get('experiments', 'experiments'), teachers.content_key(recipe))
+    if path.is_file() and not arguments.retrain_teacher:
+        print_log(f'Teacher: found {path}, trained by {recipe.filename} on the same data', 'current')
+    else:
+        print_log(f'Teacher: training it first, by {recipe.filename}; it is kept in {path}', 'current')
+        recipe.work_dir = str(new_run_dir(config.get('experiments', 'experiments'), 'teacher'))
+        train(recipe)
+    config.model.teacher_ckpt = str(path)
+
+
+def teacher_config(config: Config, arguments: argparse.Namespace) -> Config:
+    """The teacher's recipe, on the data of this run."""
+    recipe = teachers.load_recipe(config)
+    if arguments.data_root:
+        apply_data_root(recipe, arguments.data_root, check=False)
+    recipe.experiments = config.get('experiments', 'experiments')
+    recipe.launcher = config.launcher
+    return recipe
+
+
+@master_only
+def publish_teacher(runner: Runner) -> None:
+    """Keeps the best checkpoint of a teacher's run where distillations look for it."""
+    best = runner.message_hub.get_info('best_ckpt')
+    weights, _ = teachers.read_teacher(best)
+    key = teachers.content_key(runner.cfg)
+    meta = dict(mIoU=float(runner.message_hub.get_info('best_score')), data_key=teachers.data_key(runner.cfg), key=key,
+                classes=list(runner.train_dataloader.dataset.metainfo['classes']), run=runner.work_dir)
+    path = teachers.publish(teachers.store(runner.cfg.get('experiments', 'experiments'), key), weights, meta)
+    print_log(f'Teacher: mIoU {meta["mIoU"]:.2f}, kept in {path}', 'current')

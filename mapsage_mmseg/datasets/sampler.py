@@ -1,0 +1,143 @@
+"""The order of the training samples, and the index that carries an epoch's number into the workers."""
+
+import math
+from collections.abc import Iterator, Sized
+from typing import Any
+
+import numpy as np
+from mmengine.dist import get_dist_info, sync_random_seed
+from mmseg.registry import DATA_SAMPLERS
+from torch.utils.data import Sampler
+
+from ..errors import InputError
+
+
+class DrawIndex(int):
+    """A dataset index that knows for which draw it stands.
+
+    The sampler runs in the main process and the transforms run in the workers, which persist over epochs: the index is
+    the one thing that travels from here to there with every sample.
+
+    Subtraction and remainder keep what the index carries, because MMEngine's ``ConcatDataset`` and ``RepeatDataset``
+    find the index inside their parts by them.
+
+    Attributes:
+        seed: The sampler's seed.
+        epoch: The epoch that this sample belongs to, from 0.
+        drawn: The index as the sampler drew it. Differs from the value inside a wrapped dataset only.
+    """
+
+    seed: int
+    epoch: int
+    drawn: int
+
+    def __new__(cls, index: int, seed: int, epoch: int, drawn: int | None = None) -> 'DrawIndex':
+        self = super().__new__(cls, index)
+        self.seed = seed
+        self.epoch = epoch
+        self.drawn = int(index) if drawn is None else drawn
+        return self
+
+    def _moved(self, index: int) -> 'DrawIndex':
+        return DrawIndex(index, self.seed, self.epoch, self.drawn)
+
+    def __sub__(self, other: int) -> 'DrawIndex':
+        return self._moved(int(self) - int(other))
+
+    def __mod__(self, other: int) -> 'DrawIndex':
+        return self._moved(int(self) % int(other))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DrawIndex, (int(self), self.seed, self.epoch, self.drawn)
+
+
+@DATA_SAMPLERS.register_module()
+class SeededSampler(Sampler):
+    """Yields :class:`DrawIndex`; the order of an epoch follows from (seed, epoch) alone.
+
+    A resumed run therefore sees the order of the run that was cut off, and :meth:`skip` passes over what that one
+    consumed without loading it.
+
+    Args:
+        dataset: The dataset.
+        shuffle: Whether every epoch has a permutation of its own. Otherwise the dataset's order.
+        seed: The same in every process; MMEngine's Runner passes its own. None: one that all processes agree on, which
+            a later run cannot know.
+        infinite: Goes from epoch to epoch without an end, for iteration-based loops.
+        round_up: Repeats samples until each rank has as many as every other.
+
+    Raises:
+        InputError: The dataset is empty, or the seed is negative.
+    """
+
+    def __init__(self,
+                 dataset: Sized,
+                 shuffle: bool = True,
+                 seed: int | None = None,
+                 infinite: bool = False,
+                 round_up: bool = True) -> None:
+        if len(dataset) == 0:
+            raise InputError(f'sampler: dataset {type(dataset).__name__} is empty; it needs at least one sample')
+        if seed is not None and seed < 0:
+            raise InputError(f'sampler: seed={seed} is negative; a seed is 0 or more')
+        self.rank, self.world_size = get_dist_info()
+        self.dataset = dataset
+        self.shuffle = shuffle
+        self.seed = int(sync_random_seed() if seed is None else seed)
+        self.infinite = infinite
+        self.round_up = round_up
+        self.epoch = 0
+        self._skipped = 0
+        share = len(dataset) / self.world_size if round_up else (len(dataset) - self.rank) / self.world_size
+        self.num_samples = max(0, math.ceil(share))
+        if infinite and self.num_samples == 0:
+            raise InputError(f'sampler: {len(dataset)} samples leave rank {self.rank} of {self.world_size} with none; '
+                             'infinite=True needs round_up=True here')
+
+    def __len__(self) -> int:
+        """The number of samples of this rank in one epoch."""
+        return self.num_samples
+
+    def set_epoch(self, epoch: int) -> None:
+        """Sets the epoch with which the next iteration begins. MMEngine calls it before every training epoch."""
+        self.epoch = epoch
+
+    def skip(self, samples: int) -> None:
+        """Makes the next iteration, and only that one, begin after so many of this rank's samples.
+
+        Args:
+            samples: Samples, not batches. With ``infinite`` any number: whole epochs are passed over undrawn.
+
+        Raises:
+            ValueError: Negative, or more than an epoch has where the sampler is finite.
+        """
+        if samples < 0 or (not self.infinite and samples > self.num_samples):
+            bound = 'or more' if self.infinite else f'to {self.num_samples}, the samples of one epoch'
+            raise ValueError(f'skip({samples}): expected 0 {bound}')
+        self._skipped = samples
+
+    def __iter__(self) -> Iterator[DrawIndex]:
+        # No generator: epoch and skip are taken when the iterator is made, so setting them for the next one is safe.
+        epochs, offset = divmod(self._skipped, self.num_samples) if self.infinite else (0, self._skipped)
+        self._skipped = 0
+        return self._samples(self.epoch + epochs, offset)
+
+    def _samples(self, epoch: int, offset: int) -> Iterator[DrawIndex]:
+        while True:
+            for index in self._order(epoch)[offset:].tolist():
+                yield DrawIndex(index, self.seed, epoch)
+            if not self.infinite:
+                return
+            epoch, offset = epoch + 1, 0
+
+    def _order(self, epoch: int) -> np.ndarray:
+        """This rank's indices of one epoch, in order."""
+        count = len(self.dataset)
+        order = np.arange(count)
+        if self.shuffle:
+            # Raw words, because numpy promises that they stay the same in later versions, unlike Generator's methods.
+            words = np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(epoch, ))).random_raw(count)
+            order = np.argsort(words, kind='stable')
+        if self.round_up:
+            order = np.resize(order, self.num_samples * self.world_size)
+        return order[self.rank::self.world_size]

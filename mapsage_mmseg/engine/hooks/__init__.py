@@ -1,0 +1,12 @@
+from .checkpoint_hook import RunCheckpointHook
+from .panel_hook import PanelHook
+from .phase_aware_hook import PhaseAwareHook
+from .progress_hook import ProgressHook
+from .record_hook import RecordHook
+from .scalar_hook import ScalarHook
+from .seed_hook import SeedHook
+from .teacher_hook import TeacherHook
+from .temperature_hook import TemperatureHook
+
+__all__ = ['PanelHook', 'PhaseAwareHook', 'ProgressHook', 'RecordHook', 'RunCheckpointHook', 'ScalarHook', 'SeedHook',
+           'TeacherHook', 'TemperatureHook']

@@ -1,0 +1,48 @@
+"""Checkpoints in the run's own folder, and a resume that refuses what does not fit."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import CheckpointHook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from ...errors import InputError
+
+
+@HOOKS.register_module()
+class RunCheckpointHook(CheckpointHook):
+    """MMEngine's hook, writing into ``<work_dir>/checkpoints`` (its ``out_dir`` appends the run's name).
+
+    Resuming fails on any missing or unexpected key; MMEngine only warns, and trains on with random weights.
+
+    Args:
+        kwargs: As for MMEngine's ``CheckpointHook``, without ``out_dir``.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        if 'out_dir' in kwargs:
+            raise InputError('RunCheckpointHook writes into <work_dir>/checkpoints; leave default_hooks.checkpoint.out_dir out')
+        super().__init__(**kwargs)
+
+    def before_train(self, runner: Runner) -> None:
+        self.out_dir = None  # type: ignore[assignment]
+        super().before_train(runner)
+        folder = Path(runner.work_dir) / 'checkpoints'
+        folder.mkdir(parents=True, exist_ok=True)
+        self.out_dir = str(folder)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if not runner._resume:
+            return
+        for key in ('state_dict', 'optimizer', 'message_hub'):
+            if key not in checkpoint:
+                raise InputError(f'--resume: the checkpoint has no {key!r}, so training cannot go on from it; it may be a '
+                                 'published one. Start a new run with load_from instead')
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        mine, its = set(model.state_dict()), set(checkpoint['state_dict'])
+        if mine != its:
+            missing, unexpected = sorted(mine - its), sorted(its - mine)
+            raise InputError(f'--resume: the checkpoint is of another model: {len(missing)} keys missing ({", ".join(missing[:3])}'
+                             f'), {len(unexpected)} unexpected ({", ".join(unexpected[:3])}); resume with the config it came from')

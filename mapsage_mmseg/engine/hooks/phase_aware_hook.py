@@ -1,0 +1,63 @@
+"""Sets the weights of the loss terms, phase by phase."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from ...errors import InputError
+from ...schedules import PhaseSchedule
+from ..clock import read_clock
+
+
+@HOOKS.register_module()
+class PhaseAwareHook(Hook):
+    """weights = schedule(clock); set them; log them.
+
+    It reads the clock before every iteration, so it works under epoch and iteration loops alike and needs no state to resume.
+
+    Args:
+        phases: As for :class:`~mapsage_mmseg.schedules.PhaseSchedule`.
+        iters_per_epoch: What an epoch is under an iteration loop.
+
+    Raises:
+        InputError: For phases that overlap, leave a gap, or name a term that the model does not have.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(self, phases: Sequence[Mapping[str, Any]], iters_per_epoch: int | None = None) -> None:
+        self.schedule = PhaseSchedule(phases)
+        self.iters_per_epoch = iters_per_epoch
+        self._current: int | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        model = _unwrap(runner)
+        if not hasattr(model, 'set_loss_weights'):
+            raise InputError(f'PhaseAwareHook needs a model with named terms, MultiLevelDistill; this is {type(model).__name__}')
+        for phase in self.schedule.phases:
+            model.set_loss_weights(phase.weights)
+        self._current = None
+        self.before_train_iter(runner, 0)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        index = self.schedule.index(read_clock(runner, self.iters_per_epoch))
+        if index == self._current:
+            return
+        phase = self.schedule.phases[index]
+        model = _unwrap(runner)
+        model.set_loss_weights(phase.weights)
+        terms = ('task', *model.distiller.levels)
+        runner.message_hub.update_info('distill/phase', dict(index=index + 1, name=phase.name))
+        runner.message_hub.update_info('distill/weights', {term: model.loss_weights.get(term, 0.0) for term in terms})
+        weights = ', '.join(f'{term} {model.loss_weights.get(term, 0.0):g}' for term in terms)
+        runner.logger.info(f'Phase {index + 1} of {len(self.schedule.phases)} ({phase.name}) from iteration {runner.iter + 1}: '
+                           f'{weights}')
+        self._current = index
+
+
+def _unwrap(runner: Runner) -> Any:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model

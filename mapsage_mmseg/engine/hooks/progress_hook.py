@@ -1,0 +1,94 @@
+"""A progress bar on a terminal, plain log lines elsewhere."""
+
+import logging
+from typing import Any
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ..clock import read_clock
+from .scalar_hook import TITLES
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """Shows phase, epoch, losses, temperature and time left, and a line for every validation.
+
+    Where standard error is no terminal it keeps still, and MMEngine's log lines tell the same.
+
+    Args:
+        interval: Iterations between two readings of the losses.
+    """
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, interval: int = 10) -> None:
+        self.interval = interval
+        self._progress: Progress | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        console = Console(stderr=True)
+        if not (console.is_terminal and is_main_process()):
+            return
+        self._quiet = [(handler, handler.level) for handler in runner.logger.handlers
+                       if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)]
+        for handler, _ in self._quiet:
+            handler.setLevel(logging.WARNING)  # the log file still gets everything
+        self._progress = Progress(TextColumn('{task.description}'), BarColumn(bar_width=None), MofNCompleteColumn(),
+                                  TextColumn('{task.fields[status]}'), TimeElapsedColumn(), TextColumn('left'),
+                                  TimeRemainingColumn(), console=console)
+        self._task = self._progress.add_task('training', total=runner.max_iters, completed=runner.iter, status='')
+        self._progress.start()
+        self._progress.console.print(f'Run directory: {runner.work_dir}')
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
+        if self._progress is None:
+            return
+        self._progress.advance(self._task)
+        if self.every_n_train_iters(runner, self.interval) or batch_idx == 0:
+            self._progress.update(self._task, description=self._where(runner), status=self._losses(runner, outputs or {}))
+
+    @staticmethod
+    def _where(runner: Runner) -> str:
+        clock = read_clock(runner)
+        phase = runner.message_hub.runtime_info.get('distill/phase')
+        name = f'{phase["name"]} · ' if phase else ''
+        if clock.iters_per_epoch:
+            return f'{name}epoch {clock.epoch + 1}/{round(clock.max_epochs)}'
+        return f'{name}iteration {clock.iter + 1}/{clock.max_iters}'
+
+    @staticmethod
+    def _losses(runner: Runner, outputs: dict) -> str:
+        hub = runner.message_hub.runtime_info
+        shown = {key: value for key, value in outputs.items() if key in {'loss', 'task', *hub.get('distill/weights', {})}}
+        parts = [f'{TITLES.get(key, key).lower()} {float(value):.3f}' for key, value in shown.items()]
+        if 'distill/temperature' in hub and len(shown) > 2:
+            parts.append(f'T {hub["distill/temperature"]:.2f}')
+        return '  '.join(parts)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        if self._progress is None or not metrics:
+            return
+        parts = [f'{name} {metrics[key]:.{digits}f}' for key, name, digits in
+                 (('task_loss', 'task loss', 4), ('mIoU', 'mIoU', 2), ('teacher_agreement', 'agreement', 1)) if key in metrics]
+        self._progress.console.print(f'{self._where_done(runner)}: validation {", ".join(parts)}')
+
+    @staticmethod
+    def _where_done(runner: Runner) -> str:
+        clock = read_clock(runner)
+        return f'epoch {clock.epoch}' if clock.iters_per_epoch else f'iteration {clock.iter}'
+
+    def after_train(self, runner: Runner) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Gives the terminal back."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+            for handler, level in self._quiet:
+                handler.setLevel(level)

@@ -1,0 +1,114 @@
+"""Writes what a run did to ``result.json``, epoch by epoch."""
+
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmseg.registry import HOOKS
+
+from ...evaluation.record import read_record, summarise, write_record
+from ..clock import read_clock
+from .run_facts import run_facts
+
+
+@HOOKS.register_module()
+class RecordHook(Hook):
+    """Keeps the run's record: what ran, the terms of every epoch, and how it ended.
+
+    One entry an epoch, or one a validation under an iteration loop. Values stay on the device until an entry is made, so a
+    step waits for nothing. A checkpoint from mid-epoch carries the epoch's values so far.
+
+    Args:
+        iters_per_epoch: What an epoch is under an iteration loop; None there counts validations.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, iters_per_epoch: int | None = None) -> None:
+        self.iters_per_epoch = iters_per_epoch
+        self._steps: dict[str, list] = defaultdict(list)
+        self._seconds = 0.0
+        self._record: dict[str, Any] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        self._path = Path(runner.work_dir) / 'result.json'
+        self._record = run_facts(runner)
+        previous = read_record(self._path) if runner.iter else None
+        if previous is not None:
+            self._record['epochs'] = [entry for entry in previous.get('epochs', []) if entry['iter'] <= runner.iter]
+        self._write()
+        self._started = time.perf_counter()
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
+        for key, value in (outputs or {}).items():
+            self._steps[key].append(value.detach() if isinstance(value, torch.Tensor) else torch.tensor(float(value)))
+        if 'train/grad_norm' in runner.message_hub.log_scalars:
+            self._steps['grad_norm'].append(torch.tensor(float(runner.message_hub.get_scalar('train/grad_norm').current())))
+
+    def after_train_epoch(self, runner: Runner, metrics: Any = None) -> None:
+        if isinstance(runner.train_loop, EpochBasedTrainLoop):
+            self._close_entry(runner, runner.epoch + 1)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        if not self._record:  # a validation outside training
+            return
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop) and self._steps:
+            self._close_entry(runner, len(self._record['epochs']) + 1)
+        if self._record['epochs']:
+            self._record['epochs'][-1]['val'] = val_entry(metrics or {})
+        self._write()
+        self._started = time.perf_counter()
+
+    def after_train(self, runner: Runner) -> None:
+        done = runner.iter >= runner.max_iters
+        self._record['status'] = 'finished' if done or runner.train_loop.stop_training else 'interrupted'
+        self._write()
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        elapsed = self._seconds + time.perf_counter() - self._started
+        checkpoint['record'] = dict(steps={key: torch.stack([v.cpu() for v in values]) for key, values in self._steps.items()},
+                                    seconds=elapsed)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        saved = checkpoint.get('record')
+        if runner._resume and saved:
+            self._steps = defaultdict(list, {key: list(values.unbind()) for key, values in saved['steps'].items()})
+            self._seconds = saved['seconds'] if saved['steps'] else 0.0
+
+    def fail(self, status: str) -> None:
+        """Marks a run that did not reach its end."""
+        if self._record:
+            self._record['status'] = status
+            self._write()
+
+    def _close_entry(self, runner: Runner, epoch: int) -> None:
+        seconds = self._seconds + time.perf_counter() - self._started
+        steps = {key: torch.stack([v.to('cpu', torch.float64) for v in values]).tolist() for key, values in self._steps.items()}
+        hub = runner.message_hub.runtime_info
+        entry = summarise(steps, weights=hub.get('distill/weights', {'task': 1.0}))
+        phase = hub.get('distill/phase')
+        entry = dict(epoch=epoch, iter=read_clock(runner, self.iters_per_epoch).iter, phase=phase['name'] if phase else None,
+                     temperature=hub.get('distill/temperature'), lr=float(runner.optim_wrapper.get_lr()['lr'][0]), **entry,
+                     val=None, seconds=round(seconds, 3))
+        self._record['teacher'] = hub.get('distill/teacher')
+        self._record['epochs'] = [old for old in self._record['epochs'] if old['epoch'] < epoch] + [entry]
+        self._steps.clear()
+        self._seconds, self._started = 0.0, time.perf_counter()
+        self._write()
+
+    def _write(self) -> None:
+        if is_main_process():
+            write_record(self._path, self._record)
+
+
+def val_entry(metrics: dict[str, float]) -> dict[str, Any]:
+    """The record's form of what the validation metrics returned."""
+    entry: dict[str, Any] = {key: metrics.get(key) for key in ('task_loss', 'mIoU', 'aAcc', 'boundary_f1', 'teacher_agreement')}
+    entry['IoU'] = {key.removeprefix('IoU.'): value for key, value in metrics.items() if key.startswith('IoU.')}
+    entry['teacher_mIoU'] = metrics.get('teacher/mIoU')
+    return entry

@@ -1,0 +1,71 @@
+"""What a record says about a run before its first step."""
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.device import get_device
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from ...evaluation.record import new_record
+from .. import teachers
+
+PACKAGES = ('mapsage_mmseg', 'torch', 'numpy', 'mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmrazor')
+
+
+def run_facts(runner: Runner) -> dict[str, Any]:
+    """A new record of this run."""
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    student = getattr(model, 'student', model)
+    metainfo: Mapping[str, Any] = getattr(runner.train_dataloader.dataset, 'metainfo', {})
+    return new_record(
+        experiment=runner.cfg.get('experiment') or runner.experiment_name,
+        config=str(runner.cfg.filename or ''),
+        git_commit=git_commit(),
+        seed=runner.seed,
+        device=device_name(),
+        versions={'python': platform.python_version(), **{name: found for name in PACKAGES if (found := _version(name))}},
+        classes=list(metainfo.get('classes', ())),
+        dataset=str(metainfo.get('name') or type(runner.train_dataloader.dataset).__name__),
+        data_key=teachers.data_key(runner.cfg),
+        teacher=runner.message_hub.runtime_info.get('distill/teacher'),
+        student_params_m=round(sum(parameter.numel() for parameter in student.parameters()) / 1e6, 3))
+
+
+def git_commit() -> str | None:
+    """Commit of the package's own checkout, with ``+`` behind it where files were changed; None outside a checkout."""
+    folder = Path(__file__).parent
+    try:
+        run = dict(cwd=folder, capture_output=True, text=True, timeout=5, check=True)
+        commit = subprocess.run(['git', 'rev-parse', '--short=12', 'HEAD'], **run).stdout.strip()  # type: ignore[call-overload]
+        dirty = subprocess.run(['git', 'status', '--porcelain', '-uno'], **run).stdout.strip()  # type: ignore[call-overload]
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ('+' if dirty else '')
+
+
+def device_name() -> str:
+    """As a results table would say it."""
+    if get_device() == 'cuda':
+        return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+    return f'cpu, {torch.get_num_threads()} threads, {_cpu_model()}'
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path('/proc/cpuinfo').read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')), platform.machine())
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

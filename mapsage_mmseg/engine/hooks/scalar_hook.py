@@ -1,0 +1,59 @@
+"""Sends a run's curves to the visualizer's backends, TensorBoard among them."""
+
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmseg.registry import HOOKS
+
+from ...errors import InputError
+
+TITLES = dict(loss='Total', task='Task', distill='Distillation', feature='Feature', attention='Attention')
+VALIDATION = dict(mIoU='mIoU', aAcc='aAcc', task_loss='TaskLoss', boundary_f1='BoundaryF1', teacher_agreement='TeacherAgreement')
+
+
+@HOOKS.register_module()
+class ScalarHook(Hook):
+    """Draws ``Loss/*``, ``Share/*``, ``Weight/*``, ``Training/*`` and ``Val/*`` over iterations.
+
+    A level of the user's own is ``Loss/<key>``.
+
+    Args:
+        interval: Iterations between two points; values leave the device only then.
+    """
+
+    priority = 'BELOW_NORMAL'
+
+    def __init__(self, interval: int = 10) -> None:
+        if interval < 1:
+            raise InputError(f'ScalarHook: interval={interval} must be a whole number from 1')
+        self.interval = interval
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
+        last = isinstance(runner.train_loop, EpochBasedTrainLoop) and self.end_of_epoch(runner.train_dataloader, batch_idx)
+        if not (last or self.every_n_train_iters(runner, self.interval)):
+            return
+        hub, step = runner.message_hub.runtime_info, runner.iter + 1
+        values = {key: float(value) for key, value in (outputs or {}).items()
+                  if isinstance(value, torch.Tensor | float) and key in self._terms(hub)}
+        values.setdefault('task', values.get('loss', 0.0))
+        for key, value in values.items():
+            runner.visualizer.add_scalar(f'Loss/{TITLES.get(key, key)}', value, step)
+        for key, weight in hub.get('distill/weights', {'task': 1.0}).items():
+            runner.visualizer.add_scalar(f'Weight/{key}', weight, step)
+            if key in values and values.get('loss'):
+                runner.visualizer.add_scalar(f'Share/{key}', weight * values[key] / values['loss'], step)
+        runner.visualizer.add_scalar('Training/LearningRate', runner.optim_wrapper.get_lr()['lr'][0], step)
+        if 'distill/temperature' in hub:
+            runner.visualizer.add_scalar('Training/Temperature', hub['distill/temperature'], step)
+        runner.visualizer.add_scalar('Training/Phase', hub['distill/phase']['index'] if 'distill/phase' in hub else 1, step)
+
+    @staticmethod
+    def _terms(hub: dict) -> set[str]:
+        return {'loss', 'task', *hub.get('distill/weights', {})}
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        for key, title in VALIDATION.items():
+            if metrics and key in metrics:
+                runner.visualizer.add_scalar(f'Val/{title}', float(metrics[key]), runner.iter)

@@ -1,0 +1,79 @@
+"""Training loops that resume where they stopped."""
+
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
+from mmengine.runner.loops import _InfiniteDataloaderIterator
+from mmseg.registry import LOOPS
+from torch import nn
+from torch.utils.data import DataLoader
+
+from ..errors import InputError
+
+
+def _skip(dataloader: DataLoader, batches: int) -> None:
+    sampler = dataloader.sampler if hasattr(dataloader.sampler, 'skip') else getattr(dataloader.batch_sampler, 'sampler', None)
+    if not hasattr(sampler, 'skip'):
+        raise InputError(f'train_dataloader.sampler={type(sampler).__name__} cannot resume in mid-epoch; use '
+                         "sampler=dict(type='SeededSampler'), or resume a checkpoint from the end of an epoch")
+    sampler.skip(batches * dataloader.batch_size)
+
+
+@LOOPS.register_module()
+class ResumableEpochTrainLoop(EpochBasedTrainLoop):
+    """MMEngine's epoch loop, which resumes a checkpoint from mid-epoch at its next batch (MMEngine repeats the epoch), and
+    first makes up a validation that was due when the run stopped."""
+
+    def run(self) -> nn.Module:
+        self.runner.call_hook('before_train')
+        # A checkpoint by iterations that falls on the end of an epoch still counts it as under way.
+        self._epoch = self._iter // len(self.dataloader)
+        if self._iter and self._iter % len(self.dataloader) == 0:
+            self._validate()
+        while self._epoch < self._max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._validate()
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def _validate(self) -> None:
+        self._decide_current_val_interval()
+        due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
+        if self.runner.val_loop is not None and self._epoch >= self.val_begin and due:
+            self.runner.val_loop.run()
+
+    def run_epoch(self) -> None:
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        done = self._iter - self._epoch * len(self.dataloader)
+        if done:
+            _skip(self.dataloader, done)
+        for idx, data_batch in enumerate(self.dataloader, start=done):
+            self.run_iter(idx, data_batch)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+
+@LOOPS.register_module()
+class ResumableIterTrainLoop(IterBasedTrainLoop):
+    """MMEngine's iteration loop, which resumes without loading what was trained on already, and first makes up a validation
+    that was due when the run stopped. Wants ``sampler=dict(type='SeededSampler', infinite=True)``."""
+
+    def run(self) -> nn.Module:
+        self.runner.call_hook('before_train')
+        self.runner.call_hook('before_train_epoch')
+        if self._iter:
+            _skip(self.dataloader, self._iter)
+            self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
+            self._validate()
+        while self._iter < self._max_iters and not self.stop_training:
+            self.runner.model.train()
+            self.run_iter(next(self.dataloader_iterator))
+            self._validate()
+        self.runner.call_hook('after_train_epoch')
+        self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def _validate(self) -> None:
+        self._decide_current_val_interval()
+        due = self._iter % self.val_interval == 0 or self._iter == self._max_iters
+        if self.runner.val_loop is not None and self._iter >= self.val_begin and due:
+            self.runner.val_loop.run()

@@ -1,0 +1,164 @@
+"""Trained teachers: where they are kept, which one belongs to a run, and whether it deserves the name."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from ..compat import load_checkpoint_file
+from ..datasets import fingerprint, read_dataset_yaml
+from ..errors import InputError
+
+SETTINGS = ('model', 'train_dataloader', 'val_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'randomness')
+
+
+@dataclass(frozen=True)
+class TeacherCard:
+    """What is known of a teacher's file; it stands in the checkpoint's meta.
+
+    Attributes:
+        mIoU: Its recorded validation score in percent, or None.
+        sha256: Of the file.
+        params_m: Parameters in millions.
+        path: Of the file.
+        data: Key of the data that it was trained and scored on, or None.
+    """
+
+    mIoU: float | None  # noqa: N815  (the name of the metric)
+    sha256: str
+    params_m: float
+    path: str
+    data: str | None
+
+    def record(self) -> dict[str, Any]:
+        """As it stands in a run's record."""
+        return {key: value for key, value in asdict(self).items() if key != 'data'}
+
+
+def data_key(config: Config) -> str:
+    """Names the data of a config by its content: the datasets as configured and, for a folder of tiles, its files."""
+    parts: list[Any] = []
+    for split in ('train_dataloader', 'val_dataloader'):
+        dataset = config[split]['dataset']
+        settings = {key: value for key, value in dataset.items() if key not in ('pipeline', 'data_root')}
+        parts.append(settings)
+    root = config.train_dataloader.dataset.get('data_root')
+    if config.train_dataloader.dataset.type == 'FolderLandCover':
+        parts.append(fingerprint(root, read_dataset_yaml(root)))
+    else:
+        parts.append(root)
+    return _digest(parts)
+
+
+def content_key(recipe: Config) -> str:
+    """Names a teacher by what it follows from: its recipe and its data. The same key, the same teacher."""
+    settings = {key: recipe.get(key) for key in SETTINGS}
+    settings = json.loads(json.dumps(settings, default=str))
+    for split in ('train_dataloader', 'val_dataloader'):
+        settings[split]['dataset'].pop('data_root', None)  # a folder that moves is the same data
+        settings[split].pop('num_workers', None)
+        settings[split].pop('persistent_workers', None)
+    return _digest([settings, data_key(recipe)])
+
+
+def _digest(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def store(root: str | Path, key: str) -> Path:
+    """Where the teacher of that key is kept."""
+    return Path(root) / 'teachers' / key / 'teacher.pth'
+
+
+def load_recipe(config: Config) -> Config:
+    """The teacher's own config, which ``teacher_recipe`` names relative to the config's file."""
+    name = config.get('teacher_recipe')
+    if not name:
+        raise InputError("teacher_ckpt='auto' needs teacher_recipe, the config that trains the teacher; or give "
+                         'model.teacher_ckpt the path of a checkpoint')
+    for folder in (Path(config.filename or '.').parent, Path(__file__).parents[2] / 'configs' / 'distill',
+                   Path(__file__).parents[1] / '.mim' / 'configs' / 'distill'):
+        if (folder / name).is_file():
+            return Config.fromfile(str(folder / name))
+    raise InputError(f'teacher_recipe={name!r} was not found beside {config.filename}')
+
+
+def resolve(config: Config, teacher_ckpt: str) -> Path:
+    """The teacher's file: ``teacher_ckpt`` itself, or with ``'auto'`` the one whose key follows from recipe and data.
+
+    Raises:
+        InputError: There is none; the message names the command that makes one.
+    """
+    if teacher_ckpt != 'auto':
+        path = Path(teacher_ckpt).expanduser()
+        if not path.is_file():
+            raise InputError(f'model.teacher_ckpt={teacher_ckpt!r} does not exist; give the path of a teacher\'s checkpoint, '
+                             "or 'auto'")
+        return path
+    recipe = load_recipe(config)
+    path = store(config.get('experiments', 'experiments'), content_key(recipe))
+    if not path.is_file():
+        raise InputError(f'no teacher has been trained for this data yet ({path} does not exist); make one with: '
+                         f'python tools/train.py {recipe.filename}')
+    return path
+
+
+def read_teacher(path: str | Path) -> tuple[dict[str, torch.Tensor], TeacherCard]:
+    """Reads a teacher's checkpoint: its weights, whatever wrapped them, and its card."""
+    checkpoint = load_checkpoint_file(str(path))
+    if not isinstance(checkpoint, Mapping):
+        raise InputError(f'teacher {path} holds {type(checkpoint).__name__}, not a checkpoint with a state_dict')
+    weights = checkpoint.get('state_dict', checkpoint)
+    meta = checkpoint.get('meta') or {}
+    size = sum(tensor.numel() for tensor in weights.values() if isinstance(tensor, torch.Tensor)) / 1e6
+    return weights, TeacherCard(meta.get('mIoU'), _sha256(path), round(size, 3), str(path), meta.get('data_key'))
+
+
+def _sha256(path: str | Path) -> str:
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest() if hasattr(hashlib, 'file_digest') else \
+            hashlib.sha256(file.read()).hexdigest()
+
+
+def publish(path: str | Path, weights: Mapping[str, torch.Tensor], meta: Mapping[str, Any]) -> Path:
+    """Writes a teacher's weights and meta where runs look for them, atomically."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f'.tmp{os.getpid()}')
+    torch.save(dict(state_dict=dict(weights), meta=dict(meta)), aside)
+    os.replace(aside, path)
+    return path
+
+
+def known_control(root: str | Path, data: str) -> tuple[float, str] | None:
+    """Best final mIoU of a student trained alone on the same data, and its record's path; None where there is none."""
+    best: tuple[float, str] | None = None
+    for path in sorted(Path(root).glob('no_distill*/result.json')):
+        try:
+            record = json.loads(path.read_text())
+            if record['dataset'].get('key') != data or record['status'] != 'finished':
+                continue
+            score = record['epochs'][-1]['val']['mIoU']
+        except (OSError, ValueError, KeyError, IndexError, TypeError):
+            continue  # a record that cannot be read is no control
+        if score is not None and (best is None or score > best[0]):
+            best = (score, str(path))
+    return best
+
+
+def doubts(card: TeacherCard, root: str | Path, data: str) -> str | None:
+    """Why a teacher should be refused, or None."""
+    if card.mIoU is None:
+        return (f'teacher {card.path} has no recorded validation mIoU, so nobody knows whether it has anything to teach; '
+                "train it with tools/train.py, or insist with model.teacher_check='warn'")
+    control = known_control(root, data)
+    if control is not None and control[0] > card.mIoU:
+        return (f'teacher {card.path} scored mIoU {card.mIoU:.2f}, below the {control[0]:.2f} of a student trained alone '
+                f"({control[1]}); train a better one, or insist with model.teacher_check='warn'")
+    return None

@@ -1,0 +1,8 @@
+"""Registered metrics, computed on tensors wherever they are."""
+
+from .agreement import TeacherAgreement
+from .boundary_f1 import BoundaryF1
+from .class_iou import ClassIoU
+from .task_loss import TaskLoss
+
+__all__ = ['BoundaryF1', 'ClassIoU', 'TaskLoss', 'TeacherAgreement']

@@ -1,0 +1,118 @@
+"""How well predicted outlines follow the labelled ones."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmseg.registry import METRICS
+from torch import Tensor
+
+from ..errors import InputError
+from .fields import check_ignore_index, class_names, percent, prediction_and_label
+
+
+@METRICS.register_module()
+class BoundaryF1(BaseMetric):
+    """Boundary F1 score in percent.
+
+    Csurka et al., "What is a good evaluation measure for semantic segmentation?", BMVC 2013.
+
+    For each image and class: precision is the share of the predicted boundary that lies within ``tolerance`` of the
+    labelled one, recall the reverse, F1 their harmonic mean. Each class is averaged over the images in which label or
+    prediction has a boundary of it, then the classes are averaged.
+
+    A pixel is on a boundary where one of its 8 neighbours is of another class; the image's edge is no boundary, nor is
+    the edge of an ignored area. Boundary pixels within ``tolerance`` of an ignored pixel can be matched but are not
+    scored: what they should match may be hidden.
+
+    Result: ``boundary_f1``; NaN where no image has a boundary.
+
+    Args:
+        tolerance (int): Distance in pixels, along rows and columns (Chebyshev distance), that still counts as a match.
+        ignore_index (int): Label value that does not count.
+        collect_device (str): 'cpu' or 'gpu', see mmengine's BaseMetric.
+        prefix (str, optional): Put before the result's name, with a slash.
+
+    Raises:
+        InputError: ``tolerance`` is no integer >= 0; sizes differ; an index is outside the classes.
+    """
+
+    default_prefix = ''
+
+    def __init__(
+        self,
+        tolerance: int = 2,
+        ignore_index: int = 255,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if isinstance(tolerance, bool) or not isinstance(tolerance, int) or tolerance < 0:
+            raise InputError(f'BoundaryF1: tolerance={tolerance!r}: a number of pixels, an integer >= 0, is needed')
+        self.tolerance = tolerance
+        self.ignore_index = check_ignore_index(ignore_index)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Add each sample's F1 per class.
+
+        Args:
+            data_batch (Any): Not used.
+            data_samples (Sequence[dict]): With ``pred_sem_seg`` and ``gt_sem_seg``, each (1, H, W).
+        """
+        num_classes = len(class_names(self.dataset_meta, 'BoundaryF1'))
+        for sample in data_samples:
+            maps = prediction_and_label(sample, 'pred_sem_seg', num_classes, self.ignore_index)
+            self.results.append(boundary_f1(*maps, num_classes, self.tolerance).cpu())
+
+    def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
+        """Average over images, then over classes.
+
+        Args:
+            results (list[Tensor]): One (C,) tensor per sample.
+
+        Returns:
+            dict[str, float]: ``boundary_f1`` in percent, rounded to two decimals.
+        """
+        if not results:
+            return {'boundary_f1': float('nan')}
+        return {'boundary_f1': percent(torch.stack(results).double().nanmean(dim=0).nanmean())}
+
+
+def boundary_f1(prediction: Tensor, label: Tensor, valid: Tensor, num_classes: int, tolerance: int) -> Tensor:
+    """Return each class's boundary F1 in one image.
+
+    Args:
+        prediction (Tensor): Class indices, (H, W), int64.
+        label (Tensor): Class indices, (H, W), int64.
+        valid (Tensor): The pixels that count, (H, W), bool.
+        num_classes (int): Number of classes, C.
+        tolerance (int): Pixels (Chebyshev distance).
+
+    Returns:
+        Tensor: (C,), float32, in [0, 1]; NaN for a class without a boundary in either.
+    """
+    classes = torch.arange(num_classes, device=label.device)[:, None, None]
+    member = (torch.stack([prediction, label])[:, None] == classes) & valid  # (2, C, H, W)
+    boundary = member & _dilate(valid & ~member, 1)
+    scored = boundary & ~_dilate(~valid, tolerance)
+    matched = scored & _dilate(boundary, tolerance).flip(0)
+    # NaN where a side has nothing to score: the other side's ratio then stands alone, and is 0 where it matches nothing
+    precision, recall = matched.sum(dim=(2, 3)) / scored.sum(dim=(2, 3))
+    precision = torch.where(precision.isnan(), recall, precision)
+    recall = torch.where(recall.isnan(), precision, recall)
+    f1 = 2 * precision * recall / (precision + recall)
+    return torch.where(precision + recall == 0, 0.0, f1)
+
+
+def _dilate(mask: Tensor, radius: int) -> Tensor:
+    """Grow a mask (..., H, W), bool, by ``radius`` pixels along rows and columns.
+
+    The maximum over a square window, taken as shifted ORs: on a CPU some fifty times as fast as ``max_pool2d``.
+    """
+    for dim in (-1, -2):
+        source, mask, size = mask, mask.clone(), mask.shape[dim]
+        for shift in range(1, min(radius, size - 1) + 1):
+            mask.narrow(dim, shift, size - shift).logical_or_(source.narrow(dim, 0, size - shift))
+            mask.narrow(dim, 0, size - shift).logical_or_(source.narrow(dim, shift, size - shift))
+    return mask

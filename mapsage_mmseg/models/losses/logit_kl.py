@@ -1,0 +1,60 @@
+"""Kullback-Leibler divergence of the student's logits from the teacher's."""
+
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ...errors import InputError
+from .masking import masked_mean, resize_mask
+
+
+def logit_kl(student: Tensor, teacher: Tensor, valid: Tensor, temperature: float, reduction: str = 'mean') -> Tensor:
+    """T^2 * KL(softmax(teacher/T) || softmax(student/T)), in float32 (Hinton et al. 2015, arXiv:1503.02531).
+
+    Args:
+        student: Logits (N, C, h, w).
+        teacher: Logits (N, C, h', w'), resized to the student's grid.
+        valid: (N, 1, H, W), 1 where the label counts.
+        temperature: T > 0.
+        reduction: ``'mean'`` over valid pixels; ``'batchmean'`` sums over pixels and divides by N only, which makes the term
+            thousands of times the task loss. It exists to show that fault.
+
+    Returns:
+        Scalar, not negative.
+    """
+    if teacher.shape[-2:] != student.shape[-2:]:
+        teacher = F.interpolate(teacher, size=student.shape[-2:], mode='bilinear', align_corners=False)
+    log_student = F.log_softmax(student.float() / temperature, dim=1)
+    log_teacher = F.log_softmax(teacher.float() / temperature, dim=1)
+    divergence = F.kl_div(log_student, log_teacher, reduction='none', log_target=True).sum(dim=1, keepdim=True)
+    mask = resize_mask(valid, student.shape[-2:])
+    mean = masked_mean(divergence, mask)
+    if reduction == 'batchmean':
+        mean = mean * mask.sum() / student.shape[0]
+    # Rounding can leave the sum a little below zero where the two agree.
+    return (temperature**2 * mean).clamp_min(0)
+
+
+@MODELS.register_module()
+class LogitKLLoss(nn.Module):
+    """Module form of :func:`logit_kl`.
+
+    Args:
+        temperature: Initial T > 0; a :class:`TemperatureHook` sets it from its schedule.
+        reduction: ``'mean'`` or ``'batchmean'``.
+
+    Raises:
+        InputError: For other values.
+    """
+
+    def __init__(self, temperature: float = 4.0, reduction: str = 'mean') -> None:
+        super().__init__()
+        if temperature <= 0:
+            raise InputError(f'LogitKLLoss: temperature={temperature} must be above 0')
+        if reduction not in ('mean', 'batchmean'):
+            raise InputError(f"LogitKLLoss: reduction={reduction!r} must be 'mean' or 'batchmean'")
+        self.temperature = temperature
+        self.reduction = reduction
+
+    def forward(self, student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
+        return logit_kl(student, teacher, valid, self.temperature, self.reduction)

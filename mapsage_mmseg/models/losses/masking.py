@@ -1,0 +1,48 @@
+"""Which pixels count, and the mean over them."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def resize_mask(valid: Tensor, size: tuple[int, int]) -> Tensor:
+    """Nearest-neighbour resize of a mask.
+
+    Args:
+        valid: (N, 1, H, W) in float, 1 where the label counts and 0 where it is ignored.
+        size: (h, w).
+
+    Returns:
+        (N, 1, h, w) in float.
+    """
+    if tuple(valid.shape[-2:]) == tuple(size):
+        return valid
+    return F.interpolate(valid, size=size, mode='nearest')
+
+
+def masked_mean(values: Tensor, weights: Tensor) -> Tensor:
+    """Mean of ``values`` over the places that count; exactly 0, with zero gradients, where none does.
+
+    Args:
+        values: Any shape, float.
+        weights: Broadcastable to ``values``, 0 or 1.
+    """
+    weights = weights.expand_as(values)
+    # where, not a product: a non-finite value under the mask must not reach the sum as 0 * inf.
+    total = torch.where(weights > 0, values, values.new_zeros(())).sum()
+    return total / weights.sum().clamp_min(1)
+
+
+def token_grid(length: int, image: tuple[int, int]) -> tuple[int, int]:
+    """Height and width of a grid of ``length`` tokens over an image of size ``image`` (pixels): the factors nearest its aspect.
+
+    Raises:
+        ValueError: No grid of that many tokens is within a factor of two of the image's aspect.
+    """
+    aspect = image[0] / image[1]
+    grids = [(height, length // height) for height in range(1, length + 1) if length % height == 0]
+    best = min(grids, key=lambda grid: max(grid[0] / grid[1] / aspect, aspect / (grid[0] / grid[1])))
+    ratio = best[0] / best[1] / aspect
+    if not 0.5 <= ratio <= 2:
+        raise ValueError(f'{length} tokens do not tile an image of {image[0]} x {image[1]} pixels')
+    return best

@@ -1,0 +1,3 @@
+from .multi_level_distill import MultiLevelDistill
+
+__all__ = ['MultiLevelDistill']

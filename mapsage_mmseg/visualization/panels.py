@@ -1,0 +1,202 @@
+"""Image, label and predictions side by side, as one picture."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from ..errors import InputError
+
+Picture = NDArray[np.uint8]  # (H, W, 3), RGB
+Colour = Sequence[int]
+
+MIN_TILE, MAX_TILE = 192, 512  # pixels of a tile's shorter and longer side in the picture
+GAP = 6
+FONT_SIZE = 14
+LINE = 22  # height of a caption or of a line of the legend, pixels
+PAPER, INK = (255, 255, 255), (20, 20, 20)
+CORRECT, WRONG, IGNORED = (200, 200, 200), (214, 39, 40), (0, 0, 0)
+
+
+def colorize(label: NDArray[Any], palette: Sequence[Colour], ignore_colour: Colour = IGNORED) -> Picture:
+    """Paint class indices in their colours.
+
+    Args:
+        label (ndarray): Class indices, (H, W), integers.
+        palette (Sequence): One (R, G, B), 0 to 255, per class.
+        ignore_colour (Sequence[int]): (R, G, B) for every value that is no class, such as the ignore label.
+
+    Returns:
+        ndarray: (H, W, 3), uint8, RGB.
+
+    Raises:
+        InputError: ``label`` is not two-dimensional or no integers; a colour is no (R, G, B).
+    """
+    label = _indices(label, 'label')
+    colours = np.asarray([*palette, ignore_colour])
+    if colours.ndim != 2 or colours.shape[1] != 3 or colours.min() < 0 or colours.max() > 255:
+        raise InputError('palette: one [red, green, blue], each 0 to 255, per class is needed')
+    others = len(palette)
+    return colours.astype(np.uint8)[np.where((label >= 0) & (label < others), label, others)]
+
+
+def difference(prediction: NDArray[Any], label: NDArray[Any], num_classes: int) -> Picture:
+    """Paint correct pixels grey, wrong ones red and ignored ones black.
+
+    Args:
+        prediction (ndarray): Class indices, (H, W), integers.
+        label (ndarray): Class indices, (H, W), integers; what is no class is ignored.
+        num_classes (int): Number of classes.
+
+    Returns:
+        ndarray: (H, W, 3), uint8, RGB.
+    """
+    valid = (label >= 0) & (label < num_classes)
+    return colorize(np.where(valid, prediction != label, 2), (CORRECT, WRONG), IGNORED)
+
+
+def panel(
+    image: Picture,
+    label: NDArray[Any],
+    predictions: Mapping[str, NDArray[Any]],
+    palette: Sequence[Colour],
+    classes: Sequence[str],
+    legend: bool = True,
+) -> Picture:
+    """Lay out image | label | one tile per prediction | where the last prediction is wrong, over a legend.
+
+    Small tiles are enlarged by a whole factor to at least 192 pixels, large ones reduced to at most 512.
+
+    Args:
+        image (ndarray): (H, W, 3), uint8, RGB.
+        label (ndarray): Class indices, (H, W), integers; a value that is no class is ignored.
+        predictions (Mapping[str, ndarray]): Caption to class indices, (H, W), in the order of the tiles: usually
+            ``{'teacher': ..., 'student': ...}``. The one named 'student', or else the last, is compared with the label.
+        palette (Sequence): One (R, G, B), 0 to 255, per class.
+        classes (Sequence[str]): The class names.
+        legend (bool): Whether the legend is drawn; in a ``grid`` the last row's is enough.
+
+    Returns:
+        ndarray: (height, width, 3), uint8, RGB.
+
+    Raises:
+        InputError: No predictions; sizes, types, or the numbers of classes and colours don't match.
+    """
+    image, label = np.asarray(image), _indices(label, 'label')
+    predictions = {name: _indices(prediction, name) for name, prediction in predictions.items()}
+    _check(image, label, predictions, palette, classes)
+    compared = 'student' if 'student' in predictions else list(predictions)[-1]
+    valid = (label >= 0) & (label < len(classes))
+    tiles = [('image', image), ('label', colorize(label, palette))]
+    for name, prediction in predictions.items():
+        right = f': {100 * float((prediction == label)[valid].mean()):.0f} % right' if valid.any() else ''
+        tiles.append((name + right, colorize(prediction, palette)))
+    tiles.append((f'{compared} vs label', difference(predictions[compared], label, len(classes))))
+    row = _row(tiles)
+    return grid([row, _legend(classes, palette, row.shape[1])]) if legend else row
+
+
+def grid(rows: Sequence[Picture]) -> Picture:
+    """Stack pictures, usually panels, from top to bottom; narrower ones are filled up on the right.
+
+    Args:
+        rows (Sequence[ndarray]): Each (height, width, 3), uint8, RGB.
+
+    Returns:
+        ndarray: (sum of the heights, largest width, 3), uint8, RGB.
+
+    Raises:
+        InputError: There are no rows.
+    """
+    if not len(rows):
+        raise InputError('grid: no rows: at least one picture is needed')
+    width = max(row.shape[1] for row in rows)
+    paper = np.asarray(PAPER, np.uint8)
+    stacked = np.broadcast_to(paper, (sum(row.shape[0] for row in rows), width, 3)).copy()
+    top = 0
+    for row in rows:
+        stacked[top : top + row.shape[0], : row.shape[1]] = row
+        top += row.shape[0]
+    return stacked
+
+
+def _indices(label: NDArray[Any], name: str) -> NDArray[Any]:
+    label = np.asarray(label)
+    if label.ndim != 2 or label.dtype.kind not in 'iub':
+        raise InputError(f'{name}: {label.dtype} {label.shape}: class indices, integers of shape (H, W), are needed')
+    return label.astype(np.int64)
+
+
+def _check(
+    image: Picture,
+    label: NDArray[Any],
+    predictions: Mapping[str, NDArray[Any]],
+    palette: Sequence[Colour],
+    classes: Sequence[str],
+) -> None:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise InputError(f'image: {image.dtype} {image.shape}: an RGB picture, uint8 of shape (H, W, 3), is needed')
+    if not predictions:
+        raise InputError('predictions: none given: at least one name and map is needed')
+    if len(palette) != len(classes):
+        raise InputError(f'palette: {len(palette)} colours for {len(classes)} classes: one per class is needed')
+    for name, indices in {'label': label, **predictions}.items():
+        if indices.shape != image.shape[:2]:
+            raise InputError(f'{name}: (H, W) is {indices.shape}, but the image is {image.shape[:2]}')
+
+
+def _row(tiles: Sequence[tuple[str, Picture]]) -> Picture:
+    """Draw (caption, tile) pairs of one size next to each other; the first is the photograph."""
+    height, width = tiles[0][1].shape[:2]
+    factor = max(1.0, float(np.ceil(MIN_TILE / min(height, width))))
+    factor = min(factor, MAX_TILE / max(height, width))
+    width, height = max(1, round(width * factor)), max(1, round(height * factor))
+    canvas = Image.new('RGB', (GAP + (width + GAP) * len(tiles), LINE + height + GAP), PAPER)
+    draw, font = ImageDraw.Draw(canvas), _font()
+    for column, (caption, tile) in enumerate(tiles):
+        left = GAP + (width + GAP) * column
+        draw.text((left, LINE / 2), _shortened(caption, width, font), INK, font, anchor='lm')
+        # only the photograph may be smoothed: between two classes' colours there is no third class
+        smoothing = Image.Resampling.NEAREST if column else Image.Resampling.BICUBIC
+        canvas.paste(Image.fromarray(tile).resize((width, height), smoothing), (left, LINE))
+    return np.asarray(canvas)
+
+
+def _shortened(text: str, width: int, font: Any) -> str:
+    """Return the text, cut to ``width`` pixels so that it doesn't run into the next caption."""
+    if not text.isascii():
+        text = text.encode('ascii', 'replace').decode()
+    while text and font.getlength(text) > width:
+        text = text[:-1]
+    return text
+
+
+def _legend(classes: Sequence[str], palette: Sequence[Colour], width: int) -> Picture:
+    """Draw each class's colour and name, and the comparison's colours, in as many lines as the width needs."""
+    font, swatch = _font(), LINE - 8
+    entries = [(_printable(name, index), tuple(palette[index])) for index, name in enumerate(classes)]
+    entries += [('ignored', IGNORED), ('correct', CORRECT), ('wrong', WRONG)]
+    places, left, top = [], GAP, 0
+    for text, _ in entries:
+        extent = swatch + GAP + round(font.getlength(text)) + 3 * GAP
+        if left > GAP and left + extent > width:
+            left, top = GAP, top + LINE
+        places.append((left, top))
+        left += extent
+    canvas = Image.new('RGB', (width, top + LINE + GAP), PAPER)
+    draw = ImageDraw.Draw(canvas)
+    for (text, colour), (left, top) in zip(entries, places, strict=True):
+        draw.rectangle((left, top + 4, left + swatch, top + 4 + swatch), colour, outline=INK)
+        draw.text((left + swatch + GAP, top + LINE / 2), text, INK, font, anchor='lm')
+    return np.asarray(canvas)
+
+
+def _printable(name: str, index: int) -> str:
+    """Return the name where Pillow's built-in font can draw it; it has Latin letters only."""
+    return name if name.isascii() else f'class {index}'
+
+
+def _font() -> Any:
+    return ImageFont.load_default(FONT_SIZE)

@@ -1,0 +1,61 @@
+"""TensorBoard events in the run's own ``logs`` folder, without MMEngine's flat tags."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.visualization import TensorboardVisBackend
+from mmengine.visualization.vis_backend import force_init_env
+from mmseg.registry import VISBACKENDS
+
+from ..errors import InputError
+
+LOGS = 'logs'
+_TIMESTAMP = re.compile(r'\d{8}_\d{6}')
+
+
+@VISBACKENDS.register_module()
+class RunTensorboardBackend(TensorboardVisBackend):
+    """Writes TensorBoard events into ``<work_dir>/logs``, so that every run has them at one place, resumed or not.
+
+    MMEngine hands its backends ``<work_dir>/<timestamp>/vis_data``. What is shown is chosen by the run's hooks, which
+    call ``add_scalar`` and ``add_image``; ``add_scalars``, with which MMEngine's LoggerHook writes everything that it
+    prints under flat tags (``loss``, ``time``), is ignored.
+
+    Args:
+        save_dir (str): The folder that MMEngine hands over. ``<work_dir>/<timestamp>/vis_data`` becomes
+            ``<work_dir>/logs``, ``<folder>/vis_data`` becomes ``<folder>/logs``; any other folder is taken as it is.
+            None makes MMEngine's Visualizer leave the backend out, as in inference without a work_dir.
+
+    Raises:
+        InputError: ``save_dir`` is neither a path nor None.
+    """
+
+    def __init__(self, save_dir: str | os.PathLike | None) -> None:
+        if save_dir is not None and (not isinstance(save_dir, (str, os.PathLike)) or not os.fspath(save_dir)):
+            raise InputError(f'RunTensorboardBackend: save_dir={save_dir!r}: the path of a folder is needed')
+        super().__init__(None if save_dir is None else str(_logs_dir(Path(save_dir))))
+
+    def _init_env(self) -> None:
+        """Create the folder and the writer; MMEngine calls this before the first use."""
+        if self._save_dir is None:
+            raise InputError('RunTensorboardBackend: save_dir=None: there is no folder to write TensorBoard events to')
+        super()._init_env()
+
+    @force_init_env
+    def add_config(self, config: Config, **kwargs: Any) -> None:
+        """Record the config, as code: TensorBoard's text tab reads Markdown, which would garble it."""
+        self._tensorboard.add_text('config', f'```python\n{config.pretty_text}\n```')
+
+    def add_scalars(self, scalar_dict: dict, step: int = 0, file_path: str | None = None, **kwargs: Any) -> None:
+        """Write nothing: the run's hooks write their own tags with ``add_scalar``."""
+
+
+def _logs_dir(save_dir: Path) -> Path:
+    """Return the folder of the events for the folder that MMEngine names."""
+    if save_dir.name != 'vis_data':
+        return save_dir
+    parent = save_dir.parent
+    return (parent.parent if _TIMESTAMP.fullmatch(parent.name) else parent) / LOGS
