@@ -52,7 +52,7 @@ check: $(VENV)/.stamp  ## lint, format, types, layers
 	$(BIN)/lint-imports
 
 format: $(VENV)/.stamp  ## what `make check` asks for, as far as ruff can do it
-	$(BIN)/ruff check --fix .
+	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format .
 
 clean:  ## removes builds and caches (not .venv, not experiments/)

@@ -4,7 +4,7 @@ env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv
 randomness = dict(seed=0)
 experiments = 'experiments'  # where run directories and trained teachers are kept
 
-default_hooks = dict(  # by name, so that a config or --cfg-options can reach each, or set it to None
+default_hooks = dict(  # by name, so that a config or --cfg-options can reach each
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),

@@ -8,4 +8,7 @@ _base_ = [
 ]
 experiment = 'teacher'
 model = dict(data_preprocessor=_base_.data_preprocessor, **_base_.teacher)
-optim_wrapper = dict(optimizer=dict(lr=2e-4), paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=1.0))))
+optim_wrapper = dict(optimizer=dict(lr=2e-4, fused=True), paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=1.0))))
+train_cfg = dict(max_epochs=15, val_interval=5)
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min_ratio=0.01, T_max=15, begin=0, end=15, by_epoch=True,
+                        convert_to_iter_based=True)]

@@ -60,7 +60,7 @@ class StableDraws:
         key: What is drawn for: integers, 0 or more.
     """
 
-    _NORMAL = np.array([round(256 * NormalDist().inv_cdf((i + 0.5) / 256)) for i in range(256)], np.int32)
+    _NORMAL = np.array([round(256 * NormalDist().inv_cdf((i + 0.5) / 256)) for i in range(256)], np.int16)
 
     def __init__(self, seed: int, *key: int) -> None:
         self._bits = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key))
@@ -75,6 +75,6 @@ class StableDraws:
         return (low + (words * (high - low + 1) >> 31)).astype(np.int32).reshape(shape)
 
     def grain(self, *shape: int) -> np.ndarray:
-        """An int32 array, normally distributed in 256 steps, mean 0, standard deviation 256."""
+        """An int16 array, normally distributed in 256 steps, mean 0, standard deviation 256."""
         words = self._bits.random_raw(-(-math.prod(shape) // 8)).astype('<u8')
         return self._NORMAL[words.view(np.uint8)[:math.prod(shape)]].reshape(shape)

@@ -14,7 +14,6 @@ from .seeding import StableDraws
 CLASSES = ('background', 'building', 'road', 'water', 'barren', 'forest', 'agriculture')
 BACKGROUND, BUILDING, ROAD, WATER, BARREN, FOREST, AGRICULTURE = range(len(CLASSES))
 PALETTE = [[255, 255, 255], [255, 0, 0], [255, 255, 0], [0, 0, 255], [159, 129, 183], [0, 255, 0], [255, 195, 128]]
-IGNORE = 255
 SPLITS = ('train', 'val')
 CACHE_BYTES = 512 * 2**20  # Of drawn scenes, per process; what exceeds it is drawn anew each time.
 
@@ -30,7 +29,6 @@ WATERS = ((50, 68, 80), (60, 82, 74), (76, 92, 88), (104, 104, 88), (46, 60, 52)
 SOILS = ((150, 130, 104), (168, 152, 126), (130, 118, 104), (140, 136, 130), (120, 112, 88))
 WOODS = ((50, 74, 46), (64, 86, 52), (84, 102, 62), (72, 78, 50))
 CROPS = ((106, 134, 72), (142, 148, 84), (174, 160, 106), (136, 112, 86), (82, 108, 62), (160, 142, 114), (98, 120, 76))
-
 HOUSES, WORKS, CROP, WOOD, BARE, MEADOW = range(6)
 # How many of 20 parcels are of each kind: village, suburb, wild land, industry.
 THEMES = ((4, 0, 9, 3, 2, 2), (11, 2, 2, 2, 2, 1), (1, 0, 4, 6, 6, 3), (5, 7, 2, 2, 3, 1))
@@ -94,8 +92,8 @@ class _Parcels:
         gaps = draws.many(26, 58, count)
         half = np.where(draws.many(0, 99, count + 1) < odds, draws.many(26, 56, count + 1), 0)
         position = position + (3 * size // 2 + 16) * UNIT  # A turned square reaches that far to the other side.
-        number = np.repeat(np.arange(count), gaps)[position // UNIT]
-        start = position - ((np.cumsum(gaps) - gaps) * UNIT)[number]
+        number = np.repeat(np.arange(count, dtype=np.int32), gaps)[position // UNIT]
+        start = position - ((np.cumsum(gaps, dtype=np.int32) - gaps) * UNIT)[number]
         gap = (gaps * UNIT)[number]
         distance = np.minimum(start, gap - start)
         nearest = half[number + (start * 2 > gap)]
@@ -111,7 +109,7 @@ class _Scene:
         self.plan = _Parcels(draws, self.x, self.y, size)
         self.label, self.shade = np.zeros(size * size, np.uint8), np.zeros(size * size, bool)
         self.inks, (self.used, self.light) = np.zeros((0, 3), np.int32), np.zeros((2, size * size), np.int32)
-        self.sun = SINE[(draws.one(0, 255) + np.array([0, 64])) & 255]
+        self.sun = SINE[draws.one(0, 255) + np.array([0, 64]) & 255]
         # Covers exclude each other, so they can share these.
         self.fine, self.clumps, self.broad = (_hills(draws, size, step) for step in (3, 6, 22))
         self.relief = self.cast(self.clumps + self.fine // 2, 2) - self.clumps - self.fine // 2
@@ -138,10 +136,10 @@ class _Scene:
         parts = np.arange(16, dtype=np.int32)[:, None]
         self.paint(where, cover, (one * parts + other * (15 - parts)) // 15, self.broad + 128 >> 4, light)
 
-    def trees(self, where: np.ndarray) -> None:
-        """Single trees: the colour of a forest, but not its label."""
-        self.patches(where, self.label, WOODS, self.relief // 6)
-        self.shade |= self.cast(where, 2) & ~where
+    def trees(self, where: np.ndarray, cover: Any, height: int) -> None:
+        """A forest, or trees that have its colour but not its label."""
+        self.patches(where, cover, WOODS, self.relief * height // 12)
+        self.shade |= self.cast(where, height) & ~where
 
     def fields(self, where: np.ndarray) -> None:
         draws, plan, number = self.draws, self.plan, self.plan.number
@@ -154,7 +152,7 @@ class _Scene:
         light = (furrows * draws.many(7, 22, 256)[number] >> 8) + self.broad // 9 - tracks
         self.parcels(where, AGRICULTURE, CROPS, light)
         # Orchards have the trees of a forest, in rows.
-        self.trees(where & (draws.many(0, 9, 256) < 2)[number] & (furrows + rows > 60))
+        self.trees(where & (draws.many(0, 9, 256) < 2)[number] & (furrows + rows > 60), AGRICULTURE, 2)
 
     def buildings(self, where: np.ndarray, large: np.ndarray) -> None:
         """Houses in rows along the parcels' sides; large ones have twice the size and twice the distance."""
@@ -167,15 +165,14 @@ class _Scene:
             inside = inside & (place >= 0) & (place < (extent - 2 * inset) // step)
             house = house * 7 + place
             from_middle.append(rest - step // 2 + draws.many(-UNIT, UNIT, 256)[house & 255])
-        house &= 1023
-        inside = inside & (draws.many(0, 99, 1024) < 88)[house]
-        halves = draws.many(50, 88, 2, 1024)[:, house] << large
-        for middle, half in zip(from_middle, halves, strict=True):
-            inside = inside & (abs(middle) < half)
+        house &= 255
+        halves = draws.many(50, 88, 2, 256)[:, house] << large
+        inside = inside & (abs(from_middle[0]) < halves[0]) & (abs(from_middle[1]) < halves[1])
+        inside &= (draws.many(0, 99, 256) < 88)[house]
         ridge = np.sign(np.where(halves[0] > halves[1], from_middle[1], from_middle[0]))
         self.shade |= self.cast(inside, draws.one(2, 4))
-        light = draws.many(-22, 22, 1024)[house] * ridge + self.fine // 20
-        self.paint(inside, BUILDING, _tints(draws, ROOFS, 1024, 14), house, light)
+        light = draws.many(-22, 22, 256)[house] * ridge + self.fine // 20
+        self.paint(inside, BUILDING, _tints(draws, ROOFS, 256, 14), house, light)
 
     def waters(self) -> np.ndarray:
         """Where lakes and a river lie; many scenes have neither."""
@@ -194,11 +191,11 @@ class _Scene:
         light = light * (256 + _hills(draws, size, 64) * draws.one(0, 12) // 40) >> 8
         gain = draws.one(225, 300) * draws.many(238, 274, 3) >> 8
         image = ((self.inks[self.used] + self.light[:, None]) * light[:, None] >> 8) * gain >> 8
-        padded = np.pad(image.reshape(size, size, 3), ((1, 1), (1, 1), (0, 0)), 'edge')
+        padded = np.pad(image.astype(np.int16).reshape(size, size, 3), ((1, 1), (1, 1), (0, 0)), 'edge')
         # Binomial blur: the optics, and no staircase at edges.
         tall = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
         image = tall[:-2] + 2 * tall[1:-1] + tall[2:] >> 4
-        image += draws.grain(size, size, 3) * draws.one(3, 8) // 256 + draws.one(0, 22)
+        image += (draws.grain(size, size, 3) * draws.one(3, 8) >> 8) + draws.one(0, 22)
         return np.ascontiguousarray(image[..., ::-1].clip(0, 255), np.uint8)
 
 
@@ -223,13 +220,12 @@ def draw_scene(seed: int, split: str, index: int, size: int = 128) -> tuple[np.n
     dashes = 34 * ((scene.plan.lane < 9) & ((scene.plan.across + scene.plan.along) % 160 < 90))
     margin = draws.one(0, 60)
     scene.patches(kind >= 0, BACKGROUND, GRASS, scene.fine // 12)
-    scene.trees(scene.clumps > 72)
+    scene.trees(scene.clumps > 72, BACKGROUND, 2)
     scene.parcels(kind == WORKS, BACKGROUND, ROADS, slabs)
     scene.fields((kind == CROP) & (scene.plan.across > margin) & (scene.plan.along > margin))
     scene.parcels((kind == BARE) | (wild < -88) & (kind > WORKS), BARREN, SOILS, rough)
     wood = ((kind == WOOD) & (wild > -50) | (wild > 62) & (kind > WORKS)) & ~road & ~water
-    scene.patches(wood, FOREST, WOODS, scene.relief // 4)
-    scene.shade |= scene.cast(wood, 3) & ~wood
+    scene.trees(wood, FOREST, 3)
     scene.patches(road, ROAD, ROADS, scene.clumps // 14 + dashes * draws.one(0, 1))
     # Bridges, or roads that end at the shore.
     scene.patches(water & ~road if draws.one(0, 1) else water, WATER, WATERS, scene.fine // 40)
@@ -237,7 +233,7 @@ def draw_scene(seed: int, split: str, index: int, size: int = 128) -> tuple[np.n
     image, label = scene.photograph(), scene.label.reshape(size, size)
     if draws.one(0, 7) == 0:  # A strip that nobody labelled, as between two surveys.
         start = draws.one(0, size - 8)
-        label[:, start:start + draws.one(3, 7)] = IGNORE
+        label[:, start:start + draws.one(3, 7)] = 255
     return image, label
 
 
@@ -260,12 +256,10 @@ class SyntheticLandCover(BaseSegDataset):
     A pipeline for files serves here too (its LoadImageFromFile and LoadAnnotations are replaced), and one without both.
 
     Args:
-        size: Side of a scene in pixels, 32 or more.
-        length: Number of scenes.
+        size, length: Side of a scene in pixels, 32 or more; number of scenes.
         seed: Another seed draws other scenes.
         split: ``'train'`` or ``'val'``, which share no scene.
-        pipeline: As for :class:`mmseg.datasets.BaseSegDataset`.
-        kwargs: As there: ``test_mode``, ``metainfo``, ``indices``.
+        pipeline, kwargs: As for :class:`mmseg.datasets.BaseSegDataset`.
 
     Raises:
         InputError: An argument is out of its range.

@@ -1,0 +1,111 @@
+"""The test tool: scores and pictures of a student, or of its teacher."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.runner import Runner
+from rich.console import Console
+from rich.table import Table
+
+from ..engine import teachers
+from ..errors import InputError
+from .config import load_config, override
+from .data_root import apply_data_root
+from .train import is_distillation
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments: those of MMSegmentation's own tool that fit, and ours."""
+    parser = argparse.ArgumentParser(description='Score a student, or its teacher, on the validation tiles.', allow_abbrev=False)
+    parser.add_argument('config', help='a config, or the directory of a run')
+    parser.add_argument('checkpoint', nargs='?', help='default: the best checkpoint of the run; with --teacher the teacher\'s')
+    parser.add_argument('--teacher', action='store_true', help='score the teacher instead of the student')
+    parser.add_argument('--data-root', metavar='PATH', help='score on this folder: img_dir, ann_dir and dataset.yaml')
+    parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
+    parser.add_argument('--work-dir', help='where logs and pictures go; default: <run>/test or work_dirs/test')
+    parser.add_argument('--pictures', type=int, default=8, metavar='N', help='how many pictures to draw (default 8)')
+    parser.add_argument('--out', metavar='FILE', help='write the scores as JSON')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
+    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Scores what the arguments say and prints a table."""
+    arguments = parser().parse_args(argv)
+    run = Path(arguments.config) if Path(arguments.config).is_dir() else None
+    config = load_config(run / 'config.py' if run else arguments.config)
+    if arguments.data_root:
+        apply_data_root(config, arguments.data_root, check=not arguments.skip_data_check)
+    override(config, arguments.cfg_options)
+    checkpoint = arguments.checkpoint or default_checkpoint(config, run, arguments.teacher)
+    weights = leave_alone(config, checkpoint, arguments.teacher)
+    folder = run / 'test' if run else Path('work_dirs') / 'test'
+    config.work_dir = arguments.work_dir or str(folder / ('teacher' if arguments.teacher else 'student'))
+    config.launcher, config.resume, config.load_from = arguments.launcher, False, None
+    scores = score(config, weights, checkpoint, arguments.pictures, 'teacher' if arguments.teacher else 'student')
+    show(scores, checkpoint)
+    if arguments.out:
+        Path(arguments.out).write_text(json.dumps(scores, indent=1))
+
+
+def default_checkpoint(config: Config, run: Path | None, teacher: bool) -> str:
+    """The run's best student, or the teacher that its config names."""
+    if teacher:
+        if not is_distillation(config):
+            raise InputError('--teacher: this config has no teacher; name the config of a distillation')
+        return str(teachers.resolve(config, config.model.teacher_ckpt))
+    found = sorted(run.glob('checkpoints/best_*.pth'), key=lambda path: path.stat().st_mtime) if run else []
+    if not found:
+        raise InputError('name the checkpoint to score: tools/test.py CONFIG CHECKPOINT, or tools/test.py RUN_DIRECTORY')
+    return str(found[-1])
+
+
+def leave_alone(config: Config, checkpoint: str, teacher: bool) -> dict[str, Any]:
+    """Puts the one model that is scored in the config's place, and gives its weights: a student needs no teacher."""
+    weights, _ = teachers.read_teacher(checkpoint)
+    if is_distillation(config):
+        model = config.model.teacher if teacher else config.model.architecture
+        if not model.get('data_preprocessor'):
+            model.data_preprocessor = config.model.data_preprocessor
+        config.model = model
+    student = {key.removeprefix('architecture.'): value for key, value in weights.items() if key.startswith('architecture.')}
+    return student or dict(weights)
+
+
+def score(config: Config, weights: Mapping[str, Any], checkpoint: str, pictures: int, name: str) -> dict[str, float]:
+    """Runs the config's test on these weights."""
+    hooks = config.default_hooks
+    for hook in ('checkpoint', 'record', 'scalars', 'progress', 'seed', 'teacher', 'phases', 'temperature'):
+        hooks.pop(hook, None)
+    hooks.checkpoint = None  # this one is MMEngine's own, there by default
+    hooks.panels = dict(type='PanelHook', images=pictures, name=name)
+    config.train_dataloader = config.train_cfg = config.optim_wrapper = config.param_scheduler = None
+    config.val_dataloader = config.val_cfg = config.val_evaluator = None
+    config.visualizer.vis_backends = []
+    runner = Runner.from_cfg(config)
+    model = revert_sync_batchnorm(runner.model)
+    missing, unexpected = model.load_state_dict(weights, strict=False)
+    if missing or unexpected:
+        raise InputError(f'checkpoint {checkpoint} does not fit the config: {len(missing)} keys missing '
+                         f'({", ".join(missing[:3])}), {len(unexpected)} unexpected ({", ".join(unexpected[:3])})')
+    runner.model = model
+    return {key: float(value) for key, value in runner.test().items()}
+
+
+def show(scores: Mapping[str, float], checkpoint: str) -> None:
+    """Prints the scores as a table."""
+    table = Table(title=checkpoint)
+    table.add_column('score')
+    table.add_column('value', justify='right')
+    for key, value in scores.items():
+        if key not in ('data_time', 'time'):
+            table.add_row(key.replace('IoU.', 'IoU of '), f'{value:.4f}' if 'loss' in key else f'{value:.2f}')
+    Console().print(table)
