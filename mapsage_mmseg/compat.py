@@ -6,6 +6,7 @@ says which versions it is for and does nothing where it is not needed.
 
 import importlib
 import importlib.util
+import json
 import os
 import pickle
 import re
@@ -13,6 +14,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +31,7 @@ def apply() -> None:
     _placeholder_for_mmcv_ops()
     _stub_mmrazor_quantization()
     _load_checkpoints_without_executing_them()
+    _format_a_config_once()
 
 
 def _require_mmcv() -> None:
@@ -177,3 +180,23 @@ def _load_checkpoints_without_executing_them() -> None:
 
     checkpoint.CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
     checkpoint.load_url = load_url
+
+
+def _format_a_config_once() -> None:
+    """MMEngine 0.10 formats the whole config with yapf for every checkpoint and six times at the start of a run, about
+    half a second each. This remembers the last few texts."""
+    from mmengine.config import config
+
+    if hasattr(config.FormatCode, 'cache_info'):
+        return
+    format_code = config.FormatCode
+
+    @lru_cache(maxsize=8)
+    def remembered(text: str, style: str, **options: Any) -> Any:
+        return format_code(text, style_config=json.loads(style), **options)
+
+    def once(text: str, style_config: Any = None, **options: Any) -> Any:
+        return remembered(text, json.dumps(style_config), **options)
+
+    once.cache_info = remembered.cache_info  # type: ignore[attr-defined]
+    config.FormatCode = once

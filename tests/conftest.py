@@ -1,4 +1,4 @@
-"""What every test shares."""
+"""What the tests share: MMSegmentation's registries as the default, and the real tiles where they are."""
 
 import os
 from pathlib import Path
@@ -8,25 +8,26 @@ from mmengine.registry import init_default_scope
 
 import mapsage_mmseg  # noqa: F401  (registers the modules)
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(autouse=True)
-def mmseg_scope():
-    """Types without a prefix are looked up as a config's ``default_scope = 'mmseg'`` does it."""
+@pytest.fixture(scope='session', autouse=True)
+def mmseg_scope() -> None:
+    """Names without a prefix are MMSegmentation's, as in a run."""
     init_default_scope('mmseg')
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
+def dubai() -> Path:
+    """The folder of the real tiles: ``$MAPSAGE_DUBAI``, or beside the repository."""
+    beside = REPOSITORY / '../shared/data/dubai'
+    folder = Path(os.environ.get('MAPSAGE_DUBAI', beside)).resolve()
+    if not (folder / 'dataset.yaml').is_file():
+        pytest.skip(f'no real tiles at {folder}; MAPSAGE_DUBAI names their folder')
+    return folder
+
+
+@pytest.fixture(scope='session')
 def repository() -> Path:
     """The checkout."""
     return REPOSITORY
-
-
-@pytest.fixture
-def dubai() -> Path:
-    """Real aerial tiles; the test is skipped where there are none."""
-    path = Path(os.environ.get('MAPSAGE_DUBAI', REPOSITORY.parent / 'shared' / 'data' / 'dubai'))
-    if not (path / 'dataset.yaml').is_file():
-        pytest.skip(f'the real tiles are not at {path}; set MAPSAGE_DUBAI to their folder')
-    return path

@@ -18,7 +18,8 @@ default_hooks = dict(  # by name, so that a config or --cfg-options can reach ea
 log_processor = dict(window_size=50, by_epoch=True)
 log_level = 'INFO'
 vis_backends = [dict(type='RunTensorboardBackend')]
-visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends, name='visualizer')
+# Without a name: each run gets its own. A fixed one would be shared by a teacher's run and its student's in one process.
+visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends)
 
 val_evaluator = [
     dict(type='ClassIoU'),

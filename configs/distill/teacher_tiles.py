@@ -12,3 +12,4 @@ optim_wrapper = dict(optimizer=dict(lr=2e-4, fused=True), paramwise_cfg=dict(cus
 train_cfg = dict(max_epochs=15, val_interval=5)
 param_scheduler = [dict(type='CosineAnnealingLR', eta_min_ratio=0.01, T_max=15, begin=0, end=15, by_epoch=True,
                         convert_to_iter_based=True)]
+default_hooks = dict(checkpoint=dict(interval=5))

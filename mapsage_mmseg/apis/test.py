@@ -61,7 +61,7 @@ def default_checkpoint(config: Config, run: Path | None, teacher: bool) -> str:
     if teacher:
         if not is_distillation(config):
             raise InputError('--teacher: this config has no teacher; name the config of a distillation')
-        return str(teachers.resolve(config, config.model.teacher_ckpt))
+        return str(teachers.resolve(config, config.model.get('teacher_ckpt', 'auto')))
     found = sorted(run.glob('checkpoints/best_*.pth'), key=lambda path: path.stat().st_mtime) if run else []
     if not found:
         raise InputError('name the checkpoint to score: tools/test.py CONFIG CHECKPOINT, or tools/test.py RUN_DIRECTORY')

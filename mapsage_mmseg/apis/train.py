@@ -114,7 +114,7 @@ def dump(runner: Runner) -> None:
 
 def ensure_teacher(config: Config, arguments: argparse.Namespace) -> None:
     """Trains the teacher of ``teacher_ckpt='auto'`` where it is missing, and puts its path into the config."""
-    if config.model.teacher_ckpt != 'auto':
+    if config.model.get('teacher_ckpt', 'auto') != 'auto':
         return
     recipe = teacher_config(config, arguments)
     path = teachers.store(config.get('experiments', 'experiments'), teachers.content_key(recipe))

@@ -92,7 +92,7 @@ class _Parcels:
         gaps = draws.many(26, 58, count)
         half = np.where(draws.many(0, 99, count + 1) < odds, draws.many(26, 56, count + 1), 0)
         position = position + (3 * size // 2 + 16) * UNIT  # A turned square reaches that far to the other side.
-        number = np.repeat(np.arange(count, dtype=np.int32), gaps)[position // UNIT]
+        number = np.repeat(np.arange(count), gaps)[position // UNIT]
         start = position - ((np.cumsum(gaps, dtype=np.int32) - gaps) * UNIT)[number]
         gap = (gaps * UNIT)[number]
         distance = np.minimum(start, gap - start)
@@ -110,69 +110,71 @@ class _Scene:
         self.label, self.shade = np.zeros(size * size, np.uint8), np.zeros(size * size, bool)
         self.inks, (self.used, self.light) = np.zeros((0, 3), np.int32), np.zeros((2, size * size), np.int32)
         self.sun = SINE[draws.one(0, 255) + np.array([0, 64]) & 255]
-        # Covers exclude each other, so they can share these.
-        self.fine, self.clumps, self.broad = (_hills(draws, size, step) for step in (3, 6, 22))
+        self.fine, self.clumps, self.broad = (_hills(draws, size, step) for step in (3, 6, 22))  # Shared by all covers.
         self.relief = self.cast(self.clumps + self.fine // 2, 2) - self.clumps - self.fine // 2
 
     def cast(self, field: np.ndarray, pixels: int) -> np.ndarray:
         """The field, moved away from the sun; it wraps around, which nobody sees in a shadow."""
         return np.roll(field.reshape(self.size, self.size), pixels * self.sun + 128 >> 8, (0, 1)).ravel()
 
-    def paint(self, where: np.ndarray, cover: Any, inks: np.ndarray, which: np.ndarray, light: np.ndarray) -> None:
-        """Gives an area its label and, per pixel, one of the inks; light is added to all channels."""
-        np.copyto(self.label, cover, where=where)
-        np.copyto(self.used, which + len(self.inks), where=where)
-        np.copyto(self.light, light, where=where)
+    def paint(self, at: np.ndarray, cover: int, inks: np.ndarray, which: np.ndarray, light: np.ndarray) -> None:
+        """Gives pixels their label and one of the inks each; light is added to all channels."""
+        self.label[at], self.used[at], self.light[at], self.shade[at] = cover, which + len(self.inks), light, False
         self.inks = np.concatenate([self.inks, inks])
-        self.shade &= ~where
 
-    def parcels(self, where: np.ndarray, cover: Any, options: tuple, light: np.ndarray) -> None:
+    def parcels(self, where: np.ndarray, cover: int, options: tuple, light: np.ndarray) -> None:
         """Paints each parcel in a colour of its own."""
-        self.paint(where, cover, _tints(self.draws, options, 256), self.plan.number, light)
+        at = np.flatnonzero(where)
+        self.paint(at, cover, _tints(self.draws, options, 256), self.plan.number[at], light[at])
 
-    def patches(self, where: np.ndarray, cover: Any, options: tuple, light: np.ndarray) -> None:
+    def patches(self, where: np.ndarray, cover: int, options: tuple, light: np.ndarray) -> None:
         """Paints soft patches of two colours."""
+        at, parts = np.flatnonzero(where), np.arange(16, dtype=np.int32)[:, None]
         one, other = _tints(self.draws, options, 2)
-        parts = np.arange(16, dtype=np.int32)[:, None]
-        self.paint(where, cover, (one * parts + other * (15 - parts)) // 15, self.broad + 128 >> 4, light)
+        self.paint(at, cover, (one * parts + other * (15 - parts)) // 15, self.broad[at] + 128 >> 4, light[at])
 
-    def trees(self, where: np.ndarray, cover: Any, height: int) -> None:
+    def trees(self, where: np.ndarray, cover: int, height: int) -> None:
         """A forest, or trees that have its colour but not its label."""
         self.patches(where, cover, WOODS, self.relief * height // 12)
         self.shade |= self.cast(where, height) & ~where
 
     def fields(self, where: np.ndarray) -> None:
-        draws, plan, number = self.draws, self.plan, self.plan.number
-        # Furrows follow the parcel's sides more often than not.
+        at, draws = np.flatnonzero(where), self.draws
+        number = self.plan.number[at]
+        # Furrows follow the parcel's sides more often than not; every fourth holds the tractor's tracks.
         angle = draws.many(0, 3, 256) * 64 + draws.many(0, 3, 256) // 3 * draws.many(0, 63, 256)
-        down, over = _turned(plan.across, plan.along, angle[number])
         period = draws.many(3 * UNIT, 7 * UNIT, 256)[number]
-        furrows, rows = SINE[down * 256 // period & 255], SINE[over * 256 // period & 255]
-        tracks = 14 * (down % (5 * period) < 20)  # The tractor's.
-        light = (furrows * draws.many(7, 22, 256)[number] >> 8) + self.broad // 9 - tracks
-        self.parcels(where, AGRICULTURE, CROPS, light)
+        turned = _turned(self.plan.across[at], self.plan.along[at], angle[number])
+        down, over = (256 * position // period for position in turned)
+        furrows = SINE[down & 255]
+        light = (furrows * draws.many(7, 22, 256)[number] >> 8) + self.broad[at] // 9 - 14 * (down & 1023 < 70)
+        self.paint(at, AGRICULTURE, _tints(draws, CROPS, 256), number, light)
         # Orchards have the trees of a forest, in rows.
-        self.trees(where & (draws.many(0, 9, 256) < 2)[number] & (furrows + rows > 60), AGRICULTURE, 2)
+        crowns = np.zeros_like(where)
+        crowns[at] = (draws.many(0, 9, 256) < 2)[number] & (furrows + SINE[over & 255] > 60)
+        self.trees(crowns, AGRICULTURE, 2)
 
-    def buildings(self, where: np.ndarray, large: np.ndarray) -> None:
-        """Houses in rows along the parcels' sides; large ones have twice the size and twice the distance."""
-        plan, draws, number = self.plan, self.draws, self.plan.number
+    def buildings(self, where: np.ndarray, scale: np.ndarray) -> None:
+        """Houses in rows along the parcels' sides, larger and farther apart by the scale."""
+        at, draws = np.flatnonzero(where), self.draws
+        number, scale = self.plan.number[at], scale[at]
         inset = draws.one(5, 6) * UNIT
-        inside, house, from_middle = where, number * 11, []
-        for position, extent in ((plan.across, plan.width), (plan.along, plan.height)):
-            step = draws.many(11 * UNIT, 14 * UNIT, 256)[number] << large
-            place, rest = np.divmod(position - inset, step)
-            inside = inside & (place >= 0) & (place < (extent - 2 * inset) // step)
-            house = house * 7 + place
-            from_middle.append(rest - step // 2 + draws.many(-UNIT, UNIT, 256)[house & 255])
-        house &= 255
-        halves = draws.many(50, 88, 2, 256)[:, house] << large
-        inside = inside & (abs(from_middle[0]) < halves[0]) & (abs(from_middle[1]) < halves[1])
+        inside, house, from_middle = np.ones(len(at), bool), number * 11, []
+        for position, extent in ((self.plan.across, self.plan.width), (self.plan.along, self.plan.height)):
+            step = draws.many(11 * UNIT, 14 * UNIT, 256)[number] * scale
+            place, rest = np.divmod(position[at] - inset, step)
+            inside &= (place >= 0) & ((place + 1) * step <= extent[at] - 2 * inset)
+            house = house * 7 + place & 255
+            from_middle.append(rest - step // 2)
         inside &= (draws.many(0, 99, 256) < 88)[house]
+        halves = [draws.many(50, 88, 256)[house] * scale for _ in range(2)]
+        inside &= (abs(from_middle[0]) < halves[0]) & (abs(from_middle[1]) < halves[1])
         ridge = np.sign(np.where(halves[0] > halves[1], from_middle[1], from_middle[0]))
-        self.shade |= self.cast(inside, draws.one(2, 4))
-        light = draws.many(-22, 22, 256)[house] * ridge + self.fine // 20
-        self.paint(inside, BUILDING, _tints(draws, ROOFS, 256, 14), house, light)
+        light = draws.many(-22, 22, 256)[house] * ridge + self.fine[at] // 20
+        roofs = np.zeros_like(where)
+        roofs[at] = inside
+        self.shade |= self.cast(roofs, draws.one(2, 4))
+        self.paint(at[inside], BUILDING, _tints(draws, ROOFS, 256, 14), house[inside], light[inside])
 
     def waters(self) -> np.ndarray:
         """Where lakes and a river lie; many scenes have neither."""
@@ -187,16 +189,15 @@ class _Scene:
     def photograph(self) -> np.ndarray:
         """The image as a camera in the air takes it, (H, W, 3), BGR."""
         draws, size = self.draws, self.size
-        light = np.where(self.shade, draws.one(120, 165), 256)
-        light = light * (256 + _hills(draws, size, 64) * draws.one(0, 12) // 40) >> 8
-        gain = draws.one(225, 300) * draws.many(238, 274, 3) >> 8
-        image = ((self.inks[self.used] + self.light[:, None]) * light[:, None] >> 8) * gain >> 8
-        padded = np.pad(image.astype(np.int16).reshape(size, size, 3), ((1, 1), (1, 1), (0, 0)), 'edge')
-        # Binomial blur: the optics, and no staircase at edges.
-        tall = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
-        image = tall[:-2] + 2 * tall[1:-1] + tall[2:] >> 4
-        image += (draws.grain(size, size, 3) * draws.one(3, 8) >> 8) + draws.one(0, 22)
-        return np.ascontiguousarray(image[..., ::-1].clip(0, 255), np.uint8)
+        cloud = _hills(draws, size, 64) * draws.one(0, 20) // 64 + 256
+        light = np.where(self.shade, draws.one(120, 165), 256) * cloud >> 8
+        gain = draws.one(225, 300) * draws.many(238, 274, 3, 1) >> 8
+        image = ((np.take(self.inks.T, self.used, axis=1) + self.light) * light >> 8) * gain >> 8
+        padded = np.pad(image.astype(np.int16).reshape(3, size, size), ((0, 0), (1, 1), (1, 1)), 'edge')
+        tall = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]  # Binomial blur: no lens draws staircases.
+        image = tall[..., :-2] + 2 * tall[..., 1:-1] + tall[..., 2:] >> 4
+        image += (draws.grain(3, size, size) * draws.one(3, 8) >> 8) + draws.one(0, 22)
+        return np.ascontiguousarray(image[::-1].clip(0, 255).transpose(1, 2, 0), np.uint8)
 
 
 def draw_scene(seed: int, split: str, index: int, size: int = 128) -> tuple[np.ndarray, np.ndarray]:
@@ -216,20 +217,19 @@ def draw_scene(seed: int, split: str, index: int, size: int = 128) -> tuple[np.n
     kind = np.repeat(np.arange(6), THEMES[draws.one(0, 3)])[draws.many(0, 19, 256)][number]
     wild = _hills(draws, size, 26)
     rough = scene.broad // 6 + scene.relief // 9 + scene.fine // 8
-    slabs = scene.clumps // 12 - 12 * ((scene.plan.across % 144 < 14) | (scene.plan.along % 144 < 14))
-    dashes = 34 * ((scene.plan.lane < 9) & ((scene.plan.across + scene.plan.along) % 160 < 90))
-    margin = draws.one(0, 60)
+    slabs = scene.clumps // 12 - 12 * ((scene.plan.across & 127 < 14) | (scene.plan.along & 127 < 14))
+    dashes = 34 * ((scene.plan.lane < 9) & (scene.plan.across + scene.plan.along & 127 < 72))
     scene.patches(kind >= 0, BACKGROUND, GRASS, scene.fine // 12)
     scene.trees(scene.clumps > 72, BACKGROUND, 2)
     scene.parcels(kind == WORKS, BACKGROUND, ROADS, slabs)
-    scene.fields((kind == CROP) & (scene.plan.across > margin) & (scene.plan.along > margin))
+    scene.fields((kind == CROP) & (np.minimum(scene.plan.across, scene.plan.along) > draws.one(0, 60)))
     scene.parcels((kind == BARE) | (wild < -88) & (kind > WORKS), BARREN, SOILS, rough)
     wood = ((kind == WOOD) & (wild > -50) | (wild > 62) & (kind > WORKS)) & ~road & ~water
     scene.trees(wood, FOREST, 3)
     scene.patches(road, ROAD, ROADS, scene.clumps // 14 + dashes * draws.one(0, 1))
     # Bridges, or roads that end at the shore.
     scene.patches(water & ~road if draws.one(0, 1) else water, WATER, WATERS, scene.fine // 40)
-    scene.buildings((kind <= WORKS) & (scene.label == BACKGROUND) & ~water, kind == WORKS)
+    scene.buildings((kind <= WORKS) & (scene.label == BACKGROUND) & ~water, 1 + (kind == WORKS))
     image, label = scene.photograph(), scene.label.reshape(size, size)
     if draws.one(0, 7) == 0:  # A strip that nobody labelled, as between two surveys.
         start = draws.one(0, size - 8)

