@@ -4,6 +4,6 @@
 class InputError(ValueError):
     """The user's input is wrong.
 
-    The message is one line: what is wrong, where (file, key, value) and what would be right. The command line tools print
-    it without a traceback and exit with status 2.
+    The message is one line: what is wrong, where (file, key, value) and what would be right. The command line tools
+    print it without a traceback and exit with status 2.
     """

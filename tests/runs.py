@@ -9,8 +9,10 @@ from mmseg.registry import MODELS
 from mapsage_mmseg.engine import teachers
 from tests import tiny
 
-PHASES = [dict(name='task', begin=1, end=2, weights=dict(task=1.0)),
-          dict(name='distill', begin=3, weights=dict(task=0.6, distill=0.3, feature=0.1, attention=0.05))]
+PHASES = [
+    dict(name='task', begin=1, end=2, weights=dict(task=1.0)),
+    dict(name='distill', begin=3, weights=dict(task=0.6, distill=0.3, feature=0.1, attention=0.05)),
+]
 
 
 def make_teacher(folder: Path, score: float | None = 90.0, data: str | None = None) -> Path:
@@ -21,8 +23,18 @@ def make_teacher(folder: Path, score: float | None = 90.0, data: str | None = No
     return teachers.publish(folder / 'teacher.pth', model.state_dict(), dict(mIoU=score, data_key=data))
 
 
-def config(folder: Path, *, name: str = 'run', epochs: int = 4, phases: list | None = None, model: dict | None = None,
-           teacher: Path | None = None, loop: str = 'epoch', seed: int = 5, **hooks) -> Config:
+def config(
+    folder: Path,
+    *,
+    name: str = 'run',
+    epochs: int = 4,
+    phases: list | None = None,
+    model: dict | None = None,
+    teacher: Path | None = None,
+    loop: str = 'epoch',
+    seed: int = 5,
+    **hooks,
+) -> Config:
     """A config as ``configs/distill/improved.py`` resolves to, made small."""
     path = Path(__file__).parents[1] / 'configs' / 'distill' / 'improved.py'
     cfg = Config.fromfile(str(path))
@@ -38,8 +50,17 @@ def config(folder: Path, *, name: str = 'run', epochs: int = 4, phases: list | N
     cfg.work_dir, cfg.experiment_name, cfg.randomness = str(folder / name), f'{folder.name}_{name}', dict(seed=seed)
     cfg.experiments = str(folder / 'experiments')
     cfg.train_cfg = dict(type='ResumableEpochTrainLoop', max_epochs=epochs, val_interval=1)
-    cfg.param_scheduler = [dict(type='CosineAnnealingLR', eta_min_ratio=0.01, T_max=epochs, begin=0, end=epochs, by_epoch=True,
-                                convert_to_iter_based=True)]
+    cfg.param_scheduler = [
+        dict(
+            type='CosineAnnealingLR',
+            eta_min_ratio=0.01,
+            T_max=epochs,
+            begin=0,
+            end=epochs,
+            by_epoch=True,
+            convert_to_iter_based=True,
+        )
+    ]
     if 'phases' in cfg.default_hooks:
         cfg.default_hooks.phases.phases = phases or PHASES
     if loop == 'iter':

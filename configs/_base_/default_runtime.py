@@ -1,6 +1,8 @@
 default_scope = 'mmseg'
 custom_imports = dict(imports=['mapsage_mmseg'], allow_failed_imports=False)
-env_cfg = dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl'))
+env_cfg = dict(
+    cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl')
+)
 randomness = dict(seed=0)
 experiments = 'experiments'  # where run directories and trained teachers are kept
 
@@ -14,11 +16,13 @@ default_hooks = dict(  # by name, so that a config or --cfg-options can reach ea
     record=dict(type='RecordHook'),
     scalars=dict(type='ScalarHook', interval=10),
     panels=dict(type='PanelHook', images=4, interval=5),
-    progress=dict(type='ProgressHook'))
+    progress=dict(type='ProgressHook'),
+)
 log_processor = dict(window_size=50, by_epoch=True)
 log_level = 'INFO'
 vis_backends = [dict(type='RunTensorboardBackend')]
-# Without a name: each run gets its own. A fixed one would be shared by a teacher's run and its student's in one process.
+# Without a name: each run gets its own. A fixed one would be shared by a teacher's run and its student's in one
+# process.
 visualizer = dict(type='SegLocalVisualizer', vis_backends=vis_backends)
 
 val_evaluator = [

@@ -5,5 +5,6 @@
 
 The first run trains the teacher too; later runs find it. Later: tensorboard --logdir experiments
 """
+
 _base_ = '../_base_/distill/multi_level.py'
 experiment = 'improved_distill'

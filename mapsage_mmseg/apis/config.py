@@ -16,7 +16,9 @@ def configs_dir() -> Path:
     for folder in (PACKAGE.parent / 'configs', PACKAGE / '.mim' / 'configs'):
         if (folder / '_base_' / 'default_runtime.py').is_file():
             return folder
-    raise InputError(f'the configs of mapsage_mmseg were not found beside {PACKAGE}; install with: pip install . (not -e)')
+    raise InputError(
+        f'the configs of mapsage_mmseg were not found beside {PACKAGE}; install with: pip install . (not -e)'
+    )
 
 
 def load_config(path: str | Path) -> Config:
@@ -33,7 +35,9 @@ def load_config(path: str | Path) -> Config:
     except InputError:
         raise
     except (SyntaxError, OSError, KeyError, AttributeError, TypeError, ValueError, NameError, ImportError) as error:
-        raise InputError(f'config {path} cannot be read: {type(error).__name__}: {str(error).splitlines()[0]}') from error
+        raise InputError(
+            f'config {path} cannot be read: {type(error).__name__}: {str(error).splitlines()[0]}'
+        ) from error
 
 
 def override(config: Config, pairs: Sequence[str]) -> None:
@@ -43,6 +47,7 @@ def override(config: Config, pairs: Sequence[str]) -> None:
         InputError: A pair without an equals sign, or a key that leads nowhere.
     """
     from mmengine.config import DictAction
+
     options: dict[str, Any] = {}
     for pair in pairs:
         key, equals, value = pair.partition('=')

@@ -56,8 +56,11 @@ def use_recipe(config: Config, name: str) -> None:
     set_classes(recipe, classes)
     config.teacher_recipe = name
     config.model.teacher = recipe.model
-    print_log(f'Teacher: recipe {name}, the one for real tiles (stem {recipe.model.backbone.stem.type}); the built-in data '
-              'has one that needs no pretrained weights', 'current')
+    print_log(
+        f'Teacher: recipe {name}, the one for real tiles (stem {recipe.model.backbone.stem.type}); the built-in data '
+        'has one that needs no pretrained weights',
+        'current',
+    )
 
 
 def _dicts(node: Any) -> Iterator[ConfigDict]:

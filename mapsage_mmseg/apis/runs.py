@@ -16,7 +16,9 @@ def new_run_dir(root: str | Path, experiment: str) -> Path:
         except FileExistsError:
             time.sleep(1.0 - time.time() % 1.0)
         except OSError as error:
-            raise InputError(f'{path} cannot be made: {error.strerror}; choose another place with --work-dir') from error
+            raise InputError(
+                f'{path} cannot be made: {error.strerror}; choose another place with --work-dir'
+            ) from error
         else:
             return path
 
@@ -27,9 +29,14 @@ def newest_run(root: str | Path, experiment: str) -> Path:
     Raises:
         InputError: There is none.
     """
-    found = [path.parent for path in Path(root).glob(f'{experiment}_*/last_checkpoint')
-             if (read_record(path.parent / 'result.json') or {}).get('experiment') == experiment]
+    found = [
+        path.parent
+        for path in Path(root).glob(f'{experiment}_*/last_checkpoint')
+        if (read_record(path.parent / 'result.json') or {}).get('experiment') == experiment
+    ]
     if not found:
-        raise InputError(f'--resume: no run of {experiment!r} with a checkpoint lies under {root}/; start one without --resume, '
-                         'or name its directory with --work-dir')
+        raise InputError(
+            f'--resume: no run of {experiment!r} with a checkpoint lies under {root}/; start one without --resume, '
+            'or name its directory with --work-dir'
+        )
     return max(found, key=lambda path: path.name)

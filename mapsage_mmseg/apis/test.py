@@ -21,16 +21,22 @@ from .train import is_distillation
 
 def parser() -> argparse.ArgumentParser:
     """Arguments: those of MMSegmentation's own tool that fit, and ours."""
-    parser = argparse.ArgumentParser(description='Score a student, or its teacher, on the validation tiles.', allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        description='Score a student, or its teacher, on the validation tiles.', allow_abbrev=False
+    )
     parser.add_argument('config', help='a config, or the directory of a run')
-    parser.add_argument('checkpoint', nargs='?', help='default: the best checkpoint of the run; with --teacher the teacher\'s')
+    parser.add_argument(
+        'checkpoint', nargs='?', help="default: the best checkpoint of the run; with --teacher the teacher's"
+    )
     parser.add_argument('--teacher', action='store_true', help='score the teacher instead of the student')
     parser.add_argument('--data-root', metavar='PATH', help='score on this folder: img_dir, ann_dir and dataset.yaml')
     parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
     parser.add_argument('--work-dir', help='where logs and pictures go; default: <run>/test or work_dirs/test')
     parser.add_argument('--pictures', type=int, default=8, metavar='N', help='how many pictures to draw (default 8)')
     parser.add_argument('--out', metavar='FILE', help='write the scores as JSON')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
+    )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
     parser.add_argument('--debug', action='store_true', help='show tracebacks')
@@ -64,7 +70,9 @@ def default_checkpoint(config: Config, run: Path | None, teacher: bool) -> str:
         return str(teachers.resolve(config, config.model.get('teacher_ckpt', 'auto')))
     found = sorted(run.glob('checkpoints/best_*.pth'), key=lambda path: path.stat().st_mtime) if run else []
     if not found:
-        raise InputError('name the checkpoint to score: tools/test.py CONFIG CHECKPOINT, or tools/test.py RUN_DIRECTORY')
+        raise InputError(
+            'name the checkpoint to score: tools/test.py CONFIG CHECKPOINT, or tools/test.py RUN_DIRECTORY'
+        )
     return str(found[-1])
 
 
@@ -76,7 +84,9 @@ def leave_alone(config: Config, checkpoint: str, teacher: bool) -> dict[str, Any
         if not model.get('data_preprocessor'):
             model.data_preprocessor = config.model.data_preprocessor
         config.model = model
-    student = {key.removeprefix('architecture.'): value for key, value in weights.items() if key.startswith('architecture.')}
+    student = {
+        key.removeprefix('architecture.'): value for key, value in weights.items() if key.startswith('architecture.')
+    }
     return student or dict(weights)
 
 
@@ -94,8 +104,10 @@ def score(config: Config, weights: Mapping[str, Any], checkpoint: str, pictures:
     model = revert_sync_batchnorm(runner.model)
     missing, unexpected = model.load_state_dict(weights, strict=False)
     if missing or unexpected:
-        raise InputError(f'checkpoint {checkpoint} does not fit the config: {len(missing)} keys missing '
-                         f'({", ".join(missing[:3])}), {len(unexpected)} unexpected ({", ".join(unexpected[:3])})')
+        raise InputError(
+            f'checkpoint {checkpoint} does not fit the config: {len(missing)} keys missing '
+            f'({", ".join(missing[:3])}), {len(unexpected)} unexpected ({", ".join(unexpected[:3])})'
+        )
     runner.model = model
     return {key: float(value) for key, value in runner.test().items()}
 

@@ -23,10 +23,15 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description='Train a student, its teacher, or its control.', allow_abbrev=False)
     parser.add_argument('config', help='a config, such as configs/distill/improved.py')
     parser.add_argument('--work-dir', help='where the run goes; default: experiments/<experiment>_<time>')
-    parser.add_argument('--resume', action='store_true',
-                        help='go on with the newest run of this experiment, or with the one that --work-dir names')
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='go on with the newest run of this experiment, or with the one that --work-dir names',
+    )
     parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
+    )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
     parser.add_argument('--data-root', metavar='PATH', help='train on this folder: img_dir, ann_dir and dataset.yaml')
@@ -143,7 +148,12 @@ def publish_teacher(runner: Runner) -> None:
     best = runner.message_hub.get_info('best_ckpt')
     weights, _ = teachers.read_teacher(best)
     key = teachers.content_key(runner.cfg)
-    meta = dict(mIoU=float(runner.message_hub.get_info('best_score')), data_key=teachers.data_key(runner.cfg), key=key,
-                classes=list(runner.train_dataloader.dataset.metainfo['classes']), run=runner.work_dir)
+    meta = dict(
+        mIoU=float(runner.message_hub.get_info('best_score')),
+        data_key=teachers.data_key(runner.cfg),
+        key=key,
+        classes=list(runner.train_dataloader.dataset.metainfo['classes']),
+        run=runner.work_dir,
+    )
     path = teachers.publish(teachers.store(runner.cfg.get('experiments', 'experiments'), key), weights, meta)
     print_log(f'Teacher: mIoU {meta["mIoU"]:.2f}, kept in {path}', 'current')

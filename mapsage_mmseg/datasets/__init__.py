@@ -5,5 +5,16 @@ from .sampler import DrawIndex, SeededSampler
 from .seeding import SeedDraws, StableDraws
 from .synthetic import SyntheticLandCover, draw_scene
 
-__all__ = ['DatasetSpec', 'DrawIndex', 'FolderLandCover', 'SeedDraws', 'SeededSampler', 'StableDraws',
-           'SyntheticLandCover', 'check_folder', 'draw_scene', 'fingerprint', 'read_dataset_yaml']
+__all__ = [
+    'DatasetSpec',
+    'DrawIndex',
+    'FolderLandCover',
+    'SeedDraws',
+    'SeededSampler',
+    'StableDraws',
+    'SyntheticLandCover',
+    'check_folder',
+    'draw_scene',
+    'fingerprint',
+    'read_dataset_yaml',
+]

@@ -162,7 +162,7 @@ def _pairs(root: Path, spec: DatasetSpec, split: str) -> list[tuple[Path, Path]]
     if not names:
         raise InputError(f'{images} holds no file that ends in {spec.img_suffix} (img_suffix); expected one at least')
     present = {str(name) for name in _files(labels)}
-    wanted = [name[:-len(spec.img_suffix)] + spec.seg_map_suffix for name in names]
+    wanted = [name[: -len(spec.img_suffix)] + spec.seg_map_suffix for name in names]
     pairs = [(images / image, labels / label) for image, label in zip(names, wanted, strict=True)]
     missing = [pair for pair, label in zip(pairs, wanted, strict=True) if label not in present]
     if missing:
@@ -214,14 +214,16 @@ def _check_pair(image: Path, label: Path, spec: DatasetSpec) -> np.ndarray:
     if values.ndim != 2 or values.dtype.kind not in 'bui':
         raise InputError(f'{label} is {values.dtype} of shape {values.shape}; expected one channel of class numbers')
     if values.shape != (height, width):
-        raise InputError(f'{label} is {values.shape[1]}x{values.shape[0]} pixels and its image {image.name} is '
-                         f'{width}x{height}; expected the same size')
+        size = f'{values.shape[1]}x{values.shape[0]}'
+        raise InputError(f'{label} has {size} pixels; expected {width}x{height}, as its image {image.name} has')
     outside = (values < 0) | (values >= len(spec.classes)) & (values != spec.ignore_index)
     if outside.any():
         row, column = np.argwhere(outside)[0]
-        raise InputError(f'{label}: label {values[row, column]} at row {row}, column {column}; expected 0 to '
-                         f'{len(spec.classes) - 1} (the classes) or {spec.ignore_index} (ignore_index)')
-    return np.bincount(values.ravel().astype(np.int64), minlength=len(spec.classes))[:len(spec.classes)]
+        found, expected = f'{values[row, column]} at row {row}, column {column}', f'0 to {len(spec.classes) - 1}'
+        raise InputError(
+            f'{label}: label {found}; expected {expected} (the classes) or {spec.ignore_index} (ignore_index)'
+        )
+    return np.bincount(values.ravel().astype(np.int64), minlength=len(spec.classes))[: len(spec.classes)]
 
 
 def _read_image(file: Path) -> np.ndarray:
@@ -289,7 +291,8 @@ class FolderLandCover(BaseSegDataset):
             metainfo={'classes': self.spec.classes, 'palette': [list(color) for color in self.spec.palette]},
             img_suffix=self.spec.img_suffix,
             seg_map_suffix=self.spec.seg_map_suffix,
-            **kwargs)
+            **kwargs,
+        )
         self._metainfo['name'] = self.spec.name  # Not by the argument: MMEngine takes text there for a file's name.
 
     def load_data_list(self) -> list[dict[str, Any]]:

@@ -70,12 +70,14 @@ class SeededSampler(Sampler):
         InputError: The dataset is empty, or the seed is negative.
     """
 
-    def __init__(self,
-                 dataset: Sized,
-                 shuffle: bool = True,
-                 seed: int | None = None,
-                 infinite: bool = False,
-                 round_up: bool = True) -> None:
+    def __init__(
+        self,
+        dataset: Sized,
+        shuffle: bool = True,
+        seed: int | None = None,
+        infinite: bool = False,
+        round_up: bool = True,
+    ) -> None:
         if len(dataset) == 0:
             raise InputError(f'sampler: dataset {type(dataset).__name__} is empty; it needs at least one sample')
         if seed is not None and seed < 0:
@@ -91,8 +93,10 @@ class SeededSampler(Sampler):
         share = len(dataset) / self.world_size if round_up else (len(dataset) - self.rank) / self.world_size
         self.num_samples = max(0, math.ceil(share))
         if infinite and self.num_samples == 0:
-            raise InputError(f'sampler: {len(dataset)} samples leave rank {self.rank} of {self.world_size} with none; '
-                             'infinite=True needs round_up=True here')
+            raise InputError(
+                f'sampler: {len(dataset)} samples leave rank {self.rank} of {self.world_size} with none; '
+                'infinite=True needs round_up=True here'
+            )
 
     def __len__(self) -> int:
         """The number of samples of this rank in one epoch."""
@@ -136,8 +140,8 @@ class SeededSampler(Sampler):
         order = np.arange(count)
         if self.shuffle:
             # Raw words, because numpy promises that they stay the same in later versions, unlike Generator's methods.
-            words = np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(epoch, ))).random_raw(count)
+            words = np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(epoch,))).random_raw(count)
             order = np.argsort(words, kind='stable')
         if self.round_up:
             order = np.resize(order, self.num_samples * self.world_size)
-        return order[self.rank::self.world_size]
+        return order[self.rank :: self.world_size]

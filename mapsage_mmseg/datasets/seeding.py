@@ -37,8 +37,10 @@ class SeedDraws(BaseTransform):
         """
         index = results.get('sample_idx')
         if not isinstance(index, DrawIndex):
-            raise InputError(f'train_dataloader: SeedDraws got the plain index {index!r}, which carries no epoch; '
-                             "use sampler=dict(type='SeededSampler'), or leave SeedDraws out of the pipeline")
+            raise InputError(
+                f'train_dataloader: SeedDraws got the plain index {index!r}, which carries no epoch; '
+                "use sampler=dict(type='SeededSampler'), or leave SeedDraws out of the pipeline"
+            )
         words = np.random.SeedSequence(index.seed, spawn_key=(index.epoch, index.drawn)).generate_state(8)
         random.seed(int(words[0]) << 32 | int(words[1]))
         np.random.seed(words[2:6])
@@ -77,4 +79,4 @@ class StableDraws:
     def grain(self, *shape: int) -> np.ndarray:
         """An int16 array, normally distributed in 256 steps, mean 0, standard deviation 256."""
         words = self._bits.random_raw(-(-math.prod(shape) // 8)).astype('<u8')
-        return self._NORMAL[words.view(np.uint8)[:math.prod(shape)]].reshape(shape)
+        return self._NORMAL[words.view(np.uint8)[: math.prod(shape)]].reshape(shape)

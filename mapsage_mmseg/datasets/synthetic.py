@@ -224,8 +224,7 @@ def draw_scene(seed: int, split: str, index: int, size: int = 128) -> tuple[np.n
     scene.parcels(kind == WORKS, BACKGROUND, ROADS, slabs)
     scene.fields((kind == CROP) & (np.minimum(scene.plan.across, scene.plan.along) > draws.one(0, 60)))
     scene.parcels((kind == BARE) | (wild < -88) & (kind > WORKS), BARREN, SOILS, rough)
-    wood = ((kind == WOOD) & (wild > -50) | (wild > 62) & (kind > WORKS)) & ~road & ~water
-    scene.trees(wood, FOREST, 3)
+    scene.trees(((kind == WOOD) & (wild > -50) | (wild > 62) & (kind > WORKS)) & ~road & ~water, FOREST, 3)
     scene.patches(road, ROAD, ROADS, scene.clumps // 14 + dashes * draws.one(0, 1))
     # Bridges, or roads that end at the shore.
     scene.patches(water & ~road if draws.one(0, 1) else water, WATER, WATERS, scene.fine // 40)
@@ -233,7 +232,7 @@ def draw_scene(seed: int, split: str, index: int, size: int = 128) -> tuple[np.n
     image, label = scene.photograph(), scene.label.reshape(size, size)
     if draws.one(0, 7) == 0:  # A strip that nobody labelled, as between two surveys.
         start = draws.one(0, size - 8)
-        label[:, start:start + draws.one(3, 7)] = 255
+        label[:, start : start + draws.one(3, 7)] = 255
     return image, label
 
 
@@ -267,8 +266,9 @@ class SyntheticLandCover(BaseSegDataset):
 
     METAINFO = {'name': 'synthetic', 'classes': CLASSES, 'palette': PALETTE}
 
-    def __init__(self, size: int = 128, length: int = 256, seed: int = 0, split: str = 'train', pipeline: Any = (),
-                 **kwargs: Any) -> None:
+    def __init__(
+        self, size: int = 128, length: int = 256, seed: int = 0, split: str = 'train', pipeline: Any = (), **kwargs: Any
+    ) -> None:
         for key, value, least in (('size', size, 32), ('length', length, 1), ('seed', seed, 0)):
             if not isinstance(value, int) or value < least:
                 raise InputError(f'SyntheticLandCover: {key}={value!r}; expected an integer of {least} or more')
@@ -283,8 +283,8 @@ class SyntheticLandCover(BaseSegDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """One entry per scene; nothing is drawn yet."""
-        return [{'img_path': f'synthetic/{self.split}/{i:06d}', 'scene': i, 'reduce_zero_label': False}
-                for i in range(self.length)]
+        names = [f'synthetic/{self.split}/{i:06d}' for i in range(self.length)]
+        return [{'img_path': name, 'scene': i, 'reduce_zero_label': False} for i, name in enumerate(names)]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """What LoadImageFromFile and LoadAnnotations would have made of a file; the arrays are the caller's own."""

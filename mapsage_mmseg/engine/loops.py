@@ -10,17 +10,19 @@ from ..errors import InputError
 
 
 def _skip(dataloader: DataLoader, batches: int) -> None:
-    sampler = dataloader.sampler if hasattr(dataloader.sampler, 'skip') else getattr(dataloader.batch_sampler, 'sampler', None)
-    if not hasattr(sampler, 'skip'):
-        raise InputError(f'train_dataloader.sampler={type(sampler).__name__} cannot resume in mid-epoch; use '
-                         "sampler=dict(type='SeededSampler'), or resume a checkpoint from the end of an epoch")
-    sampler.skip(batches * dataloader.batch_size)
+    sampler, batch_size = dataloader.sampler, dataloader.batch_size
+    if not hasattr(sampler, 'skip') or batch_size is None:
+        raise InputError(
+            f'train_dataloader.sampler={type(sampler).__name__} cannot resume in mid-epoch; use '
+            "sampler=dict(type='SeededSampler'), or resume a checkpoint from the end of an epoch"
+        )
+    sampler.skip(batches * batch_size)
 
 
 @LOOPS.register_module()
 class ResumableEpochTrainLoop(EpochBasedTrainLoop):
-    """MMEngine's epoch loop, which resumes a checkpoint from mid-epoch at its next batch (MMEngine repeats the epoch), and
-    first makes up a validation that was due when the run stopped."""
+    """MMEngine's epoch loop, which resumes a checkpoint from mid-epoch at its next batch (MMEngine repeats the epoch),
+    and first makes up a validation that was due when the run stopped."""
 
     def run(self) -> nn.Module:
         self.runner.call_hook('before_train')
@@ -54,8 +56,8 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
 
 @LOOPS.register_module()
 class ResumableIterTrainLoop(IterBasedTrainLoop):
-    """MMEngine's iteration loop, which resumes without loading what was trained on already, and first makes up a validation
-    that was due when the run stopped. Wants ``sampler=dict(type='SeededSampler', infinite=True)``."""
+    """MMEngine's iteration loop, which resumes without loading what was trained on already, and first makes up a
+    validation that was due when the run stopped. Wants ``sampler=dict(type='SeededSampler', infinite=True)``."""
 
     def run(self) -> nn.Module:
         self.runner.call_hook('before_train')

@@ -15,7 +15,15 @@ from ..compat import load_checkpoint_file
 from ..datasets import fingerprint, read_dataset_yaml
 from ..errors import InputError
 
-SETTINGS = ('model', 'train_dataloader', 'val_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'randomness')
+SETTINGS = (
+    'model',
+    'train_dataloader',
+    'val_dataloader',
+    'train_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'randomness',
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ class TeacherCard:
         data: Key of the data that it was trained and scored on, or None.
     """
 
-    mIoU: float | None  # noqa: N815  (the name of the metric)
+    mIoU: float | None
     sha256: str
     params_m: float
     path: str
@@ -80,10 +88,15 @@ def load_recipe(config: Config) -> Config:
     """The teacher's own config, which ``teacher_recipe`` names relative to the config's file."""
     name = config.get('teacher_recipe')
     if not name:
-        raise InputError("teacher_ckpt='auto' needs teacher_recipe, the config that trains the teacher; or give "
-                         'model.teacher_ckpt the path of a checkpoint')
-    for folder in (Path(config.filename or '.').parent, Path(__file__).parents[2] / 'configs' / 'distill',
-                   Path(__file__).parents[1] / '.mim' / 'configs' / 'distill'):
+        raise InputError(
+            "teacher_ckpt='auto' needs teacher_recipe, the config that trains the teacher; or give "
+            'model.teacher_ckpt the path of a checkpoint'
+        )
+    for folder in (
+        Path(config.filename or '.').parent,
+        Path(__file__).parents[2] / 'configs' / 'distill',
+        Path(__file__).parents[1] / '.mim' / 'configs' / 'distill',
+    ):
         if (folder / name).is_file():
             return Config.fromfile(str(folder / name))
     raise InputError(f'teacher_recipe={name!r} was not found beside {config.filename}')
@@ -98,14 +111,18 @@ def resolve(config: Config, teacher_ckpt: str) -> Path:
     if teacher_ckpt != 'auto':
         path = Path(teacher_ckpt).expanduser()
         if not path.is_file():
-            raise InputError(f'model.teacher_ckpt={teacher_ckpt!r} does not exist; give the path of a teacher\'s checkpoint, '
-                             "or 'auto'")
+            raise InputError(
+                f"model.teacher_ckpt={teacher_ckpt!r} does not exist; give the path of a teacher's checkpoint, "
+                "or 'auto'"
+            )
         return path
     recipe = load_recipe(config)
     path = store(config.get('experiments', 'experiments'), content_key(recipe))
     if not path.is_file():
-        raise InputError(f'no teacher has been trained for this data yet ({path} does not exist); make one with: '
-                         f'python tools/train.py {recipe.filename}')
+        raise InputError(
+            f'no teacher has been trained for this data yet ({path} does not exist); make one with: '
+            f'python tools/train.py {recipe.filename}'
+        )
     return path
 
 
@@ -122,8 +139,11 @@ def read_teacher(path: str | Path) -> tuple[dict[str, torch.Tensor], TeacherCard
 
 def _sha256(path: str | Path) -> str:
     with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest() if hasattr(hashlib, 'file_digest') else \
-            hashlib.sha256(file.read()).hexdigest()
+        return (
+            hashlib.file_digest(file, 'sha256').hexdigest()
+            if hasattr(hashlib, 'file_digest')
+            else hashlib.sha256(file.read()).hexdigest()
+        )
 
 
 def publish(path: str | Path, weights: Mapping[str, torch.Tensor], meta: Mapping[str, Any]) -> Path:
@@ -155,10 +175,14 @@ def known_control(root: str | Path, data: str) -> tuple[float, str] | None:
 def doubts(card: TeacherCard, root: str | Path, data: str) -> str | None:
     """Why a teacher should be refused, or None."""
     if card.mIoU is None:
-        return (f'teacher {card.path} has no recorded validation mIoU, so nobody knows whether it has anything to teach; '
-                "train it with tools/train.py, or insist with model.teacher_check='warn'")
+        return (
+            f'teacher {card.path} has no recorded validation mIoU, so nobody knows whether it has anything to teach; '
+            "train it with tools/train.py, or insist with model.teacher_check='warn'"
+        )
     control = known_control(root, data)
     if control is not None and control[0] > card.mIoU:
-        return (f'teacher {card.path} scored mIoU {card.mIoU:.2f}, below the {control[0]:.2f} of a student trained alone '
-                f"({control[1]}); train a better one, or insist with model.teacher_check='warn'")
+        return (
+            f'teacher {card.path} scored mIoU {card.mIoU:.2f}, below the {control[0]:.2f} of a student trained alone '
+            f"({control[1]}); train a better one, or insist with model.teacher_check='warn'"
+        )
     return None

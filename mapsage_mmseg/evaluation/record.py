@@ -12,15 +12,38 @@ SCHEMA = 1
 TERMS = ('task', 'distill', 'feature', 'attention')
 
 
-def new_record(*, experiment: str, config: str, git_commit: str | None, seed: int | None, device: str,
-               versions: Mapping[str, str], dataset: str, classes: Sequence[str], data_key: str,
-               teacher: Mapping[str, Any] | None, student_params_m: float) -> dict[str, Any]:
+def new_record(
+    *,
+    experiment: str,
+    config: str,
+    git_commit: str | None,
+    seed: int | None,
+    device: str,
+    versions: Mapping[str, str],
+    dataset: str,
+    classes: Sequence[str],
+    data_key: str,
+    teacher: Mapping[str, Any] | None,
+    student_params_m: float,
+) -> dict[str, Any]:
     """An empty record of a run that begins."""
     chance = math.log(len(classes)) if classes else None
-    return dict(schema=SCHEMA, experiment=experiment, config=config, git_commit=git_commit, seed=seed, device=device,
-                versions=dict(versions), dataset=dict(name=dataset, classes=list(classes), chance_loss=chance, key=data_key),
-                teacher=dict(teacher) if teacher else None, student=dict(params_m=student_params_m), epochs=[], findings=[],
-                criteria={}, status='running')
+    return dict(
+        schema=SCHEMA,
+        experiment=experiment,
+        config=config,
+        git_commit=git_commit,
+        seed=seed,
+        device=device,
+        versions=dict(versions),
+        dataset=dict(name=dataset, classes=list(classes), chance_loss=chance, key=data_key),
+        teacher=dict(teacher) if teacher else None,
+        student=dict(params_m=student_params_m),
+        epochs=[],
+        findings=[],
+        criteria={},
+        status='running',
+    )
 
 
 def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]) -> dict[str, Any]:
@@ -31,24 +54,30 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
         weights: Weight of each term.
 
     Returns:
-        ``weights``, ``terms`` (means; null where a term was not computed), ``shares`` of the total, ``total``, ``grad_norm``
-        and ``stability``. Means are over the finite steps.
+        ``weights``, ``terms`` (means; null where a term was not computed), ``shares`` of the total, ``total``,
+        ``grad_norm`` and ``stability``. Means are over the finite steps.
     """
     total = _mean(steps.get('loss', ()))
     # A segmentor of mmseg's own logs no 'task': its total is the task loss.
     logged = dict(steps) if 'task' in steps else {**steps, 'task': steps.get('loss', ())}
     names = [*TERMS, *(name for name in weights if name not in TERMS)]
     terms = {name: _mean(logged.get(name, ())) for name in names}
-    shares = {name: weights.get(name, 0.0) * term / total if term is not None and total else None
-              for name, term in terms.items()}
+    shares = {
+        name: weights.get(name, 0.0) * term / total if term is not None and total else None
+        for name, term in terms.items()
+    }
     norms = [norm for norm in steps.get('grad_norm', ()) if math.isfinite(norm)]
     losses = steps.get('loss', ())
     finite = [loss for loss in losses if math.isfinite(loss)]
     middle = median(finite) if finite else 0.0
-    stability = dict(nonfinite=len(losses) - len(finite),
-                     max_over_median=max(finite) / middle if finite and middle > 0 else None,
-                     grad_norm_max=max(norms) if norms else None)
-    return dict(weights=dict(weights), terms=terms, shares=shares, total=total, grad_norm=_mean(norms), stability=stability)
+    stability = dict(
+        nonfinite=len(losses) - len(finite),
+        max_over_median=max(finite) / middle if finite and middle > 0 else None,
+        grad_norm_max=max(norms) if norms else None,
+    )
+    return dict(
+        weights=dict(weights), terms=terms, shares=shares, total=total, grad_norm=_mean(norms), stability=stability
+    )
 
 
 def _mean(values: Sequence[float]) -> float | None:

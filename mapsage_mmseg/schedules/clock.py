@@ -31,8 +31,10 @@ class Clock:
 
     def _iters_per_epoch(self) -> int:
         if not self.iters_per_epoch:
-            raise InputError("a schedule with by='epoch' under IterBasedTrainLoop needs iters_per_epoch: set it on the hook, "
-                             "or give the schedule with by='iter'")
+            raise InputError(
+                "a schedule with by='epoch' under IterBasedTrainLoop needs iters_per_epoch: set it on the hook, "
+                "or give the schedule with by='iter'"
+            )
         return self.iters_per_epoch
 
     def count(self, by: str) -> int:

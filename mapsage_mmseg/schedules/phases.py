@@ -33,8 +33,8 @@ class PhaseSchedule:
     """Phases that follow one another without a gap.
 
     Args:
-        phases: ``[dict(name='task', begin=1, end=5, by='epoch', weights=dict(task=1.0)), dict(name='distill', begin=6, ...)]``,
-            1-based and inclusive; the last has no ``end``. ``by`` is ``'epoch'`` (default) or ``'iter'``, the same for all.
+        phases: ``[dict(name='task', begin=1, end=5, by='epoch', weights=dict(task=1.0)), ...]``, 1-based and inclusive;
+            the last has no ``end``. ``by`` is ``'epoch'`` (default) or ``'iter'``, the same for all.
 
     Raises:
         InputError: For overlaps, gaps, negative weights and unknown keys, with the key at fault.
@@ -55,14 +55,20 @@ class PhaseSchedule:
             raise InputError(f'phases[0].begin={self.phases[0].begin}: the first phase begins at 1')
         for index, (before, after) in enumerate(zip(self.phases, self.phases[1:], strict=False)):
             if before.end is None:
-                raise InputError(f'phases[{index}] ({before.name!r}) has no end, and only the last phase may go without')
+                raise InputError(
+                    f'phases[{index}] ({before.name!r}) has no end, and only the last phase may go without'
+                )
             if after.begin != before.end + 1:
                 kind = 'overlap' if after.begin <= before.end else 'leave a gap'
-                raise InputError(f'phases[{index}] ({before.name!r}, end={before.end}) and phases[{index + 1}] ({after.name!r}, '
-                                 f'begin={after.begin}) {kind}; phases[{index + 1}].begin must be {before.end + 1}')
+                raise InputError(
+                    f'phases[{index}] ({before.name!r}, end={before.end}) and phases[{index + 1}] ({after.name!r}, '
+                    f'begin={after.begin}) {kind}; phases[{index + 1}].begin must be {before.end + 1}'
+                )
         if self.phases[-1].end is not None:
-            raise InputError(f'phases[{len(self.phases) - 1}].end={self.phases[-1].end}: the last phase lasts to the end of the '
-                             'run; leave its end out')
+            raise InputError(
+                f'phases[{len(self.phases) - 1}].end={self.phases[-1].end}: the last phase lasts to the end of the '
+                'run; leave its end out'
+            )
 
     @property
     def terms(self) -> set[str]:

@@ -15,10 +15,10 @@ from tests import tiny
 SMALL = """
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 train_cfg = dict(max_epochs={epochs})
-param_scheduler = [dict(type='CosineAnnealingLR', eta_min_ratio=0.01, T_max={epochs}, by_epoch=True, convert_to_iter_based=True)]
-train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(size=64, length=6))
-val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(size=64, length=2))
-test_dataloader = val_dataloader
+param_scheduler = [dict(type='CosineAnnealingLR', eta_min_ratio=0.01, T_max={epochs}, by_epoch=True,
+convert_to_iter_based=True)] train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False,
+dataset=dict(size=64, length=6)) val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(size=64,
+length=2)) test_dataloader = val_dataloader
 experiments = {experiments!r}
 """
 
@@ -29,14 +29,20 @@ def configs(tmp_path, repository, monkeypatch):
     monkeypatch.chdir(tmp_path)
     experiments = str(tmp_path / 'experiments')
     write = lambda name, base, model, epochs=2: Path(name).write_text(  # noqa: E731
-        textwrap.dedent(f'_base_ = {str(repository / "configs/distill" / base)!r}\n'
-                        f'model = dict(_delete_=True, **{model.to_dict()!r})\n') + SMALL.format(epochs=epochs, experiments=experiments))
+        textwrap.dedent(
+            f'_base_ = {str(repository / "configs/distill" / base)!r}\n'
+            f'model = dict(_delete_=True, **{model.to_dict()!r})\n'
+        )
+        + SMALL.format(epochs=epochs, experiments=experiments)
+    )
     write('teacher.py', 'teacher.py', tiny.teacher(), epochs=1)
     write('improved.py', 'improved.py', tiny.distill())
     write('no_distill.py', 'no_distill.py', tiny.student())
     with open('improved.py', 'a') as file:
-        file.write("default_hooks = dict(phases=dict(phases=[dict(begin=1, end=1, weights=dict(task=1.0)), "
-                   "dict(begin=2, weights=dict(task=1.0, distill=1.0, feature=1.0))]))\n")
+        file.write(
+            'default_hooks = dict(phases=dict(phases=[dict(begin=1, end=1, weights=dict(task=1.0)), '
+            'dict(begin=2, weights=dict(task=1.0, distill=1.0, feature=1.0))]))\n'
+        )
     return tmp_path
 
 
@@ -75,6 +81,7 @@ def test_one_command_trains_the_teacher_then_the_student_and_the_second_finds_it
 
 def test_the_same_recipe_on_other_data_is_another_teacher(configs):
     from mapsage_mmseg.engine.teachers import content_key
+
     recipe = load_config('teacher.py')
     key = content_key(recipe)
     assert content_key(load_config('teacher.py')) == key
@@ -104,7 +111,11 @@ def test_a_folder_of_tiles_trains_every_config(configs, dubai, repository):
         data_root.apply_data_root(config, str(dubai), check=False)
         assert config.train_dataloader.dataset.type == 'FolderLandCover'
         assert config.test_dataloader.dataset.data_root == str(dubai.resolve())
-        heads = [config.model] if name in ('no_distill', 'teacher_tiles') else [config.model.architecture, config.model.teacher]
+        heads = (
+            [config.model]
+            if name in ('no_distill', 'teacher_tiles')
+            else [config.model.architecture, config.model.teacher]
+        )
         assert {head.decode_head.num_classes for head in heads} == {5}
         if len(heads) == 2:
             assert config.teacher_recipe == 'teacher_tiles.py'
@@ -112,9 +123,19 @@ def test_a_folder_of_tiles_trains_every_config(configs, dubai, repository):
 
 
 def test_real_tiles_train_and_score(configs, dubai):
-    options = ['train_dataloader.batch_size=1', 'train_dataloader.dataset.indices=2', 'val_dataloader.dataset.indices=2',
-               'train_cfg.max_epochs=1', 'test_dataloader.dataset.indices=2']
-    assert cli.run(train.main, ['no_distill.py', '--data-root', str(dubai), '--skip-data-check', '--cfg-options', *options]) == 0
+    options = [
+        'train_dataloader.batch_size=1',
+        'train_dataloader.dataset.indices=2',
+        'val_dataloader.dataset.indices=2',
+        'train_cfg.max_epochs=1',
+        'test_dataloader.dataset.indices=2',
+    ]
+    assert (
+        cli.run(
+            train.main, ['no_distill.py', '--data-root', str(dubai), '--skip-data-check', '--cfg-options', *options]
+        )
+        == 0
+    )
     run = only('experiments', 'no_distill_*')
     record = json.loads((run / 'result.json').read_text())
     assert record['dataset']['name'] == 'dubai'
@@ -122,18 +143,24 @@ def test_real_tiles_train_and_score(configs, dubai):
     assert cli.run(test.main, [str(run), '--pictures', '1']) == 0
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (['nowhere.py'], 'config nowhere.py does not exist'),
-    (['broken.py'], 'config broken.py cannot be read: SyntaxError'),
-    (['empty.py'], 'trains nothing'),
-    (['no_distill.py', '--seed', '-1'], '--seed -1'),
-    (['no_distill.py', '--resume'], "no run of 'no_distill' with a checkpoint"),
-    (['no_distill.py', '--resume', '--work-dir', 'elsewhere'], 'elsewhere holds no checkpoint'),
-    (['no_distill.py', '--data-root', 'nowhere'], '--data-root nowhere: no such folder'),
-    (['no_distill.py', '--cfg-options', 'nonsense'], 'must read key=value'),
-    (['no_distill.py', '--cfg-options', 'train_cfg.max_epochs.deep=1'], '--cfg-options train_cfg.max_epochs.deep=1'),
-    (['no_distill.py', '--colour', 'blue'], 'unrecognized arguments: --colour blue'),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['nowhere.py'], 'config nowhere.py does not exist'),
+        (['broken.py'], 'config broken.py cannot be read: SyntaxError'),
+        (['empty.py'], 'trains nothing'),
+        (['no_distill.py', '--seed', '-1'], '--seed -1'),
+        (['no_distill.py', '--resume'], "no run of 'no_distill' with a checkpoint"),
+        (['no_distill.py', '--resume', '--work-dir', 'elsewhere'], 'elsewhere holds no checkpoint'),
+        (['no_distill.py', '--data-root', 'nowhere'], '--data-root nowhere: no such folder'),
+        (['no_distill.py', '--cfg-options', 'nonsense'], 'must read key=value'),
+        (
+            ['no_distill.py', '--cfg-options', 'train_cfg.max_epochs.deep=1'],
+            '--cfg-options train_cfg.max_epochs.deep=1',
+        ),
+        (['no_distill.py', '--colour', 'blue'], 'unrecognized arguments: --colour blue'),
+    ],
+)
 def test_mistakes_end_with_status_2_and_one_line(configs, capfd, arguments, message):
     Path('broken.py').write_text('model = dict(')
     Path('empty.py').write_text('a = 1')
@@ -161,6 +188,7 @@ def test_debug_shows_the_traceback_of_a_mistake_too(capfd):
 
 def test_two_runs_of_the_same_second_get_two_directories(tmp_path):
     from mapsage_mmseg.apis.runs import new_run_dir
+
     assert new_run_dir(tmp_path, 'a') != new_run_dir(tmp_path, 'a')
 
 
@@ -170,7 +198,13 @@ def test_help_does_not_mention_the_flag_that_makes_mim_use_legacy_ones():
 
 def test_every_knob_can_be_reached_by_name(repository):
     config = Config.fromfile(str(repository / 'configs/distill/improved.py'))
-    override(config, ['default_hooks.temperature.start=8.0', 'default_hooks.phases.phases.1.weights.distill=0.5',
-                      'model.distiller.levels.distill.loss.type=mmrazor.ChannelWiseDivergence'])
+    override(
+        config,
+        [
+            'default_hooks.temperature.start=8.0',
+            'default_hooks.phases.phases.1.weights.distill=0.5',
+            'model.distiller.levels.distill.loss.type=mmrazor.ChannelWiseDivergence',
+        ],
+    )
     assert config.default_hooks.temperature.start == 8.0
     assert config.default_hooks.phases.phases[1].weights.distill == 0.5

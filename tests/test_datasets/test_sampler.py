@@ -119,7 +119,7 @@ def test_two_ranks_share_the_dataset(ranks, size):
     assert set(orders[0]) | set(orders[1]) == set(range(size))
     # Together they walk in the order of a single process; an odd one is filled up from its beginning.
     single = list(ranks(0, 1, range(size), seed=3))
-    assert list(itertools.chain(*zip(*orders, strict=True))) == (single + single)[:size + size % 2]
+    assert list(itertools.chain(*zip(*orders, strict=True))) == (single + single)[: size + size % 2]
 
 
 def test_two_ranks_without_rounding_up_repeat_nothing(ranks):
@@ -153,15 +153,26 @@ def test_refusals():
 
 
 def test_runner_builds_it_with_the_run_s_seed():
-    config = {'dataset': numbers(4), 'sampler': {'type': 'SeededSampler'}, 'batch_size': 2, 'num_workers': 0,
-              'collate_fn': list}
+    config = {
+        'dataset': numbers(4),
+        'sampler': {'type': 'SeededSampler'},
+        'batch_size': 2,
+        'num_workers': 0,
+        'collate_fn': list,
+    }
     loader = Runner.build_dataloader(config, seed=17)
     assert loader.sampler.seed == 17 and drawn(loader) == [(index, 17, 0) for index in SeededSampler(range(4), seed=17)]
 
 
 def test_the_epoch_reaches_persistent_workers():
-    loader = DataLoader(numbers(12), batch_size=3, sampler=SeededSampler(range(12), seed=4), num_workers=2,
-                        persistent_workers=True, collate_fn=list)
+    loader = DataLoader(
+        numbers(12),
+        batch_size=3,
+        sampler=SeededSampler(range(12), seed=4),
+        num_workers=2,
+        persistent_workers=True,
+        collate_fn=list,
+    )
     for epoch in (0, 1, 5):
         loader.sampler.set_epoch(epoch)
         assert drawn(loader) == [(int(index), 4, epoch) for index in loader.sampler]

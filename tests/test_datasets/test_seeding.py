@@ -38,8 +38,9 @@ def test_the_same_key_gives_the_same_draws():
     assert draws_for(DrawIndex(7, seed=1, epoch=2)) == first
 
 
-@pytest.mark.parametrize('other', [DrawIndex(8, 1, 2), DrawIndex(7, 0, 2), DrawIndex(7, 1, 3), DrawIndex(7, 2, 1),
-                                   DrawIndex(2, 1, 7)])
+@pytest.mark.parametrize(
+    'other', [DrawIndex(8, 1, 2), DrawIndex(7, 0, 2), DrawIndex(7, 1, 3), DrawIndex(7, 2, 1), DrawIndex(2, 1, 7)]
+)
 def test_another_key_gives_other_draws_in_every_generator(other):
     pairs = zip(draws_for(DrawIndex(7, seed=1, epoch=2)), draws_for(other), strict=True)
     assert all(one != two for one, two in pairs)
@@ -69,8 +70,14 @@ def load(workers: int, epochs: tuple[int, ...], skip: int = 0) -> list[torch.Ten
     """The batches of some epochs, one after the other, through real workers."""
     data = SyntheticLandCover(size=64, length=6, pipeline=AUGMENTATION)
     order = SeededSampler(data, seed=11)
-    loader = DataLoader(data, batch_size=2, sampler=order, num_workers=workers, persistent_workers=workers > 0,
-                        collate_fn=pseudo_collate)
+    loader = DataLoader(
+        data,
+        batch_size=2,
+        sampler=order,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        collate_fn=pseudo_collate,
+    )
     batches = []
     for epoch in epochs:
         order.set_epoch(epoch)
@@ -87,7 +94,7 @@ def test_batches_do_not_depend_on_the_workers():
 
 
 def test_a_resumed_epoch_continues_with_the_same_batches():
-    whole, resumed = load(2, (0, 1)), load(2, (1, ), skip=2)
+    whole, resumed = load(2, (0, 1)), load(2, (1,), skip=2)
     assert len(resumed) == 2 and all(map(torch.equal, whole[4:], resumed))
 
 
@@ -107,8 +114,12 @@ def test_works_with_the_datasets_of_mmseg(tmp_path, serialize):
     for folder, pixels in zip(('img', 'ann'), draw_scene(0, 'train', 0, 64), strict=True):
         mmcv.imwrite(pixels, str(tmp_path / folder / 'a.png'))
     loading = [{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations'}]
-    data = LoveDADataset(data_root=str(tmp_path), data_prefix={'img_path': 'img', 'seg_map_path': 'ann'},
-                         pipeline=loading + AUGMENTATION, serialize_data=serialize)
+    data = LoveDADataset(
+        data_root=str(tmp_path),
+        data_prefix={'img_path': 'img', 'seg_map_path': 'ann'},
+        pipeline=loading + AUGMENTATION,
+        serialize_data=serialize,
+    )
     first, again, other = (data[DrawIndex(0, 0, epoch)]['inputs'] for epoch in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)
 

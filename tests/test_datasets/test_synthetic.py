@@ -20,12 +20,15 @@ def scenes() -> tuple[np.ndarray, np.ndarray]:
     return np.stack([image for image, _ in drawn]), np.stack([label for _, label in drawn])
 
 
-@pytest.mark.parametrize(('key', 'digest'), [
-    ((0, 'train', 0, 128), '60d2d82b5682528e'),
-    ((0, 'val', 0, 128), 'bc0bbf854df6d224'),
-    ((7, 'train', 12, 64), 'e694d27ecf2af4ad'),
-    ((0, 'train', 3, 200), '89dfd244dbafe01c'),
-])
+@pytest.mark.parametrize(
+    ('key', 'digest'),
+    [
+        ((0, 'train', 0, 128), '60d2d82b5682528e'),
+        ((0, 'val', 0, 128), 'bc0bbf854df6d224'),
+        ((7, 'train', 12, 64), 'e694d27ecf2af4ad'),
+        ((0, 'train', 3, 200), '89dfd244dbafe01c'),
+    ],
+)
 def test_scenes_are_the_same_on_every_machine(key, digest):
     # A new digest means new data: results and teachers made before it do not compare with those after.
     image, label = draw_scene(*key)
@@ -119,9 +122,18 @@ def test_scenes_are_drawn_once_within_bounds(monkeypatch):
 
 
 def test_a_test_pipeline_for_files_serves_here_too():
-    data = SyntheticLandCover(size=64, length=1, split='val', test_mode=True, pipeline=[
-        {'type': 'LoadImageFromFile'}, {'type': 'Resize', 'scale': (96, 96), 'keep_ratio': True},
-        {'type': 'LoadAnnotations'}, {'type': 'PackSegInputs'}])
+    data = SyntheticLandCover(
+        size=64,
+        length=1,
+        split='val',
+        test_mode=True,
+        pipeline=[
+            {'type': 'LoadImageFromFile'},
+            {'type': 'Resize', 'scale': (96, 96), 'keep_ratio': True},
+            {'type': 'LoadAnnotations'},
+            {'type': 'PackSegInputs'},
+        ],
+    )
     sample = data[0]
     assert sample['inputs'].shape == (3, 96, 96)
     # Behind Resize the label keeps its size, and so do the predictions that it is compared with.
@@ -144,13 +156,16 @@ def test_fewer_classes():
     assert data.metainfo['palette'] == [[0, 0, 255], [255, 255, 0]]
 
 
-@pytest.mark.parametrize(('argument', 'message'), [
-    ({'size': 16}, 'size=16; expected an integer of 32 or more'),
-    ({'size': 64.0}, 'size=64.0'),
-    ({'length': 0}, 'length=0; expected an integer of 1 or more'),
-    ({'seed': -1}, 'seed=-1'),
-    ({'split': 'test'}, "split='test'; expected 'train' or 'val'"),
-])
+@pytest.mark.parametrize(
+    ('argument', 'message'),
+    [
+        ({'size': 16}, 'size=16; expected an integer of 32 or more'),
+        ({'size': 64.0}, 'size=64.0'),
+        ({'length': 0}, 'length=0; expected an integer of 1 or more'),
+        ({'seed': -1}, 'seed=-1'),
+        ({'split': 'test'}, "split='test'; expected 'train' or 'val'"),
+    ],
+)
 def test_refusals(argument, message):
     with pytest.raises(InputError, match=message):
         SyntheticLandCover(**argument)

@@ -39,7 +39,9 @@ def resumed(folder, loop, iteration):
     if record['epochs'] and record['epochs'][-1]['iter'] == iteration:
         record['epochs'][-1]['val'] = None  # it died before that validation
     (left / 'result.json').write_text(json.dumps(record))
-    cfg = runs.config(folder, name=left.name, loop=loop, checkpoint=dict(by_epoch=False, interval=1000, max_keep_ckpts=-1))
+    cfg = runs.config(
+        folder, name=left.name, loop=loop, checkpoint=dict(by_epoch=False, interval=1000, max_keep_ckpts=-1)
+    )
     cfg.resume = True
     runner = Runner.from_cfg(cfg)
     runner.train()
@@ -67,7 +69,9 @@ def test_two_epochs_draw_differently_and_seeds_matter(tmp_path):
     for name, seed in (('a', 5), ('b', 5), ('c', 6)):
         runner = Runner.from_cfg(runs.config(tmp_path, name=name, epochs=1, seed=seed))
         runner.train()
-        weights.append(torch.cat([value.flatten() for value in runner.model.state_dict().values() if value.is_floating_point()]))
+        weights.append(
+            torch.cat([value.flatten() for value in runner.model.state_dict().values() if value.is_floating_point()])
+        )
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
 
@@ -84,7 +88,6 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
 
 def test_a_file_that_would_run_code_is_refused_and_not_run(tmp_path):
     class Payload:
-
         def __reduce__(self):
             return Path.touch, (tmp_path / 'executed',)
 

@@ -29,8 +29,15 @@ class Watch(Hook):
         self.forwards = 0
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        self.steps.append(dict(weights=dict(runner.model.loss_weights), temperature=runner.model.distiller.temperature,
-                               teacher=self.forwards, lr=runner.optim_wrapper.get_lr()['lr'][0], total=outputs['loss'].item()))
+        self.steps.append(
+            dict(
+                weights=dict(runner.model.loss_weights),
+                temperature=runner.model.distiller.temperature,
+                teacher=self.forwards,
+                lr=runner.optim_wrapper.get_lr()['lr'][0],
+                total=outputs['loss'].item(),
+            )
+        )
 
 
 def watch(runner):
@@ -71,7 +78,7 @@ def test_the_record_tells_every_epoch(finished):
     assert [entry['phase'] for entry in record['epochs']] == ['task', 'task', 'distill', 'distill']
     steps = watch(finished).steps
     for number, entry in enumerate(record['epochs']):
-        mine = steps[6 * number:6 * number + 6]
+        mine = steps[6 * number : 6 * number + 6]
         assert entry['total'] == pytest.approx(sum(step['total'] for step in mine) / 6, rel=1e-5)
         assert entry['temperature'] == pytest.approx(mine[-1]['temperature'])
         assert sum(share for share in entry['shares'].values() if share is not None) == pytest.approx(1, rel=1e-4)
@@ -88,8 +95,20 @@ def test_tensorboard_has_the_tags_of_the_contract(finished):
     events = EventAccumulator(str(Path(finished.work_dir) / 'logs'), size_guidance=dict(images=0))
     events.Reload()
     scalars = set(events.Tags()['scalars'])
-    assert scalars >= {'Loss/Total', 'Loss/Task', 'Loss/Distillation', 'Loss/Feature', 'Loss/Attention', 'Training/LearningRate',
-                       'Training/Temperature', 'Training/Phase', 'Weight/task', 'Weight/distill', 'Share/distill', 'Val/mIoU'}
+    assert scalars >= {
+        'Loss/Total',
+        'Loss/Task',
+        'Loss/Distillation',
+        'Loss/Feature',
+        'Loss/Attention',
+        'Training/LearningRate',
+        'Training/Temperature',
+        'Training/Phase',
+        'Weight/task',
+        'Weight/distill',
+        'Share/distill',
+        'Val/mIoU',
+    }
     assert not any('/' not in tag for tag in scalars)
     assert [event.step for event in events.Scalars('Val/mIoU')] == [6, 12, 18, 24]
     phases = {event.step: event.value for event in events.Scalars('Training/Phase')}
@@ -110,7 +129,10 @@ def test_the_run_directory_is_laid_out_and_no_checkpoint_knows_the_teacher(finis
 
 
 def test_phases_in_iterations_work_under_an_epoch_loop(tmp_path):
-    phases = [dict(begin=1, end=4, by='iter', weights=dict(task=1.0)), dict(begin=5, by='iter', weights=dict(distill=1.0))]
+    phases = [
+        dict(begin=1, end=4, by='iter', weights=dict(task=1.0)),
+        dict(begin=5, by='iter', weights=dict(distill=1.0)),
+    ]
     cfg = runs.config(tmp_path, epochs=1, phases=phases, watch=dict(type='Watch'))
     runner = Runner.from_cfg(cfg)
     runner.train()
@@ -124,15 +146,26 @@ def test_epochs_under_an_iteration_loop_that_was_not_told_their_length_are_refus
         Runner.from_cfg(cfg).train()
 
 
-@pytest.mark.parametrize(('change', 'message'), [
-    (lambda cfg: cfg.default_hooks.phases.update(phases=[dict(begin=1, weights=dict(task=1.0, atention=1.0))]),
-     r'weights\.atention'),
-    (lambda cfg: cfg.default_hooks.temperature.update(start=-1), r'temperature start=-1'),
-    (lambda cfg: cfg.model.distiller.levels.distill.update(student='decode_head.conv'), r"levels\.distill\.student="),
-    (lambda cfg: cfg.model.distiller.levels.distill.update(teacher='decode_head.conv'), r"levels\.distill\.teacher="),
-    (lambda cfg: cfg.model.update(teacher_ckpt='/nowhere/teacher.pth'), r"/nowhere/teacher\.pth' does not exist"),
-    (lambda cfg: cfg.model.teacher.backbone.update(num_layers=3), r'does not fit model\.teacher: \d+ keys missing'),
-])
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (
+            lambda cfg: cfg.default_hooks.phases.update(phases=[dict(begin=1, weights=dict(task=1.0, atention=1.0))]),
+            r'weights\.atention',
+        ),
+        (lambda cfg: cfg.default_hooks.temperature.update(start=-1), r'temperature start=-1'),
+        (
+            lambda cfg: cfg.model.distiller.levels.distill.update(student='decode_head.conv'),
+            r'levels\.distill\.student=',
+        ),
+        (
+            lambda cfg: cfg.model.distiller.levels.distill.update(teacher='decode_head.conv'),
+            r'levels\.distill\.teacher=',
+        ),
+        (lambda cfg: cfg.model.update(teacher_ckpt='/nowhere/teacher.pth'), r"/nowhere/teacher\.pth' does not exist"),
+        (lambda cfg: cfg.model.teacher.backbone.update(num_layers=3), r'does not fit model\.teacher: \d+ keys missing'),
+    ],
+)
 def test_mistakes_are_refused_before_the_first_step(tmp_path, change, message):
     cfg = runs.config(tmp_path)
     change(cfg)

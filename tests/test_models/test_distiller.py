@@ -27,7 +27,6 @@ class Pair(nn.Module):
 
 
 class Twice(nn.Module):
-
     def __init__(self, channels):
         super().__init__()
         self.conv = nn.Conv2d(3, channels, 3, padding=1)
@@ -68,8 +67,12 @@ def test_records_are_let_go_after_use():
 
 def test_a_term_over_several_sources_is_their_mean():
     connector = dict(type='mmrazor.ConvModuleConnector', in_channel=4, out_channel=6, act_cfg=None)
-    twice = dict(student=['backbone:0', 'backbone:0'], teacher=['backbone:0', 'backbone:0'], connector=connector,
-                 loss=dict(type='FeatureMSELoss'))
+    twice = dict(
+        student=['backbone:0', 'backbone:0'],
+        teacher=['backbone:0', 'backbone:0'],
+        connector=connector,
+        loss=dict(type='FeatureMSELoss'),
+    )
     torch.manual_seed(1)
     distiller, *_ = recorded(dict(feature=twice))
     first, second = (distiller.connectors[f'feature:student:{i}'] for i in (0, 1))
@@ -83,7 +86,9 @@ def test_a_term_over_several_sources_is_their_mean():
 
 
 def test_only_the_levels_that_are_asked_for_record():
-    levels = dict(distill=LOGITS, other=dict(student='backbone:0', teacher='backbone:0', loss=dict(type='FeatureMSELoss')))
+    levels = dict(
+        distill=LOGITS, other=dict(student='backbone:0', teacher='backbone:0', loss=dict(type='FeatureMSELoss'))
+    )
     distiller, *_ = recorded(levels, names=['distill'])
     assert distiller.student_recorders.get_recorder('head').data_buffer
     assert not distiller.student_recorders.get_recorder('backbone').data_buffer
@@ -92,7 +97,10 @@ def test_only_the_levels_that_are_asked_for_record():
 def test_one_temperature_reaches_every_loss_that_has_one():
     distiller = MultiLevelDistillLoss(dict(a=LOGITS, b=LOGITS, c={**LOGITS, 'loss': dict(type='FeatureMSELoss')}))
     distiller.temperature = 5.5
-    assert [loss.temperature for loss in (distiller.distill_losses.loss_a, distiller.distill_losses.loss_b)] == [5.5, 5.5]
+    assert [loss.temperature for loss in (distiller.distill_losses.loss_a, distiller.distill_losses.loss_b)] == [
+        5.5,
+        5.5,
+    ]
     assert distiller.temperature == 5.5
     assert MultiLevelDistillLoss(dict(c={**LOGITS, 'loss': dict(type='FeatureMSELoss')})).temperature is None
 
@@ -107,20 +115,23 @@ def test_any_mmrazor_loss_of_two_tensors_will_do_and_sees_contiguous_ones():
     torch.testing.assert_close(term, distiller.distill_losses.loss_distill(student(x), teacher(x)))
 
 
-@pytest.mark.parametrize(('level', 'message'), [
-    (3, r'levels\.x=3 must be a dict'),
-    (dict(teacher='head', loss=dict(type='LogitKLLoss')), r'levels\.x\.student is missing'),
-    ({**LOGITS, 'los': 1}, r"levels\.x\.los is unknown; did you mean 'loss'"),
-    ({**LOGITS, 'student': 7}, r'levels\.x\.student=7 must be a module path'),
-    ({**LOGITS, 'student': []}, r'levels\.x\.student=\[\]'),
-    ({**LOGITS, 'student': 'head:last'}, r"'head:last': behind the colon"),
-    ({**LOGITS, 'student': ['head', 'head']}, r'2 student and 1 teacher sources'),
-    ({**LOGITS, 'loss': 'LogitKLLoss'}, r"levels\.x\.loss='LogitKLLoss' must be a dict with a type"),
-    ({**LOGITS, 'connector': [dict(type='mmrazor.ConvModuleConnector')] * 2}, r'2 connectors for 1 sources'),
-    ({**LOGITS, 'loss': dict(type='mmrazor.ChannelWiseDivergence', loss_weight=3.0)}, r'loss_weight must be 1'),
-    ({**LOGITS, 'loss': dict(type='mmrazor.DKDLoss')}, r'levels\.x\.loss: DKDLoss\.forward takes'),
-    ({**LOGITS, 'loss': dict(type='mmrazor.OnehotLikeLoss')}, r'levels\.x\.loss: OnehotLikeLoss\.forward takes'),
-])
+@pytest.mark.parametrize(
+    ('level', 'message'),
+    [
+        (3, r'levels\.x=3 must be a dict'),
+        (dict(teacher='head', loss=dict(type='LogitKLLoss')), r'levels\.x\.student is missing'),
+        ({**LOGITS, 'los': 1}, r"levels\.x\.los is unknown; did you mean 'loss'"),
+        ({**LOGITS, 'student': 7}, r'levels\.x\.student=7 must be a module path'),
+        ({**LOGITS, 'student': []}, r'levels\.x\.student=\[\]'),
+        ({**LOGITS, 'student': 'head:last'}, r"'head:last': behind the colon"),
+        ({**LOGITS, 'student': ['head', 'head']}, r'2 student and 1 teacher sources'),
+        ({**LOGITS, 'loss': 'LogitKLLoss'}, r"levels\.x\.loss='LogitKLLoss' must be a dict with a type"),
+        ({**LOGITS, 'connector': [dict(type='mmrazor.ConvModuleConnector')] * 2}, r'2 connectors for 1 sources'),
+        ({**LOGITS, 'loss': dict(type='mmrazor.ChannelWiseDivergence', loss_weight=3.0)}, r'loss_weight must be 1'),
+        ({**LOGITS, 'loss': dict(type='mmrazor.DKDLoss')}, r'levels\.x\.loss: DKDLoss\.forward takes'),
+        ({**LOGITS, 'loss': dict(type='mmrazor.OnehotLikeLoss')}, r'levels\.x\.loss: OnehotLikeLoss\.forward takes'),
+    ],
+)
 def test_a_level_that_is_written_wrongly_is_refused_by_name(level, message):
     with pytest.raises(InputError, match=message):
         MultiLevelDistillLoss(dict(x=level))
@@ -137,12 +148,15 @@ def test_an_unknown_module_is_answered_with_the_nearest():
         recorded(dict(x={**LOGITS, 'student': 'haed'}))
 
 
-@pytest.mark.parametrize(('source', 'message'), [
-    ('spare', r"levels\.x\.student='spare' recorded nothing"),
-    ('backbone:2', r'gives 2 output\(s\), so index 2 does not exist'),
-    ('head:0', r'gives a single one output\(s\)'),
-    ('backbone', r"recorded tuple, not a tensor.*'backbone:0'"),
-])
+@pytest.mark.parametrize(
+    ('source', 'message'),
+    [
+        ('spare', r"levels\.x\.student='spare' recorded nothing"),
+        ('backbone:2', r'gives 2 output\(s\), so index 2 does not exist'),
+        ('head:0', r'gives a single one output\(s\)'),
+        ('backbone', r"recorded tuple, not a tensor.*'backbone:0'"),
+    ],
+)
 def test_a_source_that_gives_no_tensor_is_an_error_that_names_the_level(source, message):
     distiller, *_ = recorded(dict(x={**LOGITS, 'student': source}))
     with pytest.raises(InputError, match=message):

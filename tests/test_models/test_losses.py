@@ -105,7 +105,9 @@ def test_memory_format_and_half_precision_change_nothing_that_matters(case):
     expected = loss(student, teacher, mask())
     if student.ndim == 4:
         last = torch.channels_last
-        torch.testing.assert_close(loss(student.to(memory_format=last), teacher.to(memory_format=last), mask()), expected)
+        torch.testing.assert_close(
+            loss(student.to(memory_format=last), teacher.to(memory_format=last), mask()), expected
+        )
     half = loss(student.bfloat16(), teacher.bfloat16(), mask())
     assert half.dtype == torch.float32
     torch.testing.assert_close(half, expected, rtol=0.05, atol=0.02)
@@ -154,8 +156,12 @@ def test_feature_mse_by_hand():
 
 def test_feature_mse_does_not_depend_on_the_teachers_scale():
     student, teacher = maps(0, 2, 5, 4, 4), maps(1, 2, 5, 4, 4)
-    torch.testing.assert_close(FeatureMSELoss()(student, 100 * teacher + 7, mask()), FeatureMSELoss()(student, teacher, mask()),
-                               rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(
+        FeatureMSELoss()(student, 100 * teacher + 7, mask()),
+        FeatureMSELoss()(student, teacher, mask()),
+        rtol=1e-3,
+        atol=1e-4,
+    )
 
 
 def test_attention_by_hand():
@@ -167,8 +173,12 @@ def test_attention_by_hand():
 
 def test_attention_rows_that_do_not_sum_to_one_are_renormalised():
     student, teacher = rows(0, 1, 16), rows(1, 1, 16)
-    torch.testing.assert_close(AttentionKLLoss()(student * 1.03, teacher * 0.97, mask(1)),
-                               AttentionKLLoss()(student, teacher, mask(1)), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(
+        AttentionKLLoss()(student * 1.03, teacher * 0.97, mask(1)),
+        AttentionKLLoss()(student, teacher, mask(1)),
+        rtol=1e-3,
+        atol=1e-5,
+    )
 
 
 @pytest.mark.parametrize(('fine', 'coarse'), [(8, 4), (5, 3), (3, 5), (7, 7), (9, 1)])
@@ -204,8 +214,10 @@ def test_activation_attention_by_hand_and_whatever_the_grid():
     torch.testing.assert_close(ActivationAttentionLoss()(5 * student, teacher, valid), torch.tensor(2.0))
 
 
-@pytest.mark.parametrize(('length', 'image', 'grid'), [(64, (128, 128), (8, 8)), (32, (128, 256), (4, 8)), (63, (97, 130), (7, 9)),
-                                                       (1, (16, 16), (1, 1))])
+@pytest.mark.parametrize(
+    ('length', 'image', 'grid'),
+    [(64, (128, 128), (8, 8)), (32, (128, 256), (4, 8)), (63, (97, 130), (7, 9)), (1, (16, 16), (1, 1))],
+)
 def test_token_grids(length, image, grid):
     assert token_grid(length, image) == grid
 

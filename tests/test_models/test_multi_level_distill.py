@@ -185,14 +185,32 @@ class Cut(torch.nn.Module):
         return (student.detach() - student.detach()).square().mean()
 
 
-@pytest.mark.parametrize(('level', 'message'), [
-    (dict(student='backbone:0', teacher='backbone:1', loss=dict(type='FeatureMSELoss')),
-     r"levels\.feature: its two sides cannot be compared: student 'backbone:0' \(2, 8, 16, 16\), teacher 'backbone:1' \(2, 16,"),
-    (dict(student='backbone:3', teacher='backbone:2', connector=tiny.connectors(((9, 32),))[0], loss=dict(type='FeatureMSELoss')),
-     r'levels\.feature: its two sides cannot be compared'),
-    (dict(student='decode_head.dropout', teacher='auxiliary', loss=dict(type='FeatureMSELoss')), r"no module 'auxiliary'"),
-    (dict(student='backbone:0', teacher='backbone:0', loss=dict(type='Cut')), r'levels\.feature contributes no gradient'),
-])
+@pytest.mark.parametrize(
+    ('level', 'message'),
+    [
+        (
+            dict(student='backbone:0', teacher='backbone:1', loss=dict(type='FeatureMSELoss')),
+            r"cannot be compared: student 'backbone:0' \(2, 8, 16, 16\), teacher 'backbone:1' \(2, 16,",
+        ),
+        (
+            dict(
+                student='backbone:3',
+                teacher='backbone:2',
+                connector=tiny.connectors(((9, 32),))[0],
+                loss=dict(type='FeatureMSELoss'),
+            ),
+            r'levels\.feature: its two sides cannot be compared',
+        ),
+        (
+            dict(student='decode_head.dropout', teacher='auxiliary', loss=dict(type='FeatureMSELoss')),
+            r"no module 'auxiliary'",
+        ),
+        (
+            dict(student='backbone:0', teacher='backbone:0', loss=dict(type='Cut')),
+            r'levels\.feature contributes no gradient',
+        ),
+    ],
+)
 def test_a_level_that_cannot_work_is_refused_before_training(level, message):
     MODELS.register_module(module=Cut, force=True)
     model = MODELS.build(tiny.distill(feature=level))

@@ -27,14 +27,17 @@ def test_constant_ignores_the_clock():
     assert {schedule.at(Clock(i, 100)) for i in (0, 50, 99)} == {4.0}
 
 
-@pytest.mark.parametrize(('settings', 'message'), [
-    (dict(start=0), r'start=0 must be a number above 0'),
-    (dict(end=-1.0), r'end=-1\.0'),
-    (dict(start=float('inf')), r'start=inf'),
-    (dict(start='hot'), r"start='hot'"),
-    (dict(shape='square'), r'linear, cosine, constant'),
-    (dict(by='phase'), r"by='phase'"),
-])
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        (dict(start=0), r'start=0 must be a number above 0'),
+        (dict(end=-1.0), r'end=-1\.0'),
+        (dict(start=float('inf')), r'start=inf'),
+        (dict(start='hot'), r"start='hot'"),
+        (dict(shape='square'), r'linear, cosine, constant'),
+        (dict(by='phase'), r"by='phase'"),
+    ],
+)
 def test_mistakes_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
         TemperatureSchedule(**settings)

@@ -1,4 +1,5 @@
 """A folder of the user's own tiles (--data-root): 128 x 128 crops at scales 0.75 to 1.5, validation on whole tiles."""
+
 crop_size = (128, 128)
 train_pipeline = [
     dict(type='LoadImageFromFile'),

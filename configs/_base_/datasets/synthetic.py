@@ -1,9 +1,18 @@
-"""The built-in data: drawn, learnable, no disk. 256 training and 64 validation scenes of 128 x 128 pixels, 7 classes."""
+"""The built-in data: drawn, learnable, no disk. 256 training and 64 validation scenes of 128 x 128 pixels, 7
+classes."""
+
 num_classes = 7
 crop_size = (128, 128)
 data_preprocessor = dict(
-    type='SegDataPreProcessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb=True, pad_val=0,
-    seg_pad_val=255, size=crop_size, test_cfg=dict(size_divisor=32))
+    type='SegDataPreProcessor',
+    mean=[123.675, 116.28, 103.53],
+    std=[58.395, 57.12, 57.375],
+    bgr_to_rgb=True,
+    pad_val=0,
+    seg_pad_val=255,
+    size=crop_size,
+    test_cfg=dict(size_divisor=32),
+)
 train_pipeline = [
     dict(type='SeedDraws'),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
@@ -12,9 +21,17 @@ train_pipeline = [
 ]
 test_pipeline = [dict(type='PackSegInputs')]
 train_dataloader = dict(
-    batch_size=4, num_workers=2, persistent_workers=True, sampler=dict(type='SeededSampler', shuffle=True),
-    dataset=dict(type='SyntheticLandCover', split='train', size=128, length=256, pipeline=train_pipeline))
+    batch_size=4,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='SeededSampler', shuffle=True),
+    dataset=dict(type='SyntheticLandCover', split='train', size=128, length=256, pipeline=train_pipeline),
+)
 val_dataloader = dict(
-    batch_size=1, num_workers=1, persistent_workers=True, sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='SyntheticLandCover', split='val', size=128, length=64, pipeline=test_pipeline))
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(type='SyntheticLandCover', split='val', size=128, length=64, pipeline=test_pipeline),
+)
 test_dataloader = val_dataloader

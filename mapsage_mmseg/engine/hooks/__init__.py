@@ -8,5 +8,14 @@ from .seed_hook import SeedHook
 from .teacher_hook import TeacherHook
 from .temperature_hook import TemperatureHook
 
-__all__ = ['PanelHook', 'PhaseAwareHook', 'ProgressHook', 'RecordHook', 'RunCheckpointHook', 'ScalarHook', 'SeedHook',
-           'TeacherHook', 'TemperatureHook']
+__all__ = [
+    'PanelHook',
+    'PhaseAwareHook',
+    'ProgressHook',
+    'RecordHook',
+    'RunCheckpointHook',
+    'ScalarHook',
+    'SeedHook',
+    'TeacherHook',
+    'TemperatureHook',
+]

@@ -23,7 +23,9 @@ class RunCheckpointHook(CheckpointHook):
 
     def __init__(self, **kwargs: Any) -> None:
         if 'out_dir' in kwargs:
-            raise InputError('RunCheckpointHook writes into <work_dir>/checkpoints; leave default_hooks.checkpoint.out_dir out')
+            raise InputError(
+                'RunCheckpointHook writes into <work_dir>/checkpoints; leave default_hooks.checkpoint.out_dir out'
+            )
         super().__init__(**kwargs)
 
     def before_train(self, runner: Runner) -> None:
@@ -38,11 +40,15 @@ class RunCheckpointHook(CheckpointHook):
             return
         for key in ('state_dict', 'optimizer', 'message_hub'):
             if key not in checkpoint:
-                raise InputError(f'--resume: the checkpoint has no {key!r}, so training cannot go on from it; it may be a '
-                                 'published one. Start a new run with load_from instead')
+                raise InputError(
+                    f'--resume: the checkpoint has no {key!r}, so training cannot go on from it; it may be a '
+                    'published one. Start a new run with load_from instead'
+                )
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         mine, its = set(model.state_dict()), set(checkpoint['state_dict'])
         if mine != its:
             missing, unexpected = sorted(mine - its), sorted(its - mine)
-            raise InputError(f'--resume: the checkpoint is of another model: {len(missing)} keys missing ({", ".join(missing[:3])}'
-                             f'), {len(unexpected)} unexpected ({", ".join(unexpected[:3])}); resume with the config it came from')
+            raise InputError(
+                f'--resume: the checkpoint is of another model: {len(missing)} keys missing ({", ".join(missing[:3])}'
+                f'), {len(unexpected)} unexpected ({", ".join(unexpected[:3])}); resume with the config it came from'
+            )

@@ -49,7 +49,9 @@ class PanelHook(Hook):
     def _spread(self, count: int) -> set[int]:
         return set(np.linspace(0, count - 1, min(self.images, count)).round().astype(int).tolist())
 
-    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None) -> None:
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None
+    ) -> None:
         if batch_idx in self._chosen and outputs:
             self._rows.append(self._row(runner, data_batch, outputs, legend=len(self._rows) + 1 == len(self._chosen)))
 
@@ -61,7 +63,9 @@ class PanelHook(Hook):
     def before_test_epoch(self, runner: Runner) -> None:
         self._chosen = self._spread(len(runner.test_dataloader))
 
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None) -> None:
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None
+    ) -> None:
         if batch_idx not in self._chosen or not outputs:
             return
         folder = Path(runner.work_dir) / 'pictures'
@@ -77,8 +81,14 @@ class PanelHook(Hook):
             predictions['teacher'] = _labels(sample.teacher_pred_sem_seg)
         predictions[self.name] = _labels(sample.pred_sem_seg)
         meta = runner.visualizer.dataset_meta or {}
-        return panel(np.ascontiguousarray(image), _labels(sample.gt_sem_seg), predictions, palette=meta['palette'],
-                     classes=meta['classes'], legend=legend)
+        return panel(
+            np.ascontiguousarray(image),
+            _labels(sample.gt_sem_seg),
+            predictions,
+            palette=meta['palette'],
+            classes=meta['classes'],
+            legend=legend,
+        )
 
 
 def _labels(pixels: Any) -> np.ndarray:

@@ -17,7 +17,8 @@ from ..clock import read_clock
 class PhaseAwareHook(Hook):
     """weights = schedule(clock); set them; log them.
 
-    It reads the clock before every iteration, so it works under epoch and iteration loops alike and needs no state to resume.
+    It reads the clock before every iteration, so it works under epoch and iteration loops alike and needs no state to
+    resume.
 
     Args:
         phases: As for :class:`~mapsage_mmseg.schedules.PhaseSchedule`.
@@ -37,7 +38,9 @@ class PhaseAwareHook(Hook):
     def before_train(self, runner: Runner) -> None:
         model = _unwrap(runner)
         if not hasattr(model, 'set_loss_weights'):
-            raise InputError(f'PhaseAwareHook needs a model with named terms, MultiLevelDistill; this is {type(model).__name__}')
+            raise InputError(
+                f'PhaseAwareHook needs a model with named terms, MultiLevelDistill; this is {type(model).__name__}'
+            )
         for phase in self.schedule.phases:
             model.set_loss_weights(phase.weights)
         self._current = None
@@ -54,8 +57,10 @@ class PhaseAwareHook(Hook):
         runner.message_hub.update_info('distill/phase', dict(index=index + 1, name=phase.name))
         runner.message_hub.update_info('distill/weights', {term: model.loss_weights.get(term, 0.0) for term in terms})
         weights = ', '.join(f'{term} {model.loss_weights.get(term, 0.0):g}' for term in terms)
-        runner.logger.info(f'Phase {index + 1} of {len(self.schedule.phases)} ({phase.name}) from iteration {runner.iter + 1}: '
-                           f'{weights}')
+        runner.logger.info(
+            f'Phase {index + 1} of {len(self.schedule.phases)} ({phase.name}) from iteration {runner.iter + 1}: '
+            f'{weights}'
+        )
         self._current = index
 
 

@@ -34,23 +34,37 @@ class ProgressHook(Hook):
         console = Console(stderr=True)
         if not (console.is_terminal and is_main_process()):
             return
-        self._quiet = [(handler, handler.level) for handler in runner.logger.handlers
-                       if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)]
+        self._quiet = [
+            (handler, handler.level)
+            for handler in runner.logger.handlers
+            if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)
+        ]
         for handler, _ in self._quiet:
             handler.setLevel(logging.WARNING)  # the log file still gets everything
-        self._progress = Progress(TextColumn('{task.description}'), BarColumn(bar_width=None), MofNCompleteColumn(),
-                                  TextColumn('{task.fields[status]}'), TimeElapsedColumn(), TextColumn('left'),
-                                  TimeRemainingColumn(), console=console)
+        self._progress = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn('{task.fields[status]}'),
+            TimeElapsedColumn(),
+            TextColumn('left'),
+            TimeRemainingColumn(),
+            console=console,
+        )
         self._task = self._progress.add_task('training', total=runner.max_iters, completed=runner.iter, status='')
         self._progress.start()
         self._progress.console.print(f'Run directory: {runner.work_dir}')
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
         if self._progress is None:
             return
         self._progress.advance(self._task)
         if self.every_n_train_iters(runner, self.interval) or batch_idx == 0:
-            self._progress.update(self._task, description=self._where(runner), status=self._losses(runner, outputs or {}))
+            self._progress.update(
+                self._task, description=self._where(runner), status=self._losses(runner, outputs or {})
+            )
 
     @staticmethod
     def _where(runner: Runner) -> str:
@@ -64,7 +78,9 @@ class ProgressHook(Hook):
     @staticmethod
     def _losses(runner: Runner, outputs: dict) -> str:
         hub = runner.message_hub.runtime_info
-        shown = {key: value for key, value in outputs.items() if key in {'loss', 'task', *hub.get('distill/weights', {})}}
+        shown = {
+            key: value for key, value in outputs.items() if key in {'loss', 'task', *hub.get('distill/weights', {})}
+        }
         parts = [f'{TITLES.get(key, key).lower()} {float(value):.3f}' for key, value in shown.items()]
         if 'distill/temperature' in hub and len(shown) > 2:
             parts.append(f'T {hub["distill/temperature"]:.2f}')
@@ -73,8 +89,15 @@ class ProgressHook(Hook):
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         if self._progress is None or not metrics:
             return
-        parts = [f'{name} {metrics[key]:.{digits}f}' for key, name, digits in
-                 (('task_loss', 'task loss', 4), ('mIoU', 'mIoU', 2), ('teacher_agreement', 'agreement', 1)) if key in metrics]
+        parts = [
+            f'{name} {metrics[key]:.{digits}f}'
+            for key, name, digits in (
+                ('task_loss', 'task loss', 4),
+                ('mIoU', 'mIoU', 2),
+                ('teacher_agreement', 'agreement', 1),
+            )
+            if key in metrics
+        ]
         self._progress.console.print(f'{self._where_done(runner)}: validation {", ".join(parts)}')
 
     @staticmethod

@@ -20,8 +20,8 @@ from .run_facts import run_facts
 class RecordHook(Hook):
     """Keeps the run's record: what ran, the terms of every epoch, and how it ended.
 
-    One entry an epoch, or one a validation under an iteration loop. Values stay on the device until an entry is made, so a
-    step waits for nothing. A checkpoint from mid-epoch carries the epoch's values so far.
+    One entry an epoch, or one a validation under an iteration loop. Values stay on the device until an entry is made,
+    so a step waits for nothing. A checkpoint from mid-epoch carries the epoch's values so far.
 
     Args:
         iters_per_epoch: What an epoch is under an iteration loop; None there counts validations.
@@ -44,11 +44,15 @@ class RecordHook(Hook):
         self._write()
         self._started = time.perf_counter()
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
         for key, value in (outputs or {}).items():
             self._steps[key].append(value.detach() if isinstance(value, torch.Tensor) else torch.tensor(float(value)))
         if 'train/grad_norm' in runner.message_hub.log_scalars:
-            self._steps['grad_norm'].append(torch.tensor(float(runner.message_hub.get_scalar('train/grad_norm').current())))
+            self._steps['grad_norm'].append(
+                torch.tensor(float(runner.message_hub.get_scalar('train/grad_norm').current()))
+            )
 
     def after_train_epoch(self, runner: Runner, metrics: Any = None) -> None:
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
@@ -71,8 +75,9 @@ class RecordHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         elapsed = self._seconds + time.perf_counter() - self._started
-        checkpoint['record'] = dict(steps={key: torch.stack([v.cpu() for v in values]) for key, values in self._steps.items()},
-                                    seconds=elapsed)
+        checkpoint['record'] = dict(
+            steps={key: torch.stack([v.cpu() for v in values]) for key, values in self._steps.items()}, seconds=elapsed
+        )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         saved = checkpoint.get('record')
@@ -88,13 +93,23 @@ class RecordHook(Hook):
 
     def _close_entry(self, runner: Runner, epoch: int) -> None:
         seconds = self._seconds + time.perf_counter() - self._started
-        steps = {key: torch.stack([v.to('cpu', torch.float64) for v in values]).tolist() for key, values in self._steps.items()}
+        steps = {
+            key: torch.stack([v.to('cpu', torch.float64) for v in values]).tolist()
+            for key, values in self._steps.items()
+        }
         hub = runner.message_hub.runtime_info
         entry = summarise(steps, weights=hub.get('distill/weights', {'task': 1.0}))
         phase = hub.get('distill/phase')
-        entry = dict(epoch=epoch, iter=read_clock(runner, self.iters_per_epoch).iter, phase=phase['name'] if phase else None,
-                     temperature=hub.get('distill/temperature'), lr=float(runner.optim_wrapper.get_lr()['lr'][0]), **entry,
-                     val=None, seconds=round(seconds, 3))
+        entry = dict(
+            epoch=epoch,
+            iter=read_clock(runner, self.iters_per_epoch).iter,
+            phase=phase['name'] if phase else None,
+            temperature=hub.get('distill/temperature'),
+            lr=float(runner.optim_wrapper.get_lr()['lr'][0]),
+            **entry,
+            val=None,
+            seconds=round(seconds, 3),
+        )
         self._record['teacher'] = hub.get('distill/teacher')
         self._record['epochs'] = [old for old in self._record['epochs'] if old['epoch'] < epoch] + [entry]
         self._steps.clear()
@@ -108,7 +123,9 @@ class RecordHook(Hook):
 
 def val_entry(metrics: dict[str, float]) -> dict[str, Any]:
     """The record's form of what the validation metrics returned."""
-    entry: dict[str, Any] = {key: metrics.get(key) for key in ('task_loss', 'mIoU', 'aAcc', 'boundary_f1', 'teacher_agreement')}
+    entry: dict[str, Any] = {
+        key: metrics.get(key) for key in ('task_loss', 'mIoU', 'aAcc', 'boundary_f1', 'teacher_agreement')
+    }
     entry['IoU'] = {key.removeprefix('IoU.'): value for key, value in metrics.items() if key.startswith('IoU.')}
     entry['teacher_mIoU'] = metrics.get('teacher/mIoU')
     return entry

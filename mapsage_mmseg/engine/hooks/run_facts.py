@@ -29,12 +29,16 @@ def run_facts(runner: Runner) -> dict[str, Any]:
         git_commit=git_commit(),
         seed=runner.seed,
         device=device_name(),
-        versions={'python': platform.python_version(), **{name: found for name in PACKAGES if (found := _version(name))}},
+        versions={
+            'python': platform.python_version(),
+            **{name: found for name in PACKAGES if (found := _version(name))},
+        },
         classes=list(metainfo.get('classes', ())),
         dataset=str(metainfo.get('name') or type(runner.train_dataloader.dataset).__name__),
         data_key=teachers.data_key(runner.cfg),
         teacher=runner.message_hub.runtime_info.get('distill/teacher'),
-        student_params_m=round(sum(parameter.numel() for parameter in student.parameters()) / 1e6, 3))
+        student_params_m=round(sum(parameter.numel() for parameter in student.parameters()) / 1e6, 3),
+    )
 
 
 def git_commit() -> str | None:

@@ -10,7 +10,9 @@ from mmseg.registry import HOOKS
 from ...errors import InputError
 
 TITLES = dict(loss='Total', task='Task', distill='Distillation', feature='Feature', attention='Attention')
-VALIDATION = dict(mIoU='mIoU', aAcc='aAcc', task_loss='TaskLoss', boundary_f1='BoundaryF1', teacher_agreement='TeacherAgreement')
+VALIDATION = dict(
+    mIoU='mIoU', aAcc='aAcc', task_loss='TaskLoss', boundary_f1='BoundaryF1', teacher_agreement='TeacherAgreement'
+)
 
 
 @HOOKS.register_module()
@@ -30,13 +32,20 @@ class ScalarHook(Hook):
             raise InputError(f'ScalarHook: interval={interval} must be a whole number from 1')
         self.interval = interval
 
-    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None) -> None:
-        last = isinstance(runner.train_loop, EpochBasedTrainLoop) and self.end_of_epoch(runner.train_dataloader, batch_idx)
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        last = isinstance(runner.train_loop, EpochBasedTrainLoop) and self.end_of_epoch(
+            runner.train_dataloader, batch_idx
+        )
         if not (last or self.every_n_train_iters(runner, self.interval)):
             return
         hub, step = runner.message_hub.runtime_info, runner.iter + 1
-        values = {key: float(value) for key, value in (outputs or {}).items()
-                  if isinstance(value, torch.Tensor | float) and key in self._terms(hub)}
+        values = {
+            key: float(value)
+            for key, value in (outputs or {}).items()
+            if isinstance(value, torch.Tensor | float) and key in self._terms(hub)
+        }
         values.setdefault('task', values.get('loss', 0.0))
         for key, value in values.items():
             runner.visualizer.add_scalar(f'Loss/{TITLES.get(key, key)}', value, step)
@@ -47,7 +56,9 @@ class ScalarHook(Hook):
         runner.visualizer.add_scalar('Training/LearningRate', runner.optim_wrapper.get_lr()['lr'][0], step)
         if 'distill/temperature' in hub:
             runner.visualizer.add_scalar('Training/Temperature', hub['distill/temperature'], step)
-        runner.visualizer.add_scalar('Training/Phase', hub['distill/phase']['index'] if 'distill/phase' in hub else 1, step)
+        runner.visualizer.add_scalar(
+            'Training/Phase', hub['distill/phase']['index'] if 'distill/phase' in hub else 1, step
+        )
 
     @staticmethod
     def _terms(hub: dict) -> set[str]:

@@ -30,11 +30,15 @@ class TeacherHook(Hook):
         teacher = model.build_teacher()
         missing, unexpected = teacher.load_state_dict(weights, strict=False)
         if missing or unexpected:
-            raise InputError(f'teacher {path} does not fit model.teacher: {len(missing)} keys missing '
-                             f'({", ".join(missing[:3])}), {len(unexpected)} unexpected ({", ".join(unexpected[:3])})')
+            raise InputError(
+                f'teacher {path} does not fit model.teacher: {len(missing)} keys missing '
+                f'({", ".join(missing[:3])}), {len(unexpected)} unexpected ({", ".join(unexpected[:3])})'
+            )
         runner.message_hub.update_info('distill/teacher', card.record())
         score = 'unknown' if card.mIoU is None else f'{card.mIoU:.2f}'
-        runner.logger.info(f'Teacher {path}: {card.params_m:.1f} M parameters, validation mIoU {score}, on {get_device()}')
+        runner.logger.info(
+            f'Teacher {path}: {card.params_m:.1f} M parameters, validation mIoU {score}, on {get_device()}'
+        )
         self._probe(runner, model)
 
     @staticmethod
@@ -49,7 +53,7 @@ class TeacherHook(Hook):
     @staticmethod
     def _probe(runner: Runner, model) -> None:
         size = getattr(model.data_preprocessor, 'size', None) or (128, 128)
-        weighed = set()
+        weighed: set[str] = set()
         for hook in runner.hooks:
             weighed |= getattr(getattr(hook, 'schedule', None), 'terms', set())
         levels = [name for name in model.distiller.levels if name in weighed or name in model.active_levels]

@@ -23,8 +23,14 @@ class TemperatureHook(Hook):
 
     priority = 'NORMAL'
 
-    def __init__(self, start: float = 6.0, end: float = 3.0, shape: str = 'linear', by: str = 'epoch',
-                 iters_per_epoch: int | None = None) -> None:
+    def __init__(
+        self,
+        start: float = 6.0,
+        end: float = 3.0,
+        shape: str = 'linear',
+        by: str = 'epoch',
+        iters_per_epoch: int | None = None,
+    ) -> None:
         self.schedule = TemperatureSchedule(start, end, shape, by)
         self.iters_per_epoch = iters_per_epoch
 

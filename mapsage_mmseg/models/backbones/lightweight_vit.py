@@ -24,7 +24,7 @@ class AttentionRows(nn.Module):
         Returns:
             (N, L, L) in float32; each row sums to 1.
         """
-        scores = torch.matmul(query.float(), key.float().transpose(-2, -1)) * query.shape[-1]**-0.5
+        scores = torch.matmul(query.float(), key.float().transpose(-2, -1)) * query.shape[-1] ** -0.5
         return scores.softmax(dim=-1).mean(dim=1)
 
 
@@ -87,15 +87,26 @@ class LightweightViT(BaseModule):
         InputError: For dimensions that do not fit.
     """
 
-    def __init__(self, embed_dims: int = 384, num_layers: int = 8, num_heads: int = 6, mlp_ratio: float = 4.0,
-                 stem: dict | None = None, out_channels: Sequence[int] = (96, 192, 384, 384), pos_grid: int = 8,
-                 drop_path_rate: float = 0.1, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        embed_dims: int = 384,
+        num_layers: int = 8,
+        num_heads: int = 6,
+        mlp_ratio: float = 4.0,
+        stem: dict | None = None,
+        out_channels: Sequence[int] = (96, 192, 384, 384),
+        pos_grid: int = 8,
+        drop_path_rate: float = 0.1,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         if embed_dims % num_heads:
             raise InputError(f'LightweightViT: num_heads={num_heads} does not divide embed_dims={embed_dims}')
         if len(out_channels) != 4 or tuple(out_channels[2:]) != (embed_dims, embed_dims):
-            raise InputError(f'LightweightViT: out_channels={tuple(out_channels)} must be four numbers, the last two equal '
-                             f'to embed_dims={embed_dims}')
+            raise InputError(
+                f'LightweightViT: out_channels={tuple(out_channels)} must be four numbers, the last two equal '
+                f'to embed_dims={embed_dims}'
+            )
         if not 0 <= drop_path_rate < 1:
             raise InputError(f'LightweightViT: drop_path_rate={drop_path_rate} must lie in [0, 1)')
         self.out_channels = tuple(out_channels)
@@ -108,16 +119,19 @@ class LightweightViT(BaseModule):
         self.norm = nn.LayerNorm(embed_dims, eps=1e-6)
         self.map8 = self._lateral(channels8, out_channels[1]) or nn.ConvTranspose2d(embed_dims, out_channels[1], 2, 2)
         self.map4 = self._lateral(channels4, out_channels[0]) or nn.Sequential(
-            nn.ConvTranspose2d(embed_dims, out_channels[1], 2, 2), nn.GELU(),
-            nn.ConvTranspose2d(out_channels[1], out_channels[0], 2, 2))
+            nn.ConvTranspose2d(embed_dims, out_channels[1], 2, 2),
+            nn.GELU(),
+            nn.ConvTranspose2d(out_channels[1], out_channels[0], 2, 2),
+        )
 
     @staticmethod
     def _lateral(before: int, after: int) -> nn.Module | None:
         return nn.Conv2d(before, after, 1) if before else None
 
     def init_weights(self) -> None:
-        """Truncated normal for the transformer, as ViTs have it; the stem and the convolutions initialise themselves."""
-        if self._is_init:
+        """Truncated normal for the transformer, as ViTs have it; the stem and the convolutions initialise
+        themselves."""
+        if self.is_init:
             return
         trunc_normal_(self.pos_embed, std=0.02)
         for module in self.layers.modules():
@@ -148,6 +162,6 @@ class LightweightViT(BaseModule):
         for layer in self.layers:
             tokens = layer(tokens)
         map16 = self.norm(tokens).transpose(1, 2).unflatten(2, grid)
-        map4 = self.map4(map16 if stem4 is None else stem4)[..., :-(-height // 4), :-(-width // 4)]
-        map8 = self.map8(map16 if stem8 is None else stem8)[..., :-(-height // 8), :-(-width // 8)]
+        map4 = self.map4(map16 if stem4 is None else stem4)[..., : -(-height // 4), : -(-width // 4)]
+        map8 = self.map8(map16 if stem8 is None else stem8)[..., : -(-height // 8), : -(-width // 8)]
         return map4, map8, map16, F.avg_pool2d(map16, 2, ceil_mode=True)

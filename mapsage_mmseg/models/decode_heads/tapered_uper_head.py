@@ -25,10 +25,13 @@ class TaperedUPerHead(BaseDecodeHead):
         kwargs: As for mmseg's ``BaseDecodeHead``, without ``channels`` and ``input_transform``.
     """
 
-    def __init__(self, widths: Sequence[int] = (128, 256, 512, 960), pool_scales: Sequence[int] = (1, 2, 3),
-                 **kwargs) -> None:
+    def __init__(
+        self, widths: Sequence[int] = (128, 256, 512, 960), pool_scales: Sequence[int] = (1, 2, 3), **kwargs
+    ) -> None:
         if len(widths) != 4:
-            raise InputError(f'TaperedUPerHead: widths={tuple(widths)} must name four numbers, for strides 4, 8, 16 and 32')
+            raise InputError(
+                f'TaperedUPerHead: widths={tuple(widths)} must name four numbers, for strides 4, 8, 16 and 32'
+            )
         super().__init__(input_transform='multiple_select', channels=widths[0], **kwargs)
         common = dict(norm_cfg=self.norm_cfg, act_cfg=self.act_cfg, inplace=False)
         coarsest = self.in_channels[-1]

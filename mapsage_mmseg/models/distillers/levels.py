@@ -32,7 +32,9 @@ class Source:
             raise InputError(f"{where}={text!r} must be a module path such as 'decode_head.conv_seg' or 'backbone:3'")
         module, colon, index = text.partition(':')
         if colon and not index.isdigit():
-            raise InputError(f"{where}={text!r}: behind the colon stands which output, a number from 0, as in 'backbone:3'")
+            raise InputError(
+                f"{where}={text!r}: behind the colon stands which output, a number from 0, as in 'backbone:3'"
+            )
         return cls(module, int(index) if colon else None)
 
     def __str__(self) -> str:
@@ -69,32 +71,47 @@ class Level:
         if not name.isidentifier():
             raise InputError(f'{where}: the name of a level must be an identifier, as in levels=dict(feature=...)')
         if name in ('task', 'loss', 'anchor'):
-            raise InputError(f"{where}: the name {name!r} is taken; 'task' is the student's own loss and needs no level")
+            raise InputError(
+                f"{where}: the name {name!r} is taken; 'task' is the student's own loss and needs no level"
+            )
         if not isinstance(config, Mapping):
-            raise InputError(f'{where}={config!r} must be a dict with {", ".join(KEYS[:3])}, or None to switch the level off')
+            raise InputError(
+                f'{where}={config!r} must be a dict with {", ".join(KEYS[:3])}, or None to switch the level off'
+            )
         for key in config:
             if key not in KEYS:
                 near = get_close_matches(str(key), KEYS, 1)
-                raise InputError(f'{where}.{key} is unknown' + (f'; did you mean {near[0]!r}?' if near else f'; valid: {KEYS}'))
+                raise InputError(
+                    f'{where}.{key} is unknown' + (f'; did you mean {near[0]!r}?' if near else f'; valid: {KEYS}')
+                )
         for key in KEYS[:3]:
             if key not in config:
                 raise InputError(f'{where}.{key} is missing')
         student, teacher = (_sources(config[side], f'{where}.{side}') for side in ('student', 'teacher'))
         if len(student) != len(teacher):
-            raise InputError(f'{where}: {len(student)} student and {len(teacher)} teacher sources; they are paired, so their '
-                             'numbers must be equal')
+            raise InputError(
+                f'{where}: {len(student)} student and {len(teacher)} teacher sources; they are paired, so their '
+                'numbers must be equal'
+            )
         if not isinstance(config['loss'], Mapping) or 'type' not in config['loss']:
-            raise InputError(f"{where}.loss={config['loss']!r} must be a dict with a type, as in dict(type='LogitKLLoss')")
-        return cls(name, student, teacher, dict(config['loss']),
-                   _connectors(config.get('connector'), len(student), f'{where}.connector'),
-                   _connectors(config.get('teacher_connector'), len(teacher), f'{where}.teacher_connector'))
+            raise InputError(
+                f"{where}.loss={config['loss']!r} must be a dict with a type, as in dict(type='LogitKLLoss')"
+            )
+        return cls(
+            name,
+            student,
+            teacher,
+            dict(config['loss']),
+            _connectors(config.get('connector'), len(student), f'{where}.connector'),
+            _connectors(config.get('teacher_connector'), len(teacher), f'{where}.teacher_connector'),
+        )
 
 
 def _sources(value: Any, where: str) -> tuple[Source, ...]:
     if isinstance(value, str):
         return (Source.parse(value, where),)
     if not isinstance(value, Sequence) or not value:
-        raise InputError(f"{where}={value!r} must be a module path, or a list of them")
+        raise InputError(f'{where}={value!r} must be a module path, or a list of them')
     return tuple(Source.parse(item, f'{where}[{i}]') for i, item in enumerate(value))
 
 
@@ -103,7 +120,9 @@ def _connectors(value: Any, count: int, where: str) -> tuple[dict, ...]:
         return ()
     configs = [value] * count if isinstance(value, Mapping) else list(value)
     if len(configs) != count:
-        raise InputError(f'{where}: {len(configs)} connectors for {count} sources; give one for each, or one dict for all')
+        raise InputError(
+            f'{where}: {len(configs)} connectors for {count} sources; give one for each, or one dict for all'
+        )
     return tuple(dict(config) for config in configs)
 
 
@@ -119,20 +138,28 @@ def check_paths(level: Level, side: str, model: nn.Module) -> None:
     for source in getattr(level, side):
         if source.module not in modules:
             near = get_close_matches(source.module, modules, 3, cutoff=0.4)
-            raise InputError(f'levels.{level.name}.{side}={str(source)!r}: the {side} ({type(model).__name__}) has no module '
-                             f'{source.module!r}; nearest: {", ".join(near) or "none"}')
+            raise InputError(
+                f'levels.{level.name}.{side}={str(source)!r}: the {side} ({type(model).__name__}) has no module '
+                f'{source.module!r}; nearest: {", ".join(near) or "none"}'
+            )
 
 
 def takes_mask(loss: nn.Module, level: str) -> bool:
     """Whether a loss takes the mask of valid pixels besides (student, teacher).
 
-    mmrazor's losses of exactly two tensors do not; others of its losses, which need labels, samples or one tensor, are refused.
+    mmrazor's losses of exactly two tensors do not; others of its losses, which need labels, samples or one tensor, are
+    refused.
     """
-    required = [name for name, parameter in inspect.signature(loss.forward).parameters.items()
-                if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD]
+    required = [
+        name
+        for name, parameter in inspect.signature(loss.forward).parameters.items()
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+    ]
     if len(required) == 3 and required[2] == 'valid':
         return True
     if len(required) != 2:
-        raise InputError(f'levels.{level}.loss: {type(loss).__name__}.forward takes ({", ".join(required)}); a level gives it '
-                         '(student, teacher) or (student, teacher, valid), nothing else')
+        raise InputError(
+            f'levels.{level}.loss: {type(loss).__name__}.forward takes ({", ".join(required)}); a level gives it '
+            '(student, teacher) or (student, teacher, valid), nothing else'
+        )
     return False

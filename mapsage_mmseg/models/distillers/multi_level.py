@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
 from mmengine.logging import print_log
 from mmrazor.models.distillers import ConfigurableDistiller
 from mmseg.registry import MODELS
@@ -18,13 +19,13 @@ from .levels import Level, Source, check_paths, takes_mask
 class MultiLevelDistillLoss(ConfigurableDistiller):
     """Computes each level's term, unweighted, from what its recorders saw.
 
-    mmrazor's recorders and connectors do the recording and connecting; the mapping from levels to them is made here, so a
-    level is one dict in the config and an ablation is one line.
+    mmrazor's recorders and connectors do the recording and connecting; the mapping from levels to them is made here,
+    so a level is one dict in the config and an ablation is one line.
 
     Args:
-        levels: ``dict(name=dict(student=..., teacher=..., loss=..., connector=...), other=None)``. A source is a module path
-            with an optional output index, or a list of them; ``connector`` one config, or one a source; a level set to None
-            is declared, and off. A loss is one of this package's, of the user's, or of mmrazor's
+        levels: ``dict(name=dict(student=..., teacher=..., loss=..., connector=...), other=None)``. A source is a
+            module path with an optional output index, or a list of them; ``connector`` one config, or one a source; a
+            level set to None is declared, and off. A loss is one of this package's, of the user's, or of mmrazor's
             (``dict(type='mmrazor.ChannelWiseDivergence')``); mmrazor's see every pixel, ignored ones too.
 
     Raises:
@@ -39,19 +40,22 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
         super().__init__(
             student_recorders=_recorders(source for level in parsed.values() for source in level.student),
             teacher_recorders=_recorders(source for level in parsed.values() for source in level.teacher),
-            connectors={_connector_key(name, side, i): copy.deepcopy(config)
-                        for name, level in parsed.items()
-                        for side, configs in (('student', level.connectors), ('teacher', level.teacher_connectors))
-                        for i, config in enumerate(configs)},
+            connectors={
+                _connector_key(name, side, i): copy.deepcopy(config)
+                for name, level in parsed.items()
+                for side, configs in (('student', level.connectors), ('teacher', level.teacher_connectors))
+                for i, config in enumerate(configs)
+            },
             distill_losses={f'loss_{name}': level.loss for name, level in parsed.items()},
-            init_cfg=init_cfg)
+            init_cfg=init_cfg,
+        )
         self.levels = parsed
         self.masked = {name: takes_mask(self.distill_losses[f'loss_{name}'], name) for name in parsed}
         for name, masked in self.masked.items():
             self._check_weight(name)
             if not masked:
-                print_log(f'levels.{name}: {type(self.distill_losses[f"loss_{name}"]).__name__} takes no mask; ignored pixels '
-                          'count in it', 'current')
+                kind = type(self.distill_losses[f'loss_{name}']).__name__
+                print_log(f'levels.{name}: {kind} takes no mask; ignored pixels count in it', 'current')
 
     def _check_weight(self, name: str) -> None:
         if getattr(self.distill_losses[f'loss_{name}'], 'loss_weight', 1.0) != 1.0:
@@ -92,7 +96,9 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
                 stack.push(recorder.__exit__)
             yield
 
-    def compute_distill_losses(self, levels: Iterable[str] | None = None, valid: Tensor | None = None) -> dict[str, Tensor]:
+    def compute_distill_losses(
+        self, levels: Iterable[str] | None = None, valid: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Computes the terms of these levels from what was recorded, and lets go of the records.
 
         Args:
@@ -122,31 +128,34 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
     def term(self, name: str, valid: Tensor | None) -> Tensor:
         """One level's unweighted term, from what was recorded."""
         level, loss = self.levels[name], self.distill_losses[f'loss_{name}']
-        total = None
+        values = []
         for i, (student, teacher) in enumerate(zip(level.student, level.teacher, strict=True)):
             pair = [self._record(level, 'student', student, i), self._record(level, 'teacher', teacher, i)]
-            if self.masked[level.name]:
-                value = loss(*pair, valid)
-            else:
-                value = loss(*(tensor.contiguous() for tensor in pair))  # mmrazor's losses use .view
-            total = value if total is None else total + value
-        return total / len(level.student)  # type: ignore[operator]
+            # mmrazor's losses take no mask, and use .view
+            values.append(loss(*pair, valid) if self.masked[name] else loss(*(tensor.contiguous() for tensor in pair)))
+        return torch.stack(values).mean()
 
     def _record(self, level: Level, side: str, source: Source, pair: int) -> Tensor:
         recorder = getattr(self, f'{side}_recorders').get_recorder(source.module)
         if not recorder.data_buffer:
-            raise InputError(f'levels.{level.name}.{side}={str(source)!r} recorded nothing: the module was not run in the '
-                             "training forward; name one that is, such as 'decode_head.conv_seg' or 'backbone:3'")
+            raise InputError(
+                f'levels.{level.name}.{side}={str(source)!r} recorded nothing: the module was not run in the '
+                "training forward; name one that is, such as 'decode_head.conv_seg' or 'backbone:3'"
+            )
         record = recorder.get_record_data()
         if source.index is not None:
             if not isinstance(record, list | tuple) or source.index >= len(record):
                 count = len(record) if isinstance(record, list | tuple) else 'a single one'
-                raise InputError(f'levels.{level.name}.{side}={str(source)!r}: the module gives {count} output(s), so index '
-                                 f'{source.index} does not exist')
+                raise InputError(
+                    f'levels.{level.name}.{side}={str(source)!r}: the module gives {count} output(s), so index '
+                    f'{source.index} does not exist'
+                )
             record = record[source.index]
         if not isinstance(record, Tensor):
-            raise InputError(f'levels.{level.name}.{side}={str(source)!r} recorded {type(record).__name__}, not a tensor; '
-                             f'choose one of its outputs, as in {source.module + ":0"!r}')
+            raise InputError(
+                f'levels.{level.name}.{side}={str(source)!r} recorded {type(record).__name__}, not a tensor; '
+                f'choose one of its outputs, as in {source.module + ":0"!r}'
+            )
         key = _connector_key(level.name, side, pair)
         return self.connectors[key](record) if key in self.connectors else record
 

@@ -11,8 +11,8 @@ from .masking import resize_mask
 def activation_attention(student: Tensor, teacher: Tensor, valid: Tensor, eps: float = 1e-6) -> Tensor:
     """Squared distance of L2-normalised activation maps (Zagoruyko & Komodakis 2017, arXiv:1612.03928, eq. 2, p = 2).
 
-    A map is the mean of squared activations over channels, masked, then divided by its L2 norm over positions: the distance
-    lies in [0, 2] whatever the grid.
+    A map is the mean of squared activations over channels, masked, then divided by its L2 norm over positions: the
+    distance lies in [0, 2] whatever the grid.
 
     Args:
         student: (N, C, h, w).

@@ -22,7 +22,8 @@ def overlap(fine: int, coarse: int, device: torch.device | str = 'cpu') -> Tenso
 
 
 def pool_rows(rows: Tensor, source: tuple[int, int], target: tuple[int, int]) -> Tensor:
-    """Attention rows on another grid: queries are averaged over a cell, keys summed into it, so each row still sums to 1.
+    """Attention rows on another grid: queries are averaged over a cell, keys summed into it, so each row still sums to
+    1.
 
     Args:
         rows: (N, Ls, Ls) over the grid ``source`` (height, width).

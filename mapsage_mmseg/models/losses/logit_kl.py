@@ -16,8 +16,8 @@ def logit_kl(student: Tensor, teacher: Tensor, valid: Tensor, temperature: float
         teacher: Logits (N, C, h', w'), resized to the student's grid.
         valid: (N, 1, H, W), 1 where the label counts.
         temperature: T > 0.
-        reduction: ``'mean'`` over valid pixels; ``'batchmean'`` sums over pixels and divides by N only, which makes the term
-            thousands of times the task loss. It exists to show that fault.
+        reduction: ``'mean'`` over valid pixels; ``'batchmean'`` sums over pixels and divides by N only, which makes
+            the term thousands of times the task loss. It exists to show that fault.
 
     Returns:
         Scalar, not negative.

@@ -1,11 +1,12 @@
 """Which pixels count, and the mean over them."""
 
-import torch
+from collections.abc import Sequence
+
 from torch import Tensor
 from torch.nn import functional as F
 
 
-def resize_mask(valid: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_mask(valid: Tensor, size: Sequence[int]) -> Tensor:
     """Nearest-neighbour resize of a mask.
 
     Args:
@@ -17,7 +18,7 @@ def resize_mask(valid: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if tuple(valid.shape[-2:]) == tuple(size):
         return valid
-    return F.interpolate(valid, size=size, mode='nearest')
+    return F.interpolate(valid, size=list(size), mode='nearest')
 
 
 def masked_mean(values: Tensor, weights: Tensor) -> Tensor:
@@ -29,12 +30,13 @@ def masked_mean(values: Tensor, weights: Tensor) -> Tensor:
     """
     weights = weights.expand_as(values)
     # where, not a product: a non-finite value under the mask must not reach the sum as 0 * inf.
-    total = torch.where(weights > 0, values, values.new_zeros(())).sum()
+    total = values.where(weights > 0, 0.0).sum()
     return total / weights.sum().clamp_min(1)
 
 
 def token_grid(length: int, image: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of a grid of ``length`` tokens over an image of size ``image`` (pixels): the factors nearest its aspect.
+    """Height and width of a grid of ``length`` tokens over an image of size ``image`` (pixels): the factors nearest
+    its aspect.
 
     Raises:
         ValueError: No grid of that many tokens is within a factor of two of the image's aspect.

@@ -18,9 +18,10 @@ from .teacher_predictions import TeacherPredictions
 class MultiLevelDistill(SingleTeacherDistill):
     """Student and frozen teacher to named loss terms.
 
-    Against mmrazor's ``SingleTeacherDistill``: the teacher is built when training begins (a student is validated, tested and
-    exported without it), kept outside ``_modules`` (so that no checkpoint, optimizer, wrapper or EMA sees it), run entirely
-    in eval mode, forward only, and only while some level weighs something. Terms are unweighted until :meth:`parse_losses`.
+    Against mmrazor's ``SingleTeacherDistill``: the teacher is built when training begins (a student is validated,
+    tested and exported without it), kept outside ``_modules`` (so that no checkpoint, optimizer, wrapper or EMA sees
+    it), run entirely in eval mode, forward only, and only while some level weighs something. Terms are unweighted
+    until :meth:`parse_losses`.
 
     Args:
         architecture: Config of the student.
@@ -29,16 +30,26 @@ class MultiLevelDistill(SingleTeacherDistill):
         teacher_ckpt: Path of its checkpoint, or ``'auto'``: the one that belongs to ``teacher_recipe`` and the data.
         teacher_check: ``'error'`` refuses a teacher whose recorded validation mIoU is missing or below that of a known
             control on the same data; ``'warn'`` insists on it.
-        train_cfg, test_cfg, pretrained: Accepted because ``mmseg.apis.init_model`` passes them; the student has its own.
+        train_cfg, test_cfg, pretrained: Accepted because ``mmseg.apis.init_model`` passes them; the student has its
+            own.
 
     Raises:
         InputError: Class counts that differ, unknown modules, other values of ``teacher_check``.
     """
 
-    def __init__(self, architecture: dict, distiller: dict, teacher: dict, teacher_ckpt: str = 'auto',
-                 teacher_check: str = 'error', data_preprocessor: dict | nn.Module | None = None,
-                 train_cfg: dict | None = None, test_cfg: dict | None = None, pretrained: str | None = None,
-                 init_cfg: dict | None = None) -> None:
+    def __init__(
+        self,
+        architecture: dict,
+        distiller: dict,
+        teacher: dict,
+        teacher_ckpt: str = 'auto',
+        teacher_check: str = 'error',
+        data_preprocessor: dict | nn.Module | None = None,
+        train_cfg: dict | None = None,
+        test_cfg: dict | None = None,
+        pretrained: str | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
         if teacher_check not in ('error', 'warn'):
             raise InputError(f"model.teacher_check={teacher_check!r} must be 'error' or 'warn'")
         # Not SingleTeacherDistill.__init__: it builds the teacher, registers it as a child and reads its file.
@@ -55,17 +66,22 @@ class MultiLevelDistill(SingleTeacherDistill):
         student = self.student.decode_head.num_classes
         teacher = _num_classes(self.teacher_cfg)
         if teacher is not None and teacher != student:
-            raise InputError(f'model.teacher.decode_head.num_classes={teacher} differs from '
-                             f'model.architecture.decode_head.num_classes={student}; teacher and student need the same classes')
+            raise InputError(
+                f'model.teacher.decode_head.num_classes={teacher} differs from '
+                f'model.architecture.decode_head.num_classes={student}; teacher and student need the same classes'
+            )
 
     def build_teacher(self) -> nn.Module:
-        """Builds the teacher, frozen and in eval mode, on the student's device. Its weights are the caller's to load."""
+        """Builds the teacher, frozen and in eval mode, on the student's device. Its weights are the caller's to
+        load."""
         teacher = MODELS.build(self.teacher_cfg)
         mine, its = self.data_preprocessor, teacher.data_preprocessor
         for key in ('mean', 'std'):
             if hasattr(its, key) and hasattr(mine, key) and not torch.equal(getattr(mine, key), getattr(its, key)):
-                raise InputError(f'model.teacher.data_preprocessor.{key} differs from the student\'s; both see the same '
-                                 'normalised image, so give them the same, and let the teacher\'s stem do its own')
+                raise InputError(
+                    f"model.teacher.data_preprocessor.{key} differs from the student's; both see the same "
+                    "normalised image, so give them the same, and let the teacher's stem do its own"
+                )
         teacher.requires_grad_(False)
         self.distiller.prepare_from_teacher(teacher)
         self.teacher_predictions = TeacherPredictions()
@@ -91,9 +107,12 @@ class MultiLevelDistill(SingleTeacherDistill):
         known = {'task', *self.distiller.declared}
         for term in weights:
             if term not in known:
-                raise InputError(f'weights.{term}: no level of that name is declared; known: {", ".join(sorted(known))}')
-        self.loss_weights = {term: weight for term, weight in weights.items()
-                             if term == 'task' or term in self.distiller.levels}
+                raise InputError(
+                    f'weights.{term}: no level of that name is declared; known: {", ".join(sorted(known))}'
+                )
+        self.loss_weights = {
+            term: weight for term, weight in weights.items() if term == 'task' or term in self.distiller.levels
+        }
 
     @property
     def active_levels(self) -> list[str]:
@@ -124,7 +143,8 @@ class MultiLevelDistill(SingleTeacherDistill):
         return losses
 
     def _predict(self, inputs: Tensor, data_samples: list) -> list:
-        """The student's predictions; while a teacher is loaded, each carries the teacher's as ``teacher_pred_sem_seg``."""
+        """The student's predictions; while a teacher is loaded, each carries the teacher's as
+        ``teacher_pred_sem_seg``."""
         predictions = super()._predict(inputs, data_samples)
         if self.teacher is not None:
             self.teacher_predictions.attach(self.teacher, inputs, predictions)
@@ -132,8 +152,10 @@ class MultiLevelDistill(SingleTeacherDistill):
 
     @staticmethod
     def _task_terms(losses: Mapping[str, Any]) -> dict[str, Tensor]:
-        values = {key: sum(item.mean() for item in value) if isinstance(value, list | tuple) else value.mean()
-                  for key, value in losses.items()}
+        values = {
+            key: sum(item.mean() for item in value) if isinstance(value, list | tuple) else value.mean()
+            for key, value in losses.items()
+        }
         others = {key: value for key, value in values.items() if 'loss' not in key}
         return {'task': sum(value for key, value in values.items() if 'loss' in key), **others}
 
@@ -144,8 +166,14 @@ class MultiLevelDistill(SingleTeacherDistill):
     def _anchor(self, levels: list[str]) -> Tensor:
         """A zero that holds the connectors that this step left out: DDP refuses parameters without a gradient."""
         zero = torch.zeros((), device=next(self.parameters()).device)
-        return sum((parameter.sum() * 0.0 for connector in self.distiller.idle_connectors(levels)
-                    for parameter in connector.parameters()), zero)
+        return sum(
+            (
+                parameter.sum() * 0.0
+                for connector in self.distiller.idle_connectors(levels)
+                for parameter in connector.parameters()
+            ),
+            zero,
+        )
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Weighs the terms, here and nowhere else.
@@ -154,8 +182,9 @@ class MultiLevelDistill(SingleTeacherDistill):
             The total, and what is logged: ``loss`` (the total) and each term unweighted.
         """
         terms = {'task', *self.distiller.levels}
-        total = losses['anchor'] + sum(self.loss_weights.get(name, 0.0) * value
-                                       for name, value in losses.items() if name in terms)
+        total = losses['anchor'] + sum(
+            self.loss_weights.get(name, 0.0) * value for name, value in losses.items() if name in terms
+        )
         log = OrderedDict(loss=total.detach())
         log.update((name, value.detach()) for name, value in losses.items() if name != 'anchor')
         return total, log

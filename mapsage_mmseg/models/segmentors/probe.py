@@ -11,8 +11,11 @@ from ...errors import InputError
 from .multi_level_distill import MultiLevelDistill
 
 
-def probe_levels(model: MultiLevelDistill, levels: Iterable[str], size: tuple[int, int] = (128, 128)) -> dict[str, float]:
-    """Runs student and teacher once on noise, in eval mode, and looks at each level. Changes no weight and no statistic.
+def probe_levels(
+    model: MultiLevelDistill, levels: Iterable[str], size: tuple[int, int] = (128, 128)
+) -> dict[str, float]:
+    """Runs student and teacher once on noise, in eval mode, and looks at each level. Changes no weight and no
+    statistic.
 
     Args:
         model: With its teacher built.
@@ -23,8 +26,8 @@ def probe_levels(model: MultiLevelDistill, levels: Iterable[str], size: tuple[in
         Norm of each level's gradient over the student's parameters.
 
     Raises:
-        InputError: A level records nothing, its two sides cannot be compared, it is not finite, or it gives the student no
-            gradient; it names the level.
+        InputError: A level records nothing, its two sides cannot be compared, it is not finite, or it gives the
+            student no gradient; it names the level.
     """
     levels = list(levels)
     device = next(model.student.parameters()).device
@@ -56,16 +59,22 @@ def _gradient_norm(model: MultiLevelDistill, name: str, valid: Tensor) -> float:
     except InputError:
         raise
     except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
-        raise InputError(f'levels.{name}: its two sides cannot be compared: {_shapes(model, name)}; give it a connector that '
-                         f'bridges them, or other sources ({str(error).splitlines()[0] if str(error) else error!r})') from error
+        raise InputError(
+            f'levels.{name}: its two sides cannot be compared: {_shapes(model, name)}; give it a connector that '
+            f'bridges them, or other sources ({str(error).splitlines()[0] if str(error) else error!r})'
+        ) from error
     if term.ndim or not torch.isfinite(term):
         raise InputError(f'levels.{name}: its loss must be one finite number, and gave {term.detach()}')
     parameters = [parameter for parameter in model.student.parameters() if parameter.requires_grad]
-    gradients = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True) if term.requires_grad else ()
-    norm = sum((float(gradient.square().sum()) for gradient in gradients if gradient is not None), 0.0)**0.5
+    gradients = (
+        torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True) if term.requires_grad else ()
+    )
+    norm = sum((float(gradient.square().sum()) for gradient in gradients if gradient is not None), 0.0) ** 0.5
     if norm == 0.0:
-        raise InputError(f'levels.{name} contributes no gradient to the student: {_shapes(model, name)}; its student source is '
-                         'cut off from the graph, or the loss is constant there')
+        raise InputError(
+            f'levels.{name} contributes no gradient to the student: {_shapes(model, name)}; its student source is '
+            'cut off from the graph, or the loss is constant there'
+        )
     return norm
 
 
