@@ -4,9 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
 
-import mapsage_mmseg  # noqa: F401  (registers the modules)
+from mapsage_mmseg.engine import teachers
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -31,3 +34,12 @@ def dubai() -> Path:
 def repository() -> Path:
     """The checkout."""
     return REPOSITORY
+
+
+@pytest.fixture(scope='session')
+def full_teacher(tmp_path_factory) -> Path:
+    """The built-in data's teacher at its full size, with random weights and a score of our choice."""
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(str(REPOSITORY / 'configs/distill/teacher.py')).model)
+    model.init_weights()
+    return teachers.publish(tmp_path_factory.mktemp('teacher') / 'teacher.pth', model.state_dict(), dict(mIoU=50.0))

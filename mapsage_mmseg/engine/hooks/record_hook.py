@@ -1,4 +1,4 @@
-"""Writes what a run did to ``result.json``, epoch by epoch."""
+"""Writes what a run is to ``config.py`` and what it did to ``result.json``, epoch by epoch."""
 
 import time
 from collections import defaultdict
@@ -12,7 +12,6 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
 from ...evaluation.record import read_record, summarise, write_record
-from ..clock import read_clock
 from .run_facts import run_facts
 
 
@@ -22,15 +21,11 @@ class RecordHook(Hook):
 
     One entry an epoch, or one a validation under an iteration loop. Values stay on the device until an entry is made,
     so a step waits for nothing. A checkpoint from mid-epoch carries the epoch's values so far.
-
-    Args:
-        iters_per_epoch: What an epoch is under an iteration loop; None there counts validations.
     """
 
     priority = 'LOW'
 
-    def __init__(self, iters_per_epoch: int | None = None) -> None:
-        self.iters_per_epoch = iters_per_epoch
+    def __init__(self) -> None:
         self._steps: dict[str, list] = defaultdict(list)
         self._seconds = 0.0
         self._record: dict[str, Any] = {}
@@ -38,11 +33,13 @@ class RecordHook(Hook):
     def before_train(self, runner: Runner) -> None:
         self._path = Path(runner.work_dir) / 'result.json'
         self._record = run_facts(runner)
-        previous = read_record(self._path) if runner.iter else None
-        if previous is not None:
-            self._record['epochs'] = [entry for entry in previous.get('epochs', []) if entry['iter'] <= runner.iter]
-        self._write()
+        if is_main_process():
+            runner.cfg.dump(str(Path(runner.work_dir) / 'config.py'))
         self._started = time.perf_counter()
+        if runner.iter:
+            epochs = (read_record(self._path) or {}).get('epochs', [])
+            self._record['epochs'] = [entry for entry in epochs if entry['iter'] <= runner.iter]
+        self._write()
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -50,21 +47,19 @@ class RecordHook(Hook):
         for key, value in (outputs or {}).items():
             self._steps[key].append(value.detach() if isinstance(value, torch.Tensor) else torch.tensor(float(value)))
         if 'train/grad_norm' in runner.message_hub.log_scalars:
-            self._steps['grad_norm'].append(
-                torch.tensor(float(runner.message_hub.get_scalar('train/grad_norm').current()))
-            )
-
-    def after_train_epoch(self, runner: Runner, metrics: Any = None) -> None:
+            norm = runner.message_hub.get_scalar('train/grad_norm').current()
+            self._steps['grad_norm'].append(torch.tensor(float(norm)))
+        # Here and not behind the epoch: a checkpoint of this very step must find the entry written.
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
-            self._close_entry(runner, runner.epoch + 1)
+            if self.end_of_epoch(runner.train_dataloader, batch_idx):
+                self._close_entry(runner, runner.epoch + 1)
+        elif (runner.iter + 1) % runner.train_loop.val_interval == 0 or runner.iter + 1 == runner.max_iters:
+            self._close_entry(runner, len(self._record['epochs']) + 1)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        if not self._record:  # a validation outside training
+        if not self._record.get('epochs'):  # a validation outside training
             return
-        if not isinstance(runner.train_loop, EpochBasedTrainLoop) and self._steps:
-            self._close_entry(runner, len(self._record['epochs']) + 1)
-        if self._record['epochs']:
-            self._record['epochs'][-1]['val'] = val_entry(metrics or {})
+        self._record['epochs'][-1]['val'] = val_entry(metrics or {})
         self._write()
         self._started = time.perf_counter()
 
@@ -102,10 +97,10 @@ class RecordHook(Hook):
         phase = hub.get('distill/phase')
         entry = dict(
             epoch=epoch,
-            iter=read_clock(runner, self.iters_per_epoch).iter,
+            iter=runner.iter + 1,
             phase=phase['name'] if phase else None,
             temperature=hub.get('distill/temperature'),
-            lr=float(runner.optim_wrapper.get_lr()['lr'][0]),
+            lr=float(runner.message_hub.get_scalar('train/lr').current()),
             **entry,
             val=None,
             seconds=round(seconds, 3),
