@@ -4,6 +4,7 @@
 says which versions it is for and does nothing where it is not needed.
 """
 
+import ctypes
 import importlib
 import importlib.util
 import json
@@ -22,6 +23,7 @@ import torch
 
 from .errors import InputError
 
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of <malloc.h>
 MMCV_INSTALL = "pip install 'mmcv-lite>=2.0.0,<2.2.0' (or a build of mmcv 2.0 to 2.1 with compiled ops)"
 
 
@@ -200,3 +202,17 @@ def _format_a_config_once() -> None:
 
     once.cache_info = remembered.cache_info  # type: ignore[attr-defined]
     config.FormatCode = once
+
+
+def keep_freed_memory() -> None:
+    """Tells glibc to keep the blocks that torch frees; by default it hands large ones back to the system, and every
+    training step on a CPU faults them in again (0.88 s against 1.24 s for a step of the 49 M teacher on two cores).
+
+    The training tools call this; importing the package does not. Other C libraries are left alone.
+    """
+    try:
+        mallopt = ctypes.CDLL('libc.so.6').mallopt
+    except (OSError, AttributeError):
+        return
+    for parameter, value in ((_M_MMAP_THRESHOLD, 1 << 30), (_M_TRIM_THRESHOLD, (1 << 31) - 1), (_M_TOP_PAD, 1 << 28)):
+        mallopt(parameter, value)

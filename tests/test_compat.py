@@ -383,3 +383,26 @@ def test_the_plain_torch_load_stays_as_strict_as_it_was(tmp_path):
 
 def test_mmengine_logs_a_readable_name_for_the_reader(tmp_path):
     assert CheckpointLoader._get_checkpoint_loader(str(tmp_path / 'x.pth')).__name__ == 'load_from_local'
+
+
+def test_a_config_is_formatted_once_however_often_it_is_asked_for(monkeypatch):
+    from mmengine.config import Config, config
+
+    before = config.FormatCode.cache_info()
+    cfg = Config(dict(a=1, unusual_name_for_this_test=dict(b=[1, 2, 3])))
+    texts = {cfg.pretty_text for _ in range(5)}
+    after = config.FormatCode.cache_info()
+    assert texts == {'a = 1\nunusual_name_for_this_test = dict(b=[\n    1,\n    2,\n    3,\n])\n'}
+    assert (after.misses - before.misses, after.hits - before.hits) == (1, 4)
+    cfg.a = 2
+    assert cfg.pretty_text.startswith('a = 2')
+
+
+def test_keeping_freed_memory_is_harmless_where_there_is_no_glibc(monkeypatch):
+    def missing(name):
+        raise OSError(name)
+
+    compat.keep_freed_memory()
+    monkeypatch.setattr(compat.ctypes, 'CDLL', missing)
+    compat.keep_freed_memory()
+    assert torch.ones(1 << 20).sum().item() == 1 << 20

@@ -8,14 +8,15 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
-from mmengine.runner import Runner
 from rich.console import Console
 from rich.table import Table
 
+from ..compat import keep_freed_memory
 from ..engine import teachers
 from ..errors import InputError
 from .config import load_config, override
 from .data_root import apply_data_root
+from .runner import ToolRunner
 from .train import is_distillation
 
 
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> None:
     """Scores what the arguments say and prints a table."""
     arguments = parser().parse_args(argv)
+    keep_freed_memory()
     run = Path(arguments.config) if Path(arguments.config).is_dir() else None
     config = load_config(run / 'config.py' if run else arguments.config)
     if arguments.data_root:
@@ -100,7 +102,7 @@ def score(config: Config, weights: Mapping[str, Any], checkpoint: str, pictures:
     config.train_dataloader = config.train_cfg = config.optim_wrapper = config.param_scheduler = None
     config.val_dataloader = config.val_cfg = config.val_evaluator = None
     config.visualizer.vis_backends = []
-    runner = Runner.from_cfg(config)
+    runner = ToolRunner.from_cfg(config)
     model = revert_sync_batchnorm(runner.model)
     missing, unexpected = model.load_state_dict(weights, strict=False)
     if missing or unexpected:

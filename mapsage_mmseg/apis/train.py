@@ -5,16 +5,19 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from ..compat import keep_freed_memory
 from ..engine import teachers
 from ..engine.hooks import ProgressHook, RecordHook
 from ..errors import InputError
 from .config import load_config, override
 from .data_root import apply_data_root
+from .runner import ToolRunner
 from .runs import new_run_dir, newest_run
 
 
@@ -45,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> None:
     """Trains what the arguments say."""
     arguments = parser().parse_args(argv)
+    keep_freed_memory()
     os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
     config = prepare(arguments)
     if is_distillation(config):
@@ -72,6 +76,8 @@ def prepare(arguments: argparse.Namespace) -> Config:
             raise InputError(f'--seed {arguments.seed} must be a whole number from 0')
         config.randomness = dict(seed=arguments.seed)
     if arguments.amp:
+        if not torch.cuda.is_available():
+            raise InputError('--amp needs a CUDA device, and torch sees none here; leave it out')
         config.optim_wrapper.type = 'AmpOptimWrapper'
         config.optim_wrapper.setdefault('loss_scale', 'dynamic')
     return config
@@ -94,7 +100,7 @@ def place(config: Config, arguments: argparse.Namespace) -> None:
 
 def train(config: Config) -> Runner:
     """Runs a config that has its work_dir; its record says so where it fails."""
-    runner = Runner.from_cfg(config)
+    runner = ToolRunner.from_cfg(config)
     try:
         runner.train()
     except BaseException as error:

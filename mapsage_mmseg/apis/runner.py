@@ -1,0 +1,36 @@
+"""MMEngine's Runner with a console that a person can read."""
+
+import logging
+from typing import Any
+
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner
+
+# What MMEngine says at every start, some 400 lines: the environment, the config (which stands in config.py too), the order
+# of the hooks, the settings of each parameter, and two warnings about its own code.
+STARTUP = (
+    '\n' + '-' * 60,
+    'Config:',
+    'Hooks will be executed',
+    'paramwise_options',
+    '"FileClient"',
+    '"HardDiskBackend"',
+    'Distributed training is not used',
+    'Checkpoints will be saved to',
+)
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a line belongs on the console; the log file gets every line."""
+    return not record.getMessage().startswith(STARTUP)
+
+
+class ToolRunner(Runner):
+    """Keeps MMEngine's start-up text off the console."""
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.addFilter(is_news)
+        return logger

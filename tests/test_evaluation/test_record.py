@@ -1,0 +1,117 @@
+"""The record: numbers worked out by hand, and a file that nobody meets half written."""
+
+import json
+import math
+
+import pytest
+
+from mapsage_mmseg.evaluation.record import new_record, read_record, summarise, write_record
+
+STEPS = dict(loss=[2.0, 4.0], task=[1.0, 3.0], distill=[4.0, 8.0], grad_norm=[0.5, 1.5])
+WEIGHTS = dict(task=0.5, distill=0.25, feature=0.0, attention=0.0)
+
+
+def test_means_shares_and_stability_by_hand():
+    entry = summarise(STEPS, WEIGHTS)
+    assert entry['terms'] == dict(task=2.0, distill=6.0, feature=None, attention=None)
+    assert entry['total'] == 3.0
+    assert entry['shares']['task'] == pytest.approx(1 / 3)
+    assert entry['shares']['distill'] == pytest.approx(0.5)
+    assert entry['grad_norm'] == 1.0
+    assert entry['stability'] == dict(nonfinite=0, max_over_median=pytest.approx(4 / 3), grad_norm_max=1.5)
+
+
+def test_a_term_that_was_not_computed_is_null_and_never_zero():
+    entry = summarise(dict(loss=[1.0], task=[1.0]), WEIGHTS)
+    assert entry['terms']['distill'] is None
+    assert entry['shares']['distill'] is None
+
+
+def test_a_segmentor_of_mmsegs_own_has_its_total_for_a_task():
+    assert summarise(dict(loss=[1.5]), dict(task=1.0))['terms']['task'] == 1.5
+
+
+def test_a_level_of_the_users_own_stands_beside_the_four():
+    entry = summarise(dict(loss=[2.0], task=[1.0], edges=[1.0]), dict(task=1.0, edges=1.0))
+    assert entry['terms']['edges'] == 1.0
+    assert entry['shares']['edges'] == 0.5
+
+
+def test_non_finite_steps_are_counted_and_kept_out_of_the_means():
+    entry = summarise(dict(loss=[1.0, math.nan, math.inf, 3.0], task=[1.0, math.nan, 1.0, 3.0]), dict(task=1.0))
+    assert entry['stability']['nonfinite'] == 2
+    assert entry['total'] == 2.0
+
+
+def test_no_steps_at_all():
+    entry = summarise({}, WEIGHTS)
+    assert entry['total'] is None
+    assert entry['stability'] == dict(nonfinite=0, max_over_median=None, grad_norm_max=None)
+
+
+def record(**changes):
+    settings = dict(
+        experiment='e',
+        config='c.py',
+        git_commit=None,
+        seed=0,
+        device='cpu',
+        versions={},
+        dataset='d',
+        classes=list('abcdefg'),
+        data_key='k',
+        teacher=None,
+        student_params_m=3.7,
+    )
+    return new_record(**{**settings, **changes})
+
+
+def test_chance_is_the_logarithm_of_the_class_count():
+    assert record()['dataset']['chance_loss'] == pytest.approx(1.9459101)
+
+
+def test_the_keys_of_the_contract():
+    assert set(record()) == {
+        'schema',
+        'experiment',
+        'config',
+        'git_commit',
+        'seed',
+        'device',
+        'versions',
+        'dataset',
+        'teacher',
+        'student',
+        'epochs',
+        'findings',
+        'criteria',
+        'status',
+    }
+
+
+def test_what_was_written_is_read_and_nan_becomes_null(tmp_path):
+    path = tmp_path / 'deep' / 'result.json'
+    write_record(path, dict(a=[1.0, math.nan], b=dict(c=math.inf)))
+    assert read_record(path) == dict(a=[1.0, None], b=dict(c=None))
+    assert [item.name for item in path.parent.iterdir()] == ['result.json']
+
+
+def test_a_write_that_fails_leaves_the_old_record(tmp_path):
+    path = tmp_path / 'result.json'
+    write_record(path, dict(a=1))
+    with pytest.raises(TypeError):
+        write_record(path, dict(a=object()))
+    assert read_record(path) == dict(a=1)
+
+
+@pytest.mark.parametrize('text', ['', '{"a":', '[1]', None])
+def test_what_is_no_record_is_none(tmp_path, text):
+    path = tmp_path / 'result.json'
+    if text is not None:
+        path.write_text(text)
+    assert read_record(path) is None
+
+
+def test_a_record_is_plain_json(tmp_path):
+    write_record(tmp_path / 'r.json', record())
+    assert json.loads((tmp_path / 'r.json').read_text())['status'] == 'running'
