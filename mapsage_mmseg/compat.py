@@ -13,6 +13,7 @@ import pickle
 import re
 import sys
 import types
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -69,6 +70,8 @@ def _placeholder_for_mmcv_ops() -> None:
     module.__spec__ = importlib.util.spec_from_loader('mmcv.ops', loader=None)
     module.__path__ = []
     sys.modules['mmcv.ops'] = module
+    # mmcv says at every start that this one, which nothing here uses, is missing.
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     mmcv.ops = module
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-# What MMEngine says at every start, some 400 lines: the environment, the config (which stands in config.py too), the order
-# of the hooks, the settings of each parameter, and two warnings about its own code.
+# What MMEngine says at every start, some 400 lines: the environment, the config (which stands in config.py too), the
+# order of the hooks, the settings of each parameter, two warnings about its own code, and where checkpoints do not go.
 STARTUP = (
     '\n' + '-' * 60,
     'Config:',

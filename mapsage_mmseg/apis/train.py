@@ -15,6 +15,7 @@ from ..compat import keep_freed_memory
 from ..engine import teachers
 from ..engine.hooks import ProgressHook, RecordHook
 from ..errors import InputError
+from ..evaluation.record import read_record
 from .config import load_config, override
 from .data_root import apply_data_root
 from .runner import ToolRunner
@@ -112,8 +113,23 @@ def train(config: Config) -> Runner:
         raise
     if config.get('experiment') == 'teacher':
         publish_teacher(runner)
-    print_log(f'Run directory: {runner.work_dir}', 'current')
+    print_log(in_short(runner.work_dir), 'current')
     return runner
+
+
+def in_short(work_dir: str) -> str:
+    """A run's last line: what came out, and where it lies."""
+    record = read_record(Path(work_dir) / 'result.json') or {}
+    val = (record.get('epochs') or [{}])[-1].get('val') or {}
+    parts = [f'validation mIoU {val["mIoU"]:.2f}'] if val.get('mIoU') is not None else []
+    if val.get('task_loss') is not None:
+        parts.append(f'task loss {val["task_loss"]:.4f} (chance {record["dataset"]["chance_loss"]:.4f})')
+    if val.get('teacher_agreement') is not None:
+        agreement, score = val['teacher_agreement'], val['teacher_mIoU']
+        parts.append(f'agreement with the teacher {agreement:.1f} % (its mIoU {score:.2f})')
+    minutes = sum(entry['seconds'] for entry in record.get('epochs', [])) / 60
+    status = record.get('status', 'ended').capitalize()
+    return f'{status}: {", ".join(parts)}; trained {minutes:.1f} min. See {work_dir}'
 
 
 def ensure_teacher(config: Config, arguments: argparse.Namespace) -> None:
@@ -126,7 +142,9 @@ def ensure_teacher(config: Config, arguments: argparse.Namespace) -> None:
         print_log(f'Teacher: found {path}, trained by {recipe.filename} on the same data', 'current')
     else:
         print_log(f'Teacher: training it first, by {recipe.filename}; it is kept in {path}', 'current')
-        recipe.work_dir = str(new_run_dir(config.get('experiments', 'experiments'), 'teacher'))
+        left = None if arguments.retrain_teacher else unfinished_teacher(config, path.parent.name)
+        recipe.resume = left is not None
+        recipe.work_dir = str(left or new_run_dir(config.get('experiments', 'experiments'), 'teacher'))
         train(recipe)
     config.model.teacher_ckpt = str(path)
 
@@ -139,6 +157,18 @@ def teacher_config(config: Config, arguments: argparse.Namespace) -> Config:
     recipe.experiments = config.get('experiments', 'experiments')
     recipe.launcher = config.launcher
     return recipe
+
+
+def unfinished_teacher(config: Config, key: str) -> Path | None:
+    """A teacher's run that was interrupted, of the same recipe on the same data; None where there is none."""
+    for folder in sorted(Path(config.get('experiments', 'experiments')).glob('teacher_*'), reverse=True):
+        status = (read_record(folder / 'result.json') or {}).get('status')
+        if status not in ('interrupted', 'failed') or not (folder / 'last_checkpoint').is_file():
+            continue
+        if teachers.content_key(load_config(folder / 'config.py')) == key:
+            print_log(f'Teacher: going on with {folder}, which was {status}', 'current')
+            return folder
+    return None
 
 
 @master_only

@@ -1,6 +1,10 @@
 """The training tool, from its command line to what it leaves behind."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -78,6 +82,55 @@ def test_one_command_trains_the_teacher_then_the_student_and_the_second_finds_it
     assert cli.run(test.main, [str(run), '--pictures', '0']) == 0  # a student is scored without its teacher
     assert cli.run(test.main, [str(run), '--teacher', '--pictures', '0']) == 2
     assert cli.run(test.main, [str(run), 'kept.pth', '--teacher', '--pictures', '0']) == 0
+
+
+def test_a_teacher_that_was_interrupted_is_gone_on_with(configs, monkeypatch, capfd):
+    from mapsage_mmseg.engine.hooks import ScalarHook
+
+    def interrupt(self, runner, *arguments, **settings):
+        if runner.iter == 4 and not hasattr(runner.model, 'distiller'):
+            raise KeyboardInterrupt
+
+    recipe = Path('teacher.py')
+    recipe.write_text(recipe.read_text().replace('max_epochs=1', 'max_epochs=2'))
+    with monkeypatch.context() as patch:
+        patch.setattr(ScalarHook, 'after_train_iter', interrupt)
+        assert cli.run(train.main, ['improved.py']) == 1
+    run = only('experiments', 'teacher_*')
+    record = json.loads((run / 'result.json').read_text())
+    assert (record['status'], len(record['epochs'])) == ('interrupted', 1)
+    assert cli.run(train.main, ['improved.py']) == 0
+    assert 'going on with' in capfd.readouterr().out
+    assert only('experiments', 'teacher_*') == run
+    assert len(json.loads((run / 'result.json').read_text())['epochs']) == 2
+
+
+def test_on_a_terminal_there_is_a_progress_bar_and_no_log_lines(configs, repository):
+    """A real terminal, by way of a pseudo one."""
+    controller, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, str(repository / 'tools/train.py'), 'no_distill.py'],
+        stdout=terminal,
+        stderr=terminal,
+        env={**os.environ, 'PYTHONPATH': str(repository), 'TERM': 'xterm', 'COLUMNS': '140'},
+    )
+    os.close(terminal)
+    seen = b''
+    while True:
+        try:
+            piece = os.read(controller, 4096)
+        except OSError:  # Linux's way of saying that the other end was closed
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(controller)
+    assert process.wait(timeout=60) == 0
+    text = seen.decode()
+    assert 'epoch 1/2' in text
+    assert 'epoch 2: validation task loss' in text
+    assert 'Epoch(train)' not in text
+    assert 'Finished: validation mIoU' in text
 
 
 def test_the_same_recipe_on_other_data_is_another_teacher(configs):

@@ -1,7 +1,7 @@
 """The built-in data: drawn, learnable, no disk. 96 training and 24 validation scenes of 128 x 128 pixels, 7 classes.
 
-So few because of a budget: `make improved` is to end within 15 minutes on two cores, everything included; docs/budget.md
-has the sum.
+So few because of a budget: `make improved` is to end within 15 minutes on two cores, everything included; the sum is
+in docs/budget.md.
 """
 
 num_classes = 7

@@ -53,7 +53,7 @@ class ProgressHook(Hook):
         )
         self._task = self._progress.add_task('training', total=runner.max_iters, completed=runner.iter, status='')
         self._progress.start()
-        self._progress.console.print(f'Run directory: {runner.work_dir}')
+        self._progress.console.print(f'Run directory: {runner.work_dir}', highlight=False)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -98,7 +98,7 @@ class ProgressHook(Hook):
             )
             if key in metrics
         ]
-        self._progress.console.print(f'{self._where_done(runner)}: validation {", ".join(parts)}')
+        self._progress.console.print(f'{self._where_done(runner)}: validation {", ".join(parts)}', highlight=False)
 
     @staticmethod
     def _where_done(runner: Runner) -> str:
