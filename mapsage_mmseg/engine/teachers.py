@@ -14,6 +14,7 @@ from mmengine.config import Config
 from ..compat import load_checkpoint_file
 from ..datasets import fingerprint, read_dataset_yaml
 from ..errors import InputError
+from .known_runs import finished
 
 SETTINGS = (
     'model',
@@ -158,18 +159,8 @@ def publish(path: str | Path, weights: Mapping[str, torch.Tensor], meta: Mapping
 
 def known_control(root: str | Path, data: str) -> tuple[float, str] | None:
     """Best final mIoU of a student trained alone on the same data, and its record's path; None where there is none."""
-    best: tuple[float, str] | None = None
-    for path in sorted(Path(root).glob('no_distill*/result.json')):
-        try:
-            record = json.loads(path.read_text())
-            if record['dataset'].get('key') != data or record['status'] != 'finished':
-                continue
-            score = record['epochs'][-1]['val']['mIoU']
-        except (OSError, ValueError, KeyError, IndexError, TypeError):
-            continue  # a record that cannot be read is no control
-        if score is not None and (best is None or score > best[0]):
-            best = (score, str(path))
-    return best
+    scores = [(record['epochs'][-1].get('val') or {}, record['path']) for record in finished(root, 'no_distill', data)]
+    return max(((val['mIoU'], path) for val, path in scores if val.get('mIoU') is not None), default=None)
 
 
 def doubts(card: TeacherCard, root: str | Path, data: str) -> str | None:

@@ -11,7 +11,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
+from ...evaluation.criteria import judge
+from ...evaluation.milestones import milestones
 from ...evaluation.record import read_record, summarise, write_record
+from ...evaluation.verdict_text import verdict_lines
+from ..known_runs import finished
 from .run_facts import run_facts
 
 
@@ -66,7 +70,18 @@ class RecordHook(Hook):
     def after_train(self, runner: Runner) -> None:
         done = runner.iter >= runner.max_iters
         self._record['status'] = 'finished' if done or runner.train_loop.stop_training else 'interrupted'
+        if self._record['teacher']:
+            self._judge(runner)
         self._write()
+
+    def _judge(self, runner: Runner) -> None:
+        root, data = runner.cfg.get('experiments', 'experiments'), self._record['dataset']['key']
+        newest = {name: next(reversed(finished(root, name, data)), None) for name in ('baseline_distill', 'no_distill')}
+        if self._record['experiment'] == 'baseline_distill':
+            newest['baseline_distill'] = None
+        self._record['criteria'] = judge(self._record, newest['baseline_distill'], newest['no_distill'])
+        for line in verdict_lines(self._record['criteria'], milestones(self._record)):
+            runner.logger.info(line)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         elapsed = self._seconds + time.perf_counter() - self._started

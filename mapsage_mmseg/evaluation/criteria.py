@@ -1,0 +1,149 @@
+"""Whether a run met what was asked of it, from its record alone."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Record = Mapping[str, Any]
+
+IMPROVEMENT = 0.20  # share by which the task loss is to fall
+FINAL_TASK_LOSS = 1.5  # stated for 7 classes; scaled with chance level
+TOTAL = 40.0  # the earlier experiment ended at 53.1705
+SPIKE = 5.0  # a step's total over its epoch's median
+GRADIENT_NORM = 100.0  # before clipping
+
+
+def judge(record: Record, baseline: Record | None = None, control: Record | None = None) -> dict[str, dict[str, Any]]:
+    """Judges a run.
+
+    Args:
+        record: The run's record.
+        baseline: Record of the run that it is to improve on, if there is one.
+        control: Record of the same student trained without a teacher, on the same data.
+
+    Returns:
+        By criterion: ``value``, ``target``, ``met`` (True, False, or None where it was not shown) and ``reason``.
+    """
+    return dict(
+        task_loss_improvement=_task_loss_improvement(record, baseline),
+        task_loss_final=_task_loss_final(record),
+        training_stability=_training_stability(record),
+        distill_loss_falls=_distill_loss_falls(record),
+        total_loss=_total_loss(record),
+        knowledge_transfer=_knowledge_transfer(record, control),
+    )
+
+
+def scaled(target: float, record: Record) -> float:
+    """A task loss that was stated for 7 classes, for as many classes as the record has."""
+    return target * record['dataset']['chance_loss'] / math.log(7)
+
+
+def validated(record: Record, key: str) -> list[tuple[int, float]]:
+    """(epoch, value) of a validation score, where there is one."""
+    entries = ((entry['epoch'], (entry.get('val') or {}).get(key)) for entry in record['epochs'])
+    return [(epoch, value) for epoch, value in entries if value is not None]
+
+
+def distilling(record: Record) -> list[Mapping[str, Any]]:
+    """The epochs in which some level weighed something."""
+    return [
+        entry
+        for entry in record['epochs']
+        if any(weight > 0 for term, weight in entry['weights'].items() if term != 'task')
+    ]
+
+
+def _verdict(value: Any, target: Any, met: bool | None, reason: str) -> dict[str, Any]:
+    return dict(value=value, target=target, met=met, reason=reason)
+
+
+def _task_loss_improvement(record: Record, baseline: Record | None) -> dict[str, Any]:
+    losses = validated(record, 'task_loss')
+    if len(losses) < 2:
+        return _verdict(None, IMPROVEMENT, None, 'fewer than two validations')
+    (first_epoch, first), (last_epoch, last) = losses[0], losses[-1]
+    value = 1 - last / first
+    met = value > IMPROVEMENT
+    reason = f'validation task loss {first:.4f} in epoch {first_epoch}, {last:.4f} in epoch {last_epoch}'
+    theirs = validated(baseline, 'task_loss') if baseline else []
+    if theirs:
+        against = 1 - last / theirs[-1][1]
+        met = met and against > IMPROVEMENT
+        reason += f'; {against:.1%} below the {theirs[-1][1]:.4f} of {baseline["experiment"]}'  # type: ignore[index]
+    return _verdict(value, IMPROVEMENT, met, reason)
+
+
+def _task_loss_final(record: Record) -> dict[str, Any]:
+    losses, target = validated(record, 'task_loss'), scaled(FINAL_TASK_LOSS, record)
+    if not losses:
+        return _verdict(None, target, None, 'no validation')
+    last, chance = losses[-1][1], record['dataset']['chance_loss']
+    return _verdict(last, target, last < target, f'{last / chance:.0%} of chance level, which is {chance:.4f}')
+
+
+def _training_stability(record: Record) -> dict[str, Any]:
+    stability = [(entry['epoch'], entry['stability']) for entry in record['epochs']]
+    if not stability:
+        return _verdict(None, SPIKE, None, 'no epoch was finished')
+    nonfinite = sum(values['nonfinite'] for _, values in stability)
+    spike, spike_epoch = _worst(stability, 'max_over_median')
+    norm, norm_epoch = _worst(stability, 'grad_norm_max')
+    faults = []
+    if nonfinite:
+        faults.append(f'{nonfinite} steps with a loss that is no number')
+    if spike is not None and spike > SPIKE:
+        faults.append(f'a step of epoch {spike_epoch} at {spike:.1f} times the median')
+    if norm is not None and norm > GRADIENT_NORM:
+        faults.append(f'a gradient norm of {norm:.0f} in epoch {norm_epoch}')
+    spikes = 'unknown' if spike is None else f'{spike:.1f} times the median'
+    norms = 'unknown' if norm is None else f'{norm:.1f}'
+    reason = '; '.join(faults) or f'every loss finite, highest {spikes}, highest gradient norm {norms}'
+    return _verdict(spike, SPIKE, not faults, reason)
+
+
+def _worst(stability: Sequence[tuple[int, Mapping[str, Any]]], key: str) -> tuple[float | None, int | None]:
+    found = [(values[key], epoch) for epoch, values in stability if values[key] is not None]
+    return max(found) if found else (None, None)
+
+
+def _distill_loss_falls(record: Record) -> dict[str, Any]:
+    found = [
+        (entry['epoch'], entry['terms']['distill'])
+        for entry in distilling(record)
+        if entry['terms'].get('distill') is not None
+    ]
+    if len(found) < 2:
+        return _verdict(None, 0.0, None, 'the logits level was on in fewer than two epochs')
+    (first_epoch, first), (last_epoch, last) = found[0], found[-1]
+    reason = f'{first:.4f} in epoch {first_epoch}, {last:.4f} in epoch {last_epoch}; that alone says nothing'
+    return _verdict(last - first, 0.0, last < first, reason)
+
+
+def _total_loss(record: Record) -> dict[str, Any]:
+    totals = [entry['total'] for entry in record['epochs'] if entry['total'] is not None]
+    if not totals:
+        return _verdict(None, TOTAL, None, 'no epoch was finished')
+    reason = 'the earlier experiment ended at 53.1705; totals under other weights or another KL do not compare'
+    return _verdict(totals[-1], TOTAL, totals[-1] < TOTAL, reason)
+
+
+def _knowledge_transfer(record: Record, control: Record | None) -> dict[str, Any]:
+    target = 'agreement rises in the distillation phase, and mIoU above the control'
+    on = {entry['epoch'] for entry in distilling(record)}
+    agreement = validated(record, 'teacher_agreement')
+    before = [value for epoch, value in agreement if epoch not in on] or [value for _, value in agreement[:1]]
+    scores = validated(record, 'mIoU')
+    if not on or not agreement or not scores:
+        return _verdict(None, target, None, 'not shown: no level of distillation was on, or there was no validation')
+    last = agreement[-1][1]
+    reason = f'agreement with the teacher {before[-1]:.1f} % before distillation, {last:.1f} % at the end'
+    if last <= before[-1]:
+        return _verdict(last, target, False, reason)
+    theirs = validated(control, 'mIoU') if control else []
+    if not theirs:
+        return _verdict(last, target, None, f'{reason}; not shown without a control (configs/distill/no_distill.py)')
+    gain = scores[-1][1] - theirs[-1][1]
+    return _verdict(
+        gain, target, gain > 0, f'{reason}; mIoU {scores[-1][1]:.2f} against {theirs[-1][1]:.2f} of the control'
+    )

@@ -1,0 +1,35 @@
+"""A verdict as lines of text, for a log."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+MARKS = {True: 'met', False: 'missed', None: 'not shown'}
+
+
+def verdict_lines(criteria: Mapping[str, Mapping[str, Any]], milestones: Iterable[Mapping[str, Any]] = ()) -> list[str]:
+    """One line a criterion and a milestone: name, verdict, value, target, reason."""
+    rows = [
+        (name, MARKS[verdict['met']], _number(verdict['value']), _number(verdict['target']), verdict['reason'])
+        for name, verdict in criteria.items()
+    ]
+    rows += [
+        (
+            f'epoch {stone["epoch"]}: {stone["what"]}',
+            MARKS[stone['met']],
+            _number(stone['value']),
+            _number(stone['target']),
+            '',
+        )
+        for stone in milestones
+    ]
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(3)]
+    return [
+        f'{name:<{widths[0]}}  {mark:<{widths[1]}}  {value:>{widths[2]}}  (target {target})  {reason}'.rstrip()
+        for name, mark, value, target, reason in rows
+    ]
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return '-'
+    return f'{value:.4g}' if isinstance(value, int | float) else str(value)

@@ -1,0 +1,149 @@
+"""Verdicts over records that were made up by hand."""
+
+import copy
+import math
+
+import pytest
+
+from mapsage_mmseg.evaluation.criteria import judge
+from mapsage_mmseg.evaluation.milestones import milestones
+from mapsage_mmseg.evaluation.verdict_text import verdict_lines
+
+TASK = dict(task=1.0, distill=0.0)
+BOTH = dict(task=0.6, distill=0.3)
+
+
+def entry(epoch, *, task=1.0, total=1.0, distill=None, miou=50.0, agreement=80.0, weights=None, share=0.3, **stability):
+    return dict(
+        epoch=epoch,
+        weights=weights or (TASK if epoch <= 5 else BOTH),
+        terms=dict(task=task, distill=distill),
+        shares=dict(task=0.7, distill=share if distill is not None else None),
+        total=total,
+        val=dict(task_loss=task, mIoU=miou, teacher_agreement=agreement),
+        stability={**dict(nonfinite=0, max_over_median=1.5, grad_norm_max=4.0), **stability},
+    )
+
+
+def record(*entries, classes=7, experiment='improved_distill'):
+    return dict(experiment=experiment, dataset=dict(chance_loss=math.log(classes)), epochs=list(entries))
+
+
+@pytest.fixture
+def good():
+    """25 epochs: task loss 1.9 to 1.0, agreement 60 to 85, mIoU 30 to 54."""
+    entries = []
+    for epoch in range(1, 26):
+        progress = (epoch - 1) / 24
+        entries.append(
+            entry(
+                epoch,
+                task=1.9 - 0.9 * progress,
+                total=2.0 - progress,
+                distill=None if epoch <= 5 else 1.0 - 0.5 * progress,
+                miou=30 + 24 * progress,
+                agreement=60 + 25 * progress,
+            )
+        )
+    return record(*entries)
+
+
+def test_a_good_run_meets_everything(good):
+    verdict = judge(good, baseline=record(entry(25, task=1.9)), control=record(entry(25, miou=51.0)))
+    assert {name: item['met'] for name, item in verdict.items()} == dict.fromkeys(verdict, True)
+    assert verdict['task_loss_improvement']['value'] == pytest.approx(0.9 / 1.9)
+    assert verdict['knowledge_transfer']['value'] == pytest.approx(3.0)
+    assert [stone['met'] for stone in milestones(good)] == [False, True, True, True]  # 1.75 in epoch 5
+
+
+def test_without_a_control_transfer_is_not_shown_and_never_yes(good):
+    verdict = judge(good)['knowledge_transfer']
+    assert verdict['met'] is None
+    assert 'not shown without a control' in verdict['reason']
+
+
+def test_a_student_below_its_control_did_not_gain(good):
+    verdict = judge(good, control=record(entry(25, miou=55.0)))['knowledge_transfer']
+    assert (verdict['met'], verdict['value']) == (False, pytest.approx(-1.0))
+
+
+def test_agreement_that_does_not_rise_is_no_transfer_whatever_the_control(good):
+    for item in good['epochs'][5:]:
+        item['val']['teacher_agreement'] = 50.0
+    assert judge(good, control=record(entry(25, miou=0.0)))['knowledge_transfer']['met'] is False
+
+
+def test_the_target_scales_with_the_number_of_classes():
+    five = record(entry(1), entry(2, task=1.3), classes=5)
+    verdict = judge(five)['task_loss_final']
+    assert verdict['target'] == pytest.approx(1.5 * math.log(5) / math.log(7))
+    assert verdict['met'] is False  # 1.3 > 1.2406
+    assert '81% of chance level' in verdict['reason']
+
+
+def test_an_improvement_of_exactly_a_fifth_is_not_more_than_a_fifth():
+    assert judge(record(entry(1, task=2.0), entry(2, task=1.6)))['task_loss_improvement']['met'] is False
+    assert judge(record(entry(1, task=2.0), entry(2, task=1.59)))['task_loss_improvement']['met'] is True
+
+
+def test_a_baseline_that_did_as_well_spoils_the_improvement(good):
+    verdict = judge(good, baseline=record(entry(25, task=1.1), experiment='baseline_distill'))
+    assert verdict['task_loss_improvement']['met'] is False
+    assert 'below the 1.1000 of baseline_distill' in verdict['task_loss_improvement']['reason']
+
+
+@pytest.mark.parametrize(
+    ('fault', 'reason'),
+    [
+        (dict(nonfinite=2), '2 steps with a loss that is no number'),
+        (dict(max_over_median=9.0), 'a step of epoch 3 at 9.0 times the median'),
+        (dict(grad_norm_max=400.0), 'a gradient norm of 400 in epoch 3'),
+    ],
+)
+def test_instability_is_named_with_its_epoch(good, fault, reason):
+    good['epochs'][2]['stability'].update(fault)
+    verdict = judge(good)['training_stability']
+    assert verdict['met'] is False
+    assert reason in verdict['reason']
+
+
+def test_a_distillation_loss_that_rises(good):
+    good['epochs'][-1]['terms']['distill'] = 2.0
+    assert judge(good)['distill_loss_falls']['met'] is False
+
+
+def test_the_earlier_experiment_misses_the_total():
+    verdict = judge(record(entry(20, total=53.1705)))['total_loss']
+    assert (verdict['met'], verdict['target']) == (False, 40.0)
+    assert 'do not compare' in verdict['reason']
+
+
+def test_an_empty_record_shows_nothing():
+    empty = record()
+    assert {item['met'] for item in judge(empty).values()} == {None}
+    assert {stone['met'] for stone in milestones(empty)} == {None}
+
+
+def test_no_verdict_changes_the_record(good):
+    before = copy.deepcopy(good)
+    judge(good, baseline=good, control=good)
+    milestones(good)
+    assert good == before
+
+
+def test_a_term_above_four_fifths_unbalances_epoch_15(good):
+    good['epochs'][14]['shares']['distill'] = 0.81
+    assert milestones(good)[2] == dict(epoch=15, what='terms balanced', value=0.81, target=0.8, met=False)
+
+
+def test_the_total_is_compared_under_the_same_weights_only(good):
+    good['epochs'][4]['total'] = 0.1  # the last epoch of the task phase
+    assert milestones(good)[1]['met'] is True
+
+
+def test_a_verdict_as_text(good):
+    lines = verdict_lines(judge(good), milestones(good))
+    assert len(lines) == 6 + 4
+    assert lines[1].split()[:2] == ['task_loss_final', 'met']
+    assert 'not shown' in lines[5]
+    assert lines[6].split()[:4] == ['epoch', '5:', 'task', 'loss']
