@@ -94,8 +94,14 @@ def place(config: Config, arguments: argparse.Namespace) -> None:
         if not (folder / 'last_checkpoint').is_file():
             raise InputError(f'--resume: {folder} holds no checkpoint to go on from')
         config.resume = True
+    elif arguments.work_dir:
+        folder = Path(arguments.work_dir)
+    elif arguments.launcher != 'none':
+        raise InputError(
+            f'--launcher {arguments.launcher}: name the run directory with --work-dir; its processes share one'
+        )
     else:
-        folder = Path(arguments.work_dir) if arguments.work_dir else new_run_dir(root, experiment)
+        folder = new_run_dir(root, experiment)
     config.work_dir = str(folder)
 
 
@@ -140,6 +146,8 @@ def ensure_teacher(config: Config, arguments: argparse.Namespace) -> None:
     path = teachers.store(config.get('experiments', 'experiments'), teachers.content_key(recipe))
     if path.is_file() and not arguments.retrain_teacher:
         print_log(f'Teacher: found {path}, trained by {recipe.filename} on the same data', 'current')
+    elif arguments.launcher != 'none':
+        raise InputError(f'{path} does not exist yet; train the teacher first: python tools/train.py {recipe.filename}')
     else:
         print_log(f'Teacher: training it first, by {recipe.filename}; it is kept in {path}', 'current')
         left = None if arguments.retrain_teacher else unfinished_teacher(config, path.parent.name)

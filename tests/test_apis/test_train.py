@@ -75,6 +75,9 @@ def test_one_command_trains_the_teacher_then_the_student_and_the_second_finds_it
     second = max(Path('experiments').glob('improved_distill_*'))
     assert json.loads((second / 'result.json').read_text())['seed'] == 7
 
+    assert cli.run(train.main, ['improved.py', '--retrain-teacher']) == 0
+    assert len(list(Path('experiments').glob('teacher_*'))) == 2
+
     assert cli.run(test.main, [str(run), '--out', 'scores.json', '--pictures', '1']) == 0
     assert 'mIoU' in json.loads(Path('scores.json').read_text())
     only(run, 'test/student/pictures/*.png')
@@ -212,10 +215,14 @@ def test_real_tiles_train_and_score(configs, dubai):
             ['no_distill.py', '--cfg-options', 'train_cfg.max_epochs.deep=1'],
             '--cfg-options train_cfg.max_epochs.deep=1',
         ),
+        (['no_distill.py', '--launcher', 'pytorch'], 'name the run directory with --work-dir'),
+        (['improved.py', '--launcher', 'pytorch'], 'train the teacher first: python tools/train.py'),
+        (['no_distill.py', '--amp'], '--amp needs a CUDA device'),
         (['no_distill.py', '--colour', 'blue'], 'unrecognized arguments: --colour blue'),
     ],
 )
-def test_mistakes_end_with_status_2_and_one_line(configs, capfd, arguments, message):
+def test_mistakes_end_with_status_2_and_one_line(configs, capfd, monkeypatch, arguments, message):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
     Path('broken.py').write_text('model = dict(')
     Path('empty.py').write_text('a = 1')
     assert cli.run(train.main, arguments) == 2
