@@ -147,6 +147,12 @@ def test_the_weight_of_a_level_that_is_off_is_ignored():
     assert model.active_levels == ['distill', 'feature']
 
 
+def test_weights_that_leave_nothing_to_train_are_refused():
+    model = MODELS.build(tiny.distill(attention=None))
+    with pytest.raises(InputError, match='nothing would be trained'):
+        model.set_loss_weights(dict(attention=1.0))
+
+
 def test_class_counts_that_differ_are_refused():
     config = tiny.distill()
     config.teacher = tiny.teacher(classes=5)

@@ -102,7 +102,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         """Sets the weight of each term; a term that is not named weighs 0.
 
         Raises:
-            InputError: For a term that no level declares.
+            InputError: For a term that no level declares, or where nothing would be left to train.
         """
         known = {'task', *self.distiller.declared}
         for term in weights:
@@ -110,9 +110,10 @@ class MultiLevelDistill(SingleTeacherDistill):
                 raise InputError(
                     f'weights.{term}: no level of that name is declared; known: {", ".join(sorted(known))}'
                 )
-        self.loss_weights = {
-            term: weight for term, weight in weights.items() if term == 'task' or term in self.distiller.levels
-        }
+        on = {term: weight for term, weight in weights.items() if term == 'task' or term in self.distiller.levels}
+        if not any(on.values()):
+            raise InputError(f'weights={dict(weights)}: every level that they name is off, nothing would be trained')
+        self.loss_weights = on
 
     @property
     def active_levels(self) -> list[str]:
