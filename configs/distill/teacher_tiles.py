@@ -6,7 +6,19 @@ longer. What --data-root takes by default.
 
 _base_ = 'teacher.py'
 model = dict(backbone=dict(stem=dict(type='EfficientNetLiteStem')))
-optim_wrapper = dict(optimizer=dict(lr=2e-4))
+# One rate for all: the stem is trained already.
+optim_wrapper = dict(
+    optimizer=dict(lr=2e-4),
+    paramwise_cfg=dict(
+        custom_keys=dict(
+            _delete_=True,
+            pos_embed=dict(decay_mult=0.0),
+            norm=dict(decay_mult=0.0),
+            head=dict(lr_mult=1.0),
+            connectors=dict(decay_mult=0.0),
+        )
+    ),
+)
 train_cfg = dict(max_epochs=15, val_interval=5)
 param_scheduler = [
     dict(
