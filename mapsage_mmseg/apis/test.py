@@ -104,12 +104,7 @@ def score(config: Config, weights: Mapping[str, Any], checkpoint: str, pictures:
     config.visualizer.vis_backends = []
     runner = ToolRunner.from_cfg(config)
     model = revert_sync_batchnorm(runner.model)
-    missing, unexpected = model.load_state_dict(weights, strict=False)
-    if missing or unexpected:
-        raise InputError(
-            f'checkpoint {checkpoint} does not fit the config: {len(missing)} keys missing '
-            f'({", ".join(missing[:3])}), {len(unexpected)} unexpected ({", ".join(unexpected[:3])})'
-        )
+    teachers.load_whole(model, weights, f'checkpoint {checkpoint} does not fit the config')
     runner.model = model
     return {key: float(value) for key, value in runner.test().items()}
 

@@ -131,8 +131,9 @@ def in_short(work_dir: str) -> str:
     if val.get('task_loss') is not None:
         parts.append(f'task loss {val["task_loss"]:.4f} (chance {record["dataset"]["chance_loss"]:.4f})')
     if val.get('teacher_agreement') is not None:
-        agreement, score = val['teacher_agreement'], val['teacher_mIoU']
-        parts.append(f'agreement with the teacher {agreement:.1f} % (its mIoU {score:.2f})')
+        parts.append(f'agreement with the teacher {val["teacher_agreement"]:.1f} %')
+    if val.get('teacher_mIoU') is not None:
+        parts.append(f"the teacher's mIoU {val['teacher_mIoU']:.2f}")
     minutes = sum(entry['seconds'] for entry in record.get('epochs', [])) / 60
     status = record.get('status', 'ended').capitalize()
     return f'{status}: {", ".join(parts)}; trained {minutes:.1f} min. See {work_dir}'

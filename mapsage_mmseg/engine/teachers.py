@@ -138,6 +138,23 @@ def read_teacher(path: str | Path) -> tuple[dict[str, torch.Tensor], TeacherCard
     return weights, TeacherCard(meta.get('mIoU'), _sha256(path), round(size, 3), str(path), meta.get('data_key'))
 
 
+def load_whole(model: torch.nn.Module, weights: Mapping[str, torch.Tensor], trouble: str) -> None:
+    """Loads weights that must fit a model entirely.
+
+    Raises:
+        InputError: A key is missing or unexpected, or a shape differs; ``trouble`` begins the message.
+    """
+    try:
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:  # torch's answer to a shape, strict or not: a headline, then a line a key
+        raise InputError(f'{trouble}: {str(error).splitlines()[1].strip()}') from error
+    if missing or unexpected:
+        raise InputError(
+            f'{trouble}: {len(missing)} keys missing ({", ".join(missing[:3])}), '
+            f'{len(unexpected)} unexpected ({", ".join(unexpected[:3])})'
+        )
+
+
 def _sha256(path: str | Path) -> str:
     with open(path, 'rb') as file:
         return (

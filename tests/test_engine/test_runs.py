@@ -164,6 +164,7 @@ def test_epochs_under_an_iteration_loop_that_was_not_told_their_length_are_refus
         ),
         (lambda cfg: cfg.model.update(teacher_ckpt='/nowhere/teacher.pth'), r"/nowhere/teacher\.pth' does not exist"),
         (lambda cfg: cfg.model.teacher.backbone.update(num_layers=3), r'does not fit model\.teacher: \d+ keys missing'),
+        (lambda cfg: cfg.model.teacher.backbone.update(mlp_ratio=2), r'does not fit model\.teacher: size mismatch for'),
     ],
 )
 def test_mistakes_are_refused_before_the_first_step(tmp_path, change, message):
