@@ -1,4 +1,4 @@
-"""The one exception for mistakes in the user's input."""
+"""The exceptions that a tool answers in one line."""
 
 
 class InputError(ValueError):
@@ -7,3 +7,7 @@ class InputError(ValueError):
     The message is one line: what is wrong, where (file, key, value) and what would be right. The command line tools
     print it without a traceback and exit with status 2.
     """
+
+
+class RunStopped(RuntimeError):
+    """A run was stopped on purpose: nothing is wrong with the input or the code. Exit status 1, one line."""

@@ -14,6 +14,7 @@ default_hooks = dict(  # by name, so that a config or --cfg-options can reach ea
     sampler_seed=dict(type='DistSamplerSeedHook'),
     seed=dict(type='SeedHook'),
     record=dict(type='RecordHook'),
+    diagnosis=dict(type='DiagnosisHook'),
     scalars=dict(type='ScalarHook', interval=10),
     panels=dict(type='PanelHook', images=4, interval=5),
     progress=dict(type='ProgressHook'),

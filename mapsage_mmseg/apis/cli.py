@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from ..errors import InputError
+from ..errors import InputError, RunStopped
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
@@ -29,11 +29,14 @@ def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None
             traceback.print_exc()
         print(f'error: {error}', file=sys.stderr)
         return WRONG_INPUT
+    except RunStopped as stop:
+        print(stop, file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         return FAILED
-    except SystemExit as stop:  # argparse: 0 after --help, 2 for wrong arguments
-        return stop.code if isinstance(stop.code, int) else FAILED
+    except SystemExit as end:  # argparse: 0 after --help, 2 for wrong arguments
+        return end.code if isinstance(end.code, int) else FAILED
     except Exception:
         logging.getLogger(__name__).debug('failed', exc_info=True)
         traceback.print_exc()

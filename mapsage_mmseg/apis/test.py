@@ -95,8 +95,8 @@ def leave_alone(config: Config, checkpoint: str, teacher: bool) -> dict[str, Any
 def score(config: Config, weights: Mapping[str, Any], checkpoint: str, pictures: int, name: str) -> dict[str, float]:
     """Runs the config's test on these weights."""
     hooks = config.default_hooks
-    for hook in ('checkpoint', 'record', 'scalars', 'progress', 'seed', 'teacher', 'phases', 'temperature'):
-        hooks.pop(hook, None)
+    for hook in set(hooks) - {'timer', 'logger'}:
+        hooks.pop(hook)
     hooks.checkpoint = None  # this one is MMEngine's own, there by default
     hooks.panels = dict(type='PanelHook', images=pictures, name=name)
     config.train_dataloader = config.train_cfg = config.optim_wrapper = config.param_scheduler = None

@@ -41,6 +41,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--data-root', metavar='PATH', help='train on this folder: img_dir, ann_dir and dataset.yaml')
     parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
     parser.add_argument('--seed', type=int, help='seed of weights, order, augmentation and dropout')
+    parser.add_argument(
+        '--strict', action='store_true', help='stop at the first finding of the diagnosis (exit status 1)'
+    )
     parser.add_argument('--retrain-teacher', action='store_true', help='train the teacher anew even where it exists')
     parser.add_argument('--debug', action='store_true', help='show tracebacks')
     return parser
@@ -76,6 +79,8 @@ def prepare(arguments: argparse.Namespace) -> Config:
         if arguments.seed < 0:
             raise InputError(f'--seed {arguments.seed} must be a whole number from 0')
         config.randomness = dict(seed=arguments.seed)
+    if arguments.strict:
+        config.default_hooks.setdefault('diagnosis', dict(type='DiagnosisHook')).strict = True
     if arguments.amp:
         if not torch.cuda.is_available():
             raise InputError('--amp needs a CUDA device, and torch sees none here; leave it out')

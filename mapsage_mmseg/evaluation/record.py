@@ -50,12 +50,13 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
     """An epoch's entry from its steps.
 
     Args:
-        steps: Logged values, step by step: ``loss`` (the total), the unweighted terms, ``grad_norm``.
+        steps: Logged values, step by step: ``loss`` (the total), the unweighted terms, ``grad_norm``; and from the
+            steps that were measured ``norm/<term>``, ``cosine/<level>`` and ``cosine_all``.
         weights: Weight of each term.
 
     Returns:
         ``weights``, ``terms`` (means; null where a term was not computed), ``shares`` of the total, ``total``,
-        ``grad_norm`` and ``stability``. Means are over the finite steps.
+        ``grad_norm``, ``gradients`` and ``stability``. Means are over the finite steps.
     """
     total = _mean(steps.get('loss', ()))
     # A segmentor of mmseg's own logs no 'task': its total is the task loss.
@@ -76,8 +77,22 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
         grad_norm_max=max(norms) if norms else None,
     )
     return dict(
-        weights=dict(weights), terms=terms, shares=shares, total=total, grad_norm=_mean(norms), stability=stability
+        weights=dict(weights),
+        terms=terms,
+        shares=shares,
+        total=total,
+        grad_norm=_mean(norms),
+        gradients=_gradients(steps),
+        stability=stability,
     )
+
+
+def _gradients(steps: Mapping[str, Sequence[float]]) -> dict[str, Any] | None:
+    def named(prefix: str) -> dict[str, float | None]:
+        return {key.removeprefix(prefix): _mean(values) for key, values in steps.items() if key.startswith(prefix)}
+
+    norms = named('norm/')
+    return dict(norm=norms, cosine=named('cosine/'), cosine_all=_mean(steps.get('cosine_all', ()))) if norms else None
 
 
 def _mean(values: Sequence[float]) -> float | None:

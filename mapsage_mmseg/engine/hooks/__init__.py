@@ -1,4 +1,5 @@
 from .checkpoint_hook import RunCheckpointHook
+from .diagnosis_hook import DiagnosisHook
 from .panel_hook import PanelHook
 from .phase_aware_hook import PhaseAwareHook
 from .progress_hook import ProgressHook
@@ -9,6 +10,7 @@ from .teacher_hook import TeacherHook
 from .temperature_hook import TemperatureHook
 
 __all__ = [
+    'DiagnosisHook',
     'PanelHook',
     'PhaseAwareHook',
     'ProgressHook',

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
@@ -32,23 +33,27 @@ class RecordHook(Hook):
     def __init__(self) -> None:
         self._steps: dict[str, list] = defaultdict(list)
         self._seconds = 0.0
-        self._record: dict[str, Any] = {}
+        self.record: dict[str, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
         self._path = Path(runner.work_dir) / 'result.json'
-        self._record = run_facts(runner)
+        self.record = run_facts(runner)
         if is_main_process():
             runner.cfg.dump(str(Path(runner.work_dir) / 'config.py'))
         self._started = time.perf_counter()
         if runner.iter:
-            epochs = (read_record(self._path) or {}).get('epochs', [])
-            self._record['epochs'] = [entry for entry in epochs if entry['iter'] <= runner.iter]
+            before = read_record(self._path) or {}
+            self.record['epochs'] = [entry for entry in before.get('epochs', []) if entry['iter'] <= runner.iter]
+            seen = {entry['epoch'] for entry in self.record['epochs']}
+            self.record['findings'] = [found for found in before.get('findings', []) if found['epoch'] in seen]
         self._write()
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        for key, value in (outputs or {}).items():
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        measured = getattr(model, 'term_gradients', {})
+        for key, value in {**(outputs or {}), **measured}.items():
             self._steps[key].append(value.detach() if isinstance(value, torch.Tensor) else torch.tensor(float(value)))
         if 'train/grad_norm' in runner.message_hub.log_scalars:
             norm = runner.message_hub.get_scalar('train/grad_norm').current()
@@ -58,29 +63,29 @@ class RecordHook(Hook):
             if self.end_of_epoch(runner.train_dataloader, batch_idx):
                 self._close_entry(runner, runner.epoch + 1)
         elif (runner.iter + 1) % runner.train_loop.val_interval == 0 or runner.iter + 1 == runner.max_iters:
-            self._close_entry(runner, len(self._record['epochs']) + 1)
+            self._close_entry(runner, len(self.record['epochs']) + 1)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        if not self._record.get('epochs'):  # a validation outside training
+        if not self.record.get('epochs'):  # a validation outside training
             return
-        self._record['epochs'][-1]['val'] = val_entry(metrics or {})
+        self.record['epochs'][-1]['val'] = val_entry(metrics or {})
         self._write()
         self._started = time.perf_counter()
 
     def after_train(self, runner: Runner) -> None:
         done = runner.iter >= runner.max_iters
-        self._record['status'] = 'finished' if done or runner.train_loop.stop_training else 'interrupted'
-        if self._record['teacher']:
+        self.record['status'] = 'finished' if done or runner.train_loop.stop_training else 'interrupted'
+        if self.record['teacher']:
             self._judge(runner)
         self._write()
 
     def _judge(self, runner: Runner) -> None:
-        root, data = runner.cfg.get('experiments', 'experiments'), self._record['dataset']['key']
+        root, data = runner.cfg.get('experiments', 'experiments'), self.record['dataset']['key']
         newest = {name: next(reversed(finished(root, name, data)), None) for name in ('baseline_distill', 'no_distill')}
-        if self._record['experiment'] == 'baseline_distill':
+        if self.record['experiment'] == 'baseline_distill':
             newest['baseline_distill'] = None
-        self._record['criteria'] = judge(self._record, newest['baseline_distill'], newest['no_distill'])
-        for line in verdict_lines(self._record['criteria'], milestones(self._record)):
+        self.record['criteria'] = judge(self.record, newest['baseline_distill'], newest['no_distill'])
+        for line in verdict_lines(self.record['criteria'], milestones(self.record)):
             runner.logger.info(line)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -95,10 +100,15 @@ class RecordHook(Hook):
             self._steps = defaultdict(list, {key: list(values.unbind()) for key, values in saved['steps'].items()})
             self._seconds = saved['seconds'] if saved['steps'] else 0.0
 
+    def add_findings(self, findings: list[dict[str, Any]]) -> None:
+        """Adds what a diagnosis found."""
+        self.record['findings'] += findings
+        self._write()
+
     def fail(self, status: str) -> None:
         """Marks a run that did not reach its end."""
-        if self._record:
-            self._record['status'] = status
+        if self.record:
+            self.record['status'] = status
             self._write()
 
     def _close_entry(self, runner: Runner, epoch: int) -> None:
@@ -120,15 +130,15 @@ class RecordHook(Hook):
             val=None,
             seconds=round(seconds, 3),
         )
-        self._record['teacher'] = hub.get('distill/teacher')
-        self._record['epochs'] = [old for old in self._record['epochs'] if old['epoch'] < epoch] + [entry]
+        self.record['teacher'] = hub.get('distill/teacher')
+        self.record['epochs'] = [old for old in self.record['epochs'] if old['epoch'] < epoch] + [entry]
         self._steps.clear()
         self._seconds, self._started = 0.0, time.perf_counter()
         self._write()
 
     def _write(self) -> None:
         if is_main_process():
-            write_record(self._path, self._record)
+            write_record(self._path, self.record)
 
 
 def val_entry(metrics: dict[str, float]) -> dict[str, Any]:

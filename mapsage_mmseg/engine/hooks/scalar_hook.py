@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
@@ -17,7 +18,8 @@ VALIDATION = dict(
 
 @HOOKS.register_module()
 class ScalarHook(Hook):
-    """Draws ``Loss/*``, ``Share/*``, ``Weight/*``, ``Training/*`` and ``Val/*`` over iterations.
+    """Draws ``Loss/*``, ``Share/*``, ``Weight/*``, ``Training/*``, ``Gradient/*`` and ``Val/*`` over
+    iterations.
 
     A level of the user's own is ``Loss/<key>``.
 
@@ -35,6 +37,9 @@ class ScalarHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        for key, value in getattr(model, 'term_gradients', {}).items():  # in the steps that were measured
+            runner.visualizer.add_scalar(f'Gradient/{key}', float(value), runner.iter + 1)
         last = isinstance(runner.train_loop, EpochBasedTrainLoop) and self.end_of_epoch(
             runner.train_dataloader, batch_idx
         )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from .teacher_predictions import TeacherPredictions
+from .term_gradients import TermGradients, norms_and_cosines
 
 
 @MODELS.register_module()
@@ -58,6 +59,9 @@ class MultiLevelDistill(SingleTeacherDistill):
         self.distiller.prepare_from_student(self.student)
         self.teacher_cfg, self.teacher_ckpt, self.teacher_check = teacher, teacher_ckpt, teacher_check
         self.loss_weights: dict[str, float] = {'task': 1.0}
+        self.measures_gradients = False
+        self.term_gradients: dict[str, Tensor] = {}
+        self._probe = TermGradients(self.student)
         self.teacher_predictions = TeacherPredictions()
         self.__dict__['teacher'] = None
         self._check_classes()
@@ -182,13 +186,17 @@ class MultiLevelDistill(SingleTeacherDistill):
         Returns:
             The total, and what is logged: ``loss`` (the total) and each term unweighted.
         """
-        terms = {'task', *self.distiller.levels}
-        total = losses['anchor'] + sum(
-            self.loss_weights.get(name, 0.0) * value for name, value in losses.items() if name in terms
-        )
+        terms = {name: losses[name] for name in ('task', *self.distiller.levels) if name in losses}
+        self.term_gradients = self._measured(terms) if self.measures_gradients else {}
+        total = losses['anchor'] + sum(self.loss_weights.get(name, 0.0) * value for name, value in terms.items())
         log = OrderedDict(loss=total.detach())
         log.update((name, value.detach()) for name, value in losses.items() if name != 'anchor')
         return total, log
+
+    def _measured(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        weights = {name: self.loss_weights.get(name, 0.0) for name in terms}
+        gram = self._probe.gram(terms) if len(terms) > 1 else None
+        return {} if gram is None else norms_and_cosines(gram, weights)
 
 
 def _num_classes(config: Mapping[str, Any]) -> int | None:

@@ -1,0 +1,62 @@
+"""Says while a run goes on what is wrong with it."""
+
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from ...errors import InputError, RunStopped
+from ...evaluation.diagnosis import diagnose
+from .record_hook import RecordHook
+
+
+@HOOKS.register_module()
+class DiagnosisHook(Hook):
+    """Looks at the record after every epoch, and warns once for each thing that it finds.
+
+    Every so often it has the model measure the gradients of its terms, on a batch that is trained on anyway.
+
+    Args:
+        interval: Iterations between two measurements, which cost about a quarter of a step each: 50 is half a percent
+            of the run. 0 measures none.
+        strict: Whether a finding stops the run (exit status 1, the record's status is ``failed``).
+
+    Raises:
+        RunStopped: With ``strict``, after a finding.
+    """
+
+    priority = 75  # behind RecordHook, whose entry it reads
+
+    def __init__(self, interval: int = 50, strict: bool = False) -> None:
+        if interval < 0:
+            raise InputError(f'DiagnosisHook: interval={interval} must be a number of iterations from 0 (0: never)')
+        self.interval, self.strict = interval, strict
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if hasattr(model, 'measures_gradients'):
+            model.measures_gradients = bool(self.interval) and runner.iter % self.interval == 0
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        self._look(runner)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        self._look(runner)
+
+    def _look(self, runner: Runner) -> None:
+        hook = next((hook for hook in runner.hooks if isinstance(hook, RecordHook)), None)
+        if hook is None or not hook.record.get('epochs'):
+            return
+        known = {finding['check'] for finding in hook.record['findings']}
+        new = [finding for finding in diagnose(hook.record) if finding['check'] not in known]
+        if not new:
+            return
+        hook.add_findings(new)
+        for finding in new:
+            runner.logger.warning(
+                f'{finding["situation"]} ({finding["check"]}): {finding["evidence"]}. {finding["suggestion"]}'
+            )
+        if self.strict:
+            raise RunStopped(f'stopped after a finding (--strict): {new[0]["evidence"]}. {new[0]["suggestion"]}')
