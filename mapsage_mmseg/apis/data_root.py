@@ -11,7 +11,7 @@ from ..datasets import check_folder, read_dataset_yaml
 from ..errors import InputError
 from .config import configs_dir, load_config
 
-RECIPE = 'teacher_tiles.py'
+BUILT_IN_RECIPE, TILES_RECIPE = 'teacher.py', 'teacher_tiles.py'
 
 
 def apply_data_root(config: Config, data_root: str, check: bool = True) -> None:
@@ -38,8 +38,8 @@ def apply_data_root(config: Config, data_root: str, check: bool = True) -> None:
         config[split].dataset = dataset
     config.crop_size = folder.crop_size
     set_classes(config, len(spec.classes))
-    if config.get('teacher_recipe'):
-        use_recipe(config, RECIPE)
+    if config.get('teacher_recipe') == BUILT_IN_RECIPE:  # one that the user chose stays
+        use_recipe(config, TILES_RECIPE)
 
 
 def set_classes(config: Config, classes: int) -> None:
