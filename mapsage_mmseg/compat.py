@@ -72,6 +72,7 @@ def _placeholder_for_mmcv_ops() -> None:
     sys.modules['mmcv.ops'] = module
     # mmcv says at every start that this one, which nothing here uses, is missing.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+    warnings.filterwarnings('ignore', message='``build_loss`` would be deprecated soon')  # mmseg's call of itself
     mmcv.ops = module
 
 

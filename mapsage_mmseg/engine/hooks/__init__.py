@@ -1,5 +1,6 @@
 from .checkpoint_hook import RunCheckpointHook
 from .diagnosis_hook import DiagnosisHook
+from .examination_hook import ExaminationHook
 from .panel_hook import PanelHook
 from .phase_aware_hook import PhaseAwareHook
 from .progress_hook import ProgressHook
@@ -11,6 +12,7 @@ from .temperature_hook import TemperatureHook
 
 __all__ = [
     'DiagnosisHook',
+    'ExaminationHook',
     'PanelHook',
     'PhaseAwareHook',
     'ProgressHook',

@@ -1,0 +1,123 @@
+"""The dry run: says whether a distillation can work, how its terms are balanced, and what it will cost."""
+
+import argparse
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from rich.console import Console
+from rich.table import Table
+
+from ..compat import keep_freed_memory
+from ..engine import teachers
+from ..engine.examination import Examination, examine
+from ..errors import InputError
+from ..evaluation.diagnosis import diagnose
+from ..evaluation.prognosis import examined, suggest_weights
+from .train import is_distillation, prepare
+
+FATAL = ('nonfinite', 'dead_level')
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments."""
+    parser = argparse.ArgumentParser(
+        description='Run a few iterations of a distillation and say what to expect of it; nothing is kept.',
+        allow_abbrev=False,
+    )
+    parser.add_argument('config', help='the config of a distillation, such as configs/distill/improved.py')
+    parser.add_argument('--data-root', metavar='PATH', help='folder of tiles: img_dir, ann_dir and dataset.yaml')
+    parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
+    parser.add_argument('--iterations', type=int, default=20, metavar='N', help='of the last phase (default 20)')
+    parser.add_argument('--images', type=int, default=16, metavar='N', help='validation images to score (default 16)')
+    parser.add_argument('--seed', type=int, help='seed of weights, order, augmentation and dropout')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
+    )
+    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    parser.set_defaults(launcher='none', amp=False, strict=False)
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Examines what the arguments say and prints what was found."""
+    arguments = parser().parse_args(argv)
+    keep_freed_memory()
+    for name in ('iterations', 'images'):
+        if getattr(arguments, name) < 2:
+            raise InputError(f'--{name} {getattr(arguments, name)} must be a whole number from 2')
+    config = prepare(arguments)
+    if not is_distillation(config):
+        raise InputError(f'{arguments.config} has no teacher; the doctor looks at distillations')
+    config.model.teacher_ckpt = str(find_teacher(config))
+    config.model.teacher_check = 'warn'  # checked, and on a sample of the data it could not be
+    found = examine(config, arguments.iterations, arguments.images)
+    record = as_record(found)
+    findings = diagnose(record)
+    show(found, record['epochs'][0], findings, Console())
+    fatal = [finding['evidence'] for finding in findings if finding['check'] in FATAL]
+    if fatal:
+        raise InputError(f'{arguments.config} cannot work: {"; ".join(fatal)}')
+
+
+def find_teacher(config: Config) -> Path:
+    """The teacher's file, refused where a run would refuse it."""
+    path = teachers.resolve(config, config.model.get('teacher_ckpt', 'auto'))
+    _, card = teachers.read_teacher(path)
+    doubt = teachers.doubts(card, config.get('experiments', 'experiments'), teachers.data_key(config))
+    if doubt and config.model.get('teacher_check', 'error') == 'error':
+        raise InputError(doubt)
+    return path
+
+
+def as_record(found: Examination) -> dict[str, Any]:
+    """A record of one epoch, which the diagnosis can read."""
+    scores = dict(mIoU=found.scores.get('mIoU'), teacher_mIoU=found.scores.get('teacher/mIoU'))
+    chance = math.log(len(found.classes)) if found.classes else None
+    return examined(found.steps, found.phase, found.weights, dict(classes=found.classes, chance_loss=chance), scores)
+
+
+def show(found: Examination, entry: Mapping[str, Any], findings: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """Prints the table of terms, the scores, the cost and the findings."""
+    suggested = suggest_weights(entry['weights'], entry['terms'])
+    measured = entry['gradients'] or dict(norm={}, cosine={}, cosine_all=None)
+    table = Table(title=f'Phase {found.phase!r}: means over {len(found.steps)} iterations from the start')
+    for name in ('term', 'value', 'weight', 'share', 'gradient norm', 'cosine with task', 'weight for declared share'):
+        table.add_column(name, justify='left' if name == 'term' else 'right')
+    for term, weight in entry['weights'].items():
+        norm = measured['norm'].get(term)
+        table.add_row(
+            term,
+            _figure(entry['terms'].get(term)),
+            f'{weight:g}',
+            _figure(entry['shares'].get(term), '.1%'),
+            'dead' if norm == 0 else _figure(norm, '.3g'),
+            _figure(measured['cosine'].get(term), '+.2f'),
+            _figure(suggested[term], '.3g'),
+        )
+    console.print(table)
+    teacher, student = found.scores.get('teacher/mIoU'), found.scores.get('mIoU')
+    chance = f'{math.log(len(found.classes)):.4f}' if found.classes else 'unknown'
+    lines = [
+        f'Gradients of task and levels together: cosine {_figure(measured["cosine_all"], "+.2f")}',
+        f'On {found.sample} of {found.validation} validation images: teacher mIoU {_figure(teacher, ".2f")} (recorded '
+        f'{_figure(found.teacher.get("mIoU"), ".2f")}), the new student {_figure(student, ".2f")}; chance level of the '
+        f'task loss {chance}',
+        f'Whole run: {found.iterations} iterations, about {_duration(found.seconds)} here; peak memory {found.gib:.1f} '
+        'GiB',
+        *(f'{item["situation"]} ({item["check"]}): {item["evidence"]}. {item["suggestion"]}' for item in findings),
+    ]
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+    if not findings:
+        console.print('Nothing found that would keep it from working.', style='green')
+
+
+def _figure(value: float | None, form: str = '.4g') -> str:
+    return '-' if value is None else format(value, form)
+
+
+def _duration(seconds: float) -> str:
+    return f'{seconds / 60:.0f} min' if seconds >= 90 else f'{seconds:.0f} s'

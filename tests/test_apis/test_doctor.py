@@ -1,0 +1,78 @@
+"""The dry run, for real, on the tiny pair."""
+
+import re
+
+import pytest
+
+from mapsage_mmseg.apis import cli, doctor
+from tests import runs
+
+
+@pytest.fixture
+def examine(tmp_path, capsys, monkeypatch):
+    """Runs the tool on a config that ``change`` may break; returns its status and what it printed."""
+
+    def run(change=None, *arguments, score=90.0):
+        monkeypatch.setenv('COLUMNS', '160')
+        cfg = runs.config(tmp_path, teacher=runs.make_teacher(tmp_path, score=score))
+        if change:
+            change(cfg)
+        path = tmp_path / 'config.py'
+        cfg.dump(str(path))
+        status = cli.run(doctor.main, [str(path), '--iterations', '8', '--images', '2', *arguments])
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return run
+
+
+def test_it_says_what_every_term_weighs_and_what_the_run_will_cost(examine, tmp_path):
+    status, out, _ = examine()
+    assert status == 0
+    rows = {row[0]: row for row in (re.findall(r'[^│\s][^│]*?(?=\s*│)', line) for line in out.splitlines()) if row}
+    assert {'task', 'distill', 'feature', 'attention'} <= rows.keys()
+    assert [rows[term][2] for term in ('task', 'distill', 'feature', 'attention')] == ['0.6', '0.3', '0.1', '0.05']
+    shares = [float(rows[term][3].rstrip('%')) for term in ('task', 'distill', 'feature', 'attention')]
+    assert sum(shares) == pytest.approx(100, abs=0.3)
+    assert all(float(rows[term][4]) > 0 for term in ('task', 'distill', 'feature', 'attention'))
+    assert all(-1 <= float(rows[term][5]) <= 1 for term in ('distill', 'feature', 'attention'))
+    assert rows['task'][6] == '0.6'
+    assert 'recorded 90.00' in out and 'chance level of the task loss 1.9459' in out
+    assert 'Whole run: 24 iterations, about' in out  # 4 epochs of 6
+    assert not list(tmp_path.glob('**/result.json'))
+
+
+def test_a_level_without_a_gradient_cannot_work(examine):
+    def change(cfg):
+        cfg.model.distiller.levels.cut = dict(
+            student='decode_head.conv_seg', teacher='decode_head.conv_seg', loss=dict(type='CutOffLoss', after=1)
+        )
+        cfg.default_hooks.phases.phases = [dict(name='distill', begin=1, weights=dict(task=1.0, cut=1.0))]
+
+    status, out, err = examine(change)
+    assert status == 2
+    assert 'dead' in out
+    assert 'cannot work: cut: no gradient' in err and 'Traceback' not in err
+
+
+def test_a_doubtful_teacher_is_refused_as_a_run_would(examine):
+    status, _, err = examine(score=None)
+    assert (status, 'no recorded validation mIoU' in err) == (2, True)
+    status, out, _ = examine(None, '--cfg-options', 'model.teacher_check=warn', score=None)
+    assert (status, 'recorded -' in out) == (0, True)
+
+
+def test_a_config_without_a_teacher_has_nothing_to_examine(repository, capsys):
+    assert cli.run(doctor.main, [str(repository / 'configs/distill/no_distill.py')]) == 2
+    assert 'has no teacher' in capsys.readouterr().err
+
+
+def test_a_missing_teacher_names_the_command(repository, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(doctor.main, [str(repository / 'configs/distill/improved.py')]) == 2
+    assert 'python tools/train.py' in capsys.readouterr().err
+
+
+def test_bounds(repository, capsys):
+    assert cli.run(doctor.main, [str(repository / 'configs/distill/improved.py'), '--iterations', '1']) == 2
+    assert '--iterations 1 must be' in capsys.readouterr().err

@@ -1,0 +1,8 @@
+"""Look at a distillation before it is run: see --help and README.md."""
+
+import sys
+
+from mapsage_mmseg.apis import cli, doctor
+
+if __name__ == '__main__':
+    sys.exit(cli.run(doctor.main))
