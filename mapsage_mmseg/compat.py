@@ -35,6 +35,8 @@ def apply() -> None:
     _stub_mmrazor_quantization()
     _load_checkpoints_without_executing_them()
     _format_a_config_once()
+    # mmseg calls its own deprecated function at every build of a head.
+    warnings.filterwarnings('ignore', message='``build_loss`` would be deprecated soon')
 
 
 def _require_mmcv() -> None:
@@ -72,7 +74,6 @@ def _placeholder_for_mmcv_ops() -> None:
     sys.modules['mmcv.ops'] = module
     # mmcv says at every start that this one, which nothing here uses, is missing.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
-    warnings.filterwarnings('ignore', message='``build_loss`` would be deprecated soon')  # mmseg's call of itself
     mmcv.ops = module
 
 
