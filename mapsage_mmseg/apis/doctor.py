@@ -16,6 +16,7 @@ from ..engine.examination import Examination, examine
 from ..errors import InputError
 from ..evaluation.diagnosis import diagnose
 from ..evaluation.prognosis import examined, suggest_weights
+from ..evaluation.verdict_text import finding_line
 from .train import is_distillation, prepare
 
 FATAL = ('nonfinite', 'dead_level')
@@ -107,7 +108,7 @@ def show(found: Examination, entry: Mapping[str, Any], findings: Sequence[Mappin
         f'task loss {chance}',
         f'Whole run: {found.iterations} iterations, about {_duration(found.seconds)} here; peak memory {found.gib:.1f} '
         'GiB',
-        *(f'{item["situation"]} ({item["check"]}): {item["evidence"]}. {item["suggestion"]}' for item in findings),
+        *(finding_line(finding) for finding in findings),
     ]
     for line in lines:
         console.print(line, highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""A verdict as lines of text, for a log."""
+"""A verdict and findings as lines of text, for a log."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,8 +6,12 @@ from typing import Any
 MARKS = {True: 'met', False: 'missed', None: 'not shown'}
 
 
-def verdict_lines(criteria: Mapping[str, Mapping[str, Any]], milestones: Iterable[Mapping[str, Any]] = ()) -> list[str]:
-    """One line a criterion and a milestone: name, verdict, value, target, reason."""
+def verdict_lines(
+    criteria: Mapping[str, Mapping[str, Any]],
+    milestones: Iterable[Mapping[str, Any]] = (),
+    findings: Iterable[Mapping[str, Any]] = (),
+) -> list[str]:
+    """One line a criterion and a milestone (name, verdict, value, target, reason), and one a finding."""
     rows = [
         (name, MARKS[verdict['met']], _number(verdict['value']), _number(verdict['target']), verdict['reason'])
         for name, verdict in criteria.items()
@@ -26,7 +30,13 @@ def verdict_lines(criteria: Mapping[str, Mapping[str, Any]], milestones: Iterabl
     return [
         f'{name:<{widths[0]}}  {mark:<{widths[1]}}  {value:>{widths[2]}}  (target {target})  {reason}'.rstrip()
         for name, mark, value, target, reason in rows
-    ]
+    ] + [finding_line(finding) for finding in findings]
+
+
+def finding_line(finding: Mapping[str, Any]) -> str:
+    """What was found, when, by which figures, and what to try."""
+    what = f'{finding["situation"]} ({finding["check"]})'.replace('_', ' ')
+    return f'epoch {finding["epoch"]}: {what}: {finding["evidence"]}. Try: {finding["suggestion"]}'
 
 
 def _number(value: Any) -> str:

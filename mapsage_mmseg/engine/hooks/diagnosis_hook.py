@@ -9,6 +9,7 @@ from mmseg.registry import HOOKS
 
 from ...errors import InputError, RunStopped
 from ...evaluation.diagnosis import diagnose
+from ...evaluation.verdict_text import finding_line
 from .record_hook import RecordHook
 
 
@@ -55,8 +56,6 @@ class DiagnosisHook(Hook):
             return
         hook.add_findings(new)
         for finding in new:
-            runner.logger.warning(
-                f'{finding["situation"]} ({finding["check"]}): {finding["evidence"]}. {finding["suggestion"]}'
-            )
+            runner.logger.warning(finding_line(finding))
         if self.strict:
-            raise RunStopped(f'stopped after a finding (--strict): {new[0]["evidence"]}. {new[0]["suggestion"]}')
+            raise RunStopped(f'stopped after a finding (--strict): {finding_line(new[0])}')

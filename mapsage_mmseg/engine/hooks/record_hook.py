@@ -81,11 +81,12 @@ class RecordHook(Hook):
 
     def _judge(self, runner: Runner) -> None:
         root, data = runner.cfg.get('experiments', 'experiments'), self.record['dataset']['key']
-        newest = {name: next(reversed(finished(root, name, data)), None) for name in ('baseline_distill', 'no_distill')}
+        names = ('baseline_distill', Path(runner.cfg.get('control', 'no_distill')).stem)
+        baseline, control = (next(reversed(finished(root, name, data)), None) for name in names)
         if self.record['experiment'] == 'baseline_distill':
-            newest['baseline_distill'] = None
-        self.record['criteria'] = judge(self.record, newest['baseline_distill'], newest['no_distill'])
-        for line in verdict_lines(self.record['criteria'], milestones(self.record)):
+            baseline = None
+        self.record['criteria'] = judge(self.record, baseline, control)
+        for line in verdict_lines(self.record['criteria'], milestones(self.record), self.record['findings']):
             runner.logger.info(line)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
