@@ -19,7 +19,8 @@ default_hooks = dict(  # by name, so that a config or --cfg-options can reach ea
     panels=dict(type='PanelHook', images=4, interval=5),
     progress=dict(type='ProgressHook'),
 )
-log_processor = dict(window_size=50, by_epoch=True)
+# MMEngine's own pattern would print the mean of many validations as task_loss.
+log_processor = dict(window_size=50, by_epoch=True, mean_pattern=r'(^|[/.])loss|time|grad_norm')
 log_level = 'INFO'
 vis_backends = [dict(type='RunTensorboardBackend')]
 # Without a name: each run gets its own. A fixed one would be shared by a teacher's run and its student's in one

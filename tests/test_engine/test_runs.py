@@ -200,3 +200,12 @@ def test_auto_without_a_teacher_names_the_command_that_makes_one(tmp_path):
     cfg.model.teacher_ckpt = 'auto'
     with pytest.raises(InputError, match=r'python tools/train\.py .*teacher\.py'):
         Runner.from_cfg(cfg).train()
+
+
+def test_the_log_prints_the_last_validation_and_not_the_mean_of_all(finished):
+    record = json.loads((Path(finished.work_dir) / 'result.json').read_text())
+    values = [entry['val']['task_loss'] for entry in record['epochs']]
+    (log,) = Path(finished.work_dir).glob('*/*.log')
+    lines = [line for line in log.read_text().splitlines() if 'task_loss: ' in line]
+    printed = [float(line.split('task_loss: ')[1].split()[0]) for line in lines]
+    assert printed == pytest.approx(values, abs=1e-4)

@@ -223,3 +223,24 @@ def test_a_level_that_cannot_work_is_refused_before_training(level, message):
     with pytest.raises(InputError, match=message):
         model.build_teacher()
         probe_levels(model, ['distill', 'feature'], (64, 64))
+
+
+def test_a_teacher_in_half_precision_says_nearly_the_same(model):
+    inputs, samples = batch()
+    model.set_loss_weights(WEIGHTS)
+    model.eval()  # no dropout, so that the two differ in the teacher's precision alone
+    full = model.loss(inputs, samples)
+    dtypes = []
+    model.teacher.decode_head.conv_seg.register_forward_hook(lambda *arguments: dtypes.append(arguments[-1].dtype))
+    model.teacher_dtype = torch.bfloat16
+    half = model.loss(inputs, samples)
+    assert dtypes == [torch.bfloat16]
+    for name in WEIGHTS:
+        assert half[name].dtype == torch.float32
+        assert half[name].item() == pytest.approx(full[name].item(), rel=0.03)
+    assert half['distill'].item() != full['distill'].item()
+
+
+def test_other_precisions_are_refused():
+    with pytest.raises(InputError, match=r"model.teacher_dtype='int8' must be None or one of bfloat16, float16"):
+        MODELS.build(tiny.distill() | dict(teacher_dtype='int8'))

@@ -131,6 +131,7 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
         values = []
         for i, (student, teacher) in enumerate(zip(level.student, level.teacher, strict=True)):
             pair = [self._record(level, 'student', student, i), self._record(level, 'teacher', teacher, i)]
+            pair[1] = pair[1].to(torch.promote_types(pair[0].dtype, pair[1].dtype))  # the teacher may run in half
             # mmrazor's losses take no mask, and use .view
             values.append(loss(*pair, valid) if self.masked[name] else loss(*(tensor.contiguous() for tensor in pair)))
         return torch.stack(values).mean()

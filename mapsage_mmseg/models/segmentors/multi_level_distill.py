@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from torch import Tensor, nn
 from ...errors import InputError
 from .teacher_predictions import TeacherPredictions
 from .term_gradients import TermGradients, norms_and_cosines
+
+DTYPES = dict(bfloat16=torch.bfloat16, float16=torch.float16)
 
 
 @MODELS.register_module()
@@ -31,6 +34,8 @@ class MultiLevelDistill(SingleTeacherDistill):
         teacher_ckpt: Path of its checkpoint, or ``'auto'``: the one that belongs to ``teacher_recipe`` and the data.
         teacher_check: ``'error'`` refuses a teacher whose recorded validation mIoU is missing or below that of a known
             control on the same data; ``'warn'`` insists on it.
+        teacher_dtype: ``'bfloat16'`` or ``'float16'`` runs the teacher under autocast, whatever the student trains in;
+            None leaves it to the run.
         train_cfg, test_cfg, pretrained: Accepted because ``mmseg.apis.init_model`` passes them; the student has its
             own.
 
@@ -45,6 +50,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         teacher: dict,
         teacher_ckpt: str = 'auto',
         teacher_check: str = 'error',
+        teacher_dtype: str | None = None,
         data_preprocessor: dict | nn.Module | None = None,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
@@ -53,11 +59,14 @@ class MultiLevelDistill(SingleTeacherDistill):
     ) -> None:
         if teacher_check not in ('error', 'warn'):
             raise InputError(f"model.teacher_check={teacher_check!r} must be 'error' or 'warn'")
+        if teacher_dtype not in (None, *DTYPES):
+            raise InputError(f'model.teacher_dtype={teacher_dtype!r} must be None or one of {", ".join(DTYPES)}')
         # Not SingleTeacherDistill.__init__: it builds the teacher, registers it as a child and reads its file.
         BaseAlgorithm.__init__(self, architecture, data_preprocessor, init_cfg)
         self.distiller = MODELS.build(distiller)
         self.distiller.prepare_from_student(self.student)
         self.teacher_cfg, self.teacher_ckpt, self.teacher_check = teacher, teacher_ckpt, teacher_check
+        self.teacher_dtype = DTYPES[teacher_dtype] if teacher_dtype else None
         self.loss_weights: dict[str, float] = {'task': 1.0}
         self.measures_gradients = False
         self.term_gradients: dict[str, Tensor] = {}
@@ -138,7 +147,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         if levels:
             if self.teacher is None:
                 raise InputError('the teacher was not loaded: TeacherHook stands in configs/_base_/distill and does it')
-            with torch.no_grad(), self.distiller.recording('teacher', levels):
+            with torch.no_grad(), self._teacher_autocast(), self.distiller.recording('teacher', levels):
                 self.teacher(inputs, data_samples, mode='tensor')
         with self.distiller.recording('student', levels):
             losses = self._task_terms(self.student(inputs, data_samples, mode='loss'))
@@ -146,6 +155,11 @@ class MultiLevelDistill(SingleTeacherDistill):
             losses.update(self.distiller.compute_distill_losses(levels, self._valid(data_samples)))
         losses['anchor'] = self._anchor(levels)
         return losses
+
+    def _teacher_autocast(self) -> AbstractContextManager:
+        if self.teacher_dtype is None:
+            return nullcontext()
+        return torch.autocast(next(self.student.parameters()).device.type, self.teacher_dtype)
 
     def _predict(self, inputs: Tensor, data_samples: list) -> list:
         """The student's predictions; while a teacher is loaded, each carries the teacher's as
