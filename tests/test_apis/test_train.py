@@ -9,7 +9,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
+from mmseg.registry import MODELS
 
 from mapsage_mmseg.apis import cli, data_root, test, train
 from mapsage_mmseg.apis.config import load_config, override
@@ -269,3 +271,28 @@ def test_every_knob_can_be_reached_by_name(repository):
     )
     assert config.default_hooks.temperature.start == 8.0
     assert config.default_hooks.phases.phases[1].weights.distill == 0.5
+
+
+def test_the_last_line_says_what_was_measured_and_nothing_else(tmp_path):
+    """Without a teacher's metric in the evaluator there is nothing to say of the teacher."""
+    entry = dict(
+        epoch=1, seconds=90.0, val=dict(mIoU=51.624, task_loss=0.7795, teacher_agreement=None, teacher_mIoU=None)
+    )
+    record = dict(status='finished', dataset=dict(chance_loss=1.6094), epochs=[entry])
+    (tmp_path / 'result.json').write_text(json.dumps(record))
+    expected = f'Finished: validation mIoU 51.62, task loss 0.7795 (chance 1.6094); trained 1.5 min. See {tmp_path}'
+    assert train.in_short(str(tmp_path)) == expected
+
+
+def test_weights_of_another_student_are_refused_in_one_line(configs, capfd, tmp_path):
+    """tools/test.py with a checkpoint whose shapes differ."""
+    weights = MODELS.build(tiny.student(classes=5)).state_dict()
+    torch.save(dict(state_dict=weights), tmp_path / 'other.pth')
+    assert cli.run(test.main, ['no_distill.py', str(tmp_path / 'other.pth')]) == 2
+    error = capfd.readouterr().err
+    assert 'other.pth does not fit the config' in error and 'Traceback' not in error
+
+
+def test_strict_reaches_the_diagnosis(repository):
+    arguments = train.parser().parse_args([str(repository / 'configs/distill/improved.py'), '--strict'])
+    assert train.prepare(arguments).default_hooks.diagnosis == dict(type='DiagnosisHook', strict=True)
