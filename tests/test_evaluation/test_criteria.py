@@ -97,7 +97,7 @@ def test_a_baseline_that_did_as_well_spoils_the_improvement(good):
     [
         (dict(nonfinite=2), '2 steps with a loss that is no number'),
         (dict(max_over_median=9.0), 'a step of epoch 3 at 9.0 times the median'),
-        (dict(grad_norm_max=400.0), 'a gradient norm of 400 in epoch 3'),
+        (dict(grad_norm_max=4000.0), 'a gradient norm of 4000 in epoch 3'),
     ],
 )
 def test_instability_is_named_with_its_epoch(good, fault, reason):
