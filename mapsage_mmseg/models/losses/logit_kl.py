@@ -5,7 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...errors import InputError
-from .masking import masked_mean, resize_mask
+from .fused_kl import fused_kl
+from .masking import resize_mask
 
 
 def logit_kl(student: Tensor, teacher: Tensor, valid: Tensor, temperature: float, reduction: str = 'mean') -> Tensor:
@@ -24,15 +25,10 @@ def logit_kl(student: Tensor, teacher: Tensor, valid: Tensor, temperature: float
     """
     if teacher.shape[-2:] != student.shape[-2:]:
         teacher = F.interpolate(teacher, size=student.shape[-2:], mode='bilinear', align_corners=False)
-    log_student = F.log_softmax(student.float() / temperature, dim=1)
-    log_teacher = F.log_softmax(teacher.float() / temperature, dim=1)
-    divergence = F.kl_div(log_student, log_teacher, reduction='none', log_target=True).sum(dim=1, keepdim=True)
     mask = resize_mask(valid, student.shape[-2:])
-    mean = masked_mean(divergence, mask)
-    if reduction == 'batchmean':
-        mean = mean * mask.sum() / student.shape[0]
+    count = student.shape[0] if reduction == 'batchmean' else mask.sum().clamp_min(1)
     # Rounding can leave the sum a little below zero where the two agree.
-    return (temperature**2 * mean).clamp_min(0)
+    return (temperature**2 * fused_kl(student, teacher, mask, temperature) / count).clamp_min(0)
 
 
 @MODELS.register_module()
