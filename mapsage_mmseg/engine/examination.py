@@ -89,6 +89,12 @@ def examine(config: Config, iterations: int, images: int) -> Examination:
     )
 
 
+def planned_iterations(config: Config) -> list[int]:
+    """Iterations of each phase of a config's whole run."""
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    return _whole_run(config, len(_dataset(config.train_dataloader)))[0]
+
+
 def _dataset(loader: Mapping[str, Any]) -> BaseDataset:
     return DATASETS.build(loader['dataset'])
 

@@ -53,9 +53,9 @@ def git_commit() -> str | None:
     return commit + ('+' if dirty else '')
 
 
-def device_name() -> str:
-    """As a results table would say it."""
-    if get_device() == 'cuda':
+def device_name(device: str | None = None) -> str:
+    """As a results table would say it; the one that MMEngine would take where none is named."""
+    if (device or get_device()) == 'cuda':
         return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
     return f'cpu, {torch.get_num_threads()} threads, {_cpu_model()}'
 

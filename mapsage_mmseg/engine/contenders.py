@@ -1,0 +1,131 @@
+"""The training steps that a benchmark sets against each other, all on one batch."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.model import revert_sync_batchnorm
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
+from torch import nn
+
+Step = Callable[[], Any]
+
+
+def make_batch(batch_size: int, size: int, classes: int) -> dict[str, list]:
+    """Random images and labels, as a data loader hands them over."""
+    generator = torch.Generator().manual_seed(0)
+    meta = dict(img_shape=(size, size), ori_shape=(size, size), pad_shape=(size, size))
+    images = [torch.randint(0, 256, (3, size, size), dtype=torch.uint8, generator=generator) for _ in range(batch_size)]
+    labels = [torch.randint(0, classes, (1, size, size), generator=generator) for _ in range(batch_size)]
+    samples = [SegDataSample(metainfo=meta, gt_sem_seg=PixelData(data=label)) for label in labels]
+    return dict(inputs=images, data_samples=samples)
+
+
+def make_contenders(config: Config, batch_size: int, size: int, device: str) -> dict[str, Step]:
+    """Steps by name.
+
+    ``student``: stock MMSegmentation, the student alone. ``teacher``: its plain forward without gradient. ``phase1``,
+    ``phase2``: the config's first and last phase. ``phase2_half``: the latter with the teacher in bfloat16.
+    ``mmrazor``: mmrazor's own SingleTeacherDistill with the same pair and its nearest losses: KL, L2 of four features
+    through connectors, activation attention.
+
+    Args:
+        config: A distillation; weights are random, which changes no time.
+        batch_size, size: Of the batch; size in pixels.
+        device: ``'cpu'`` or ``'cuda'``.
+    """
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    config = copy.deepcopy(config)
+    config.data_preprocessor.size = config.model.data_preprocessor.size = (size, size)
+    config.model.teacher.data_preprocessor = config.model.data_preprocessor
+    batch = make_batch(batch_size, size, config.model.architecture.decode_head.num_classes)
+    first, last = (config.default_hooks.phases.phases[i].weights for i in (0, -1))
+    return dict(
+        student=_training(_on(device, _student(config)), config, batch),
+        teacher=_forward(_on(device, MODELS.build(config.model.teacher)), batch),
+        phase1=_training(_distillation(config, device, first), config, batch),
+        phase2=_training(_distillation(config, device, last), config, batch),
+        phase2_half=_training(_distillation(config, device, last, 'bfloat16'), config, batch),
+        mmrazor=_training(_on(device, MODELS.build(mmrazor_config(config))), config, batch),
+    )
+
+
+def _on(device: str, model: nn.Module) -> nn.Module:
+    return model.to(device) if device != 'cpu' else revert_sync_batchnorm(model)
+
+
+def _student(config: Config) -> nn.Module:
+    return MODELS.build(dict(config.model.architecture, data_preprocessor=config.model.data_preprocessor))
+
+
+def _distillation(config: Config, device: str, weights: dict, dtype: str | None = None) -> nn.Module:
+    model: Any = _on(device, MODELS.build(dict(config.model, teacher_dtype=dtype)))
+    _on(device, model.build_teacher())
+    model.set_loss_weights(weights)
+    return model
+
+
+def _training(model: Any, config: Config, batch: dict) -> Step:
+    wrapper = build_optim_wrapper(model, copy.deepcopy(config.optim_wrapper))
+    model.train()
+    return lambda: model.train_step(batch, wrapper)
+
+
+def _forward(model: Any, batch: dict) -> Step:
+    model.eval()
+
+    def step() -> None:
+        with torch.no_grad():
+            data = model.data_preprocessor(batch, False)
+            model(data['inputs'], mode='tensor')
+
+    return step
+
+
+def mmrazor_config(config: Config) -> dict[str, Any]:
+    """The same pair under mmrazor's own algorithm."""
+    levels = config.model.distiller.levels
+    scales, logits = [f'backbone:{i}' for i in range(4)], 'decode_head.conv_seg'
+    recorder = {
+        'logits': dict(type='mmrazor.ModuleOutputs', source=logits),
+        'features': dict(type='mmrazor.ModuleOutputs', source='backbone'),
+    }
+    connectors = {f'scale{i}': dict(connector) for i, connector in enumerate(levels.feature.connector)}
+
+    def pair(source: str, index: int | None, connector: str | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
+        found: dict[str, Any] = dict(recorder=source) if index is None else dict(recorder=source, data_idx=index)
+        student = dict(from_student=True, **found)
+        if connector:
+            student['connector'] = connector
+        return student, dict(from_student=False, **found)
+
+    losses = {'loss_kl': dict(type='mmrazor.KLDivergence', tau=4.0), 'loss_attention': dict(type='mmrazor.ATLoss')}
+    mappings = {}
+    student, teacher = pair('logits', None)
+    mappings['loss_kl'] = dict(preds_S=student, preds_T=teacher)
+    student, teacher = pair('features', 3)
+    mappings['loss_attention'] = dict(s_feature=student, t_feature=teacher)
+    for i in range(len(scales)):
+        losses[f'loss_scale{i}'] = dict(type='mmrazor.L2Loss', normalize=False)
+        student, teacher = pair('features', i, f'scale{i}')
+        mappings[f'loss_scale{i}'] = dict(s_feature=student, t_feature=teacher)
+    return dict(
+        type='mmrazor.SingleTeacherDistill',
+        data_preprocessor=config.model.data_preprocessor,
+        architecture=config.model.architecture,
+        teacher=config.model.teacher,
+        distiller=dict(
+            type='mmrazor.ConfigurableDistiller',
+            student_recorders=copy.deepcopy(recorder),
+            teacher_recorders=copy.deepcopy(recorder),
+            distill_losses=losses,
+            connectors=connectors,
+            loss_forward_mappings=mappings,
+        ),
+    )

@@ -1,0 +1,58 @@
+"""Medians and ratios of steps that were timed in turns."""
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import quantiles
+from typing import Any
+
+Seconds = Mapping[str, Sequence[float]]
+
+
+def spread(values: Sequence[float]) -> tuple[float, float, float]:
+    """Median, lower and upper quartile."""
+    low, middle, high = quantiles(values, n=4, method='inclusive') if len(values) > 1 else [values[0]] * 3
+    return middle, low, high
+
+
+def summarise_seconds(seconds: Seconds) -> dict[str, dict[str, float]]:
+    """By contender ``median``, ``low`` and ``high`` (quartiles), in seconds a step."""
+    return {name: dict(zip(('median', 'low', 'high'), spread(values), strict=True)) for name, values in seconds.items()}
+
+
+def ratios(seconds: Seconds, phases: Sequence[int]) -> dict[str, dict[str, float] | None]:
+    """What a step costs over what it is measured against.
+
+    Each ratio is taken round by round, between steps that ran one after another, so that what slows the machine for a
+    while slows both sides.
+
+    Args:
+        seconds: By contender (``student``, ``teacher``, ``phase1``, ``phase2``, ``mmrazor``, ...) those of each round.
+        phases: Iterations of the run in which the teacher does not run, and in which it does.
+
+    Returns:
+        By ratio ``median``, ``low`` and ``high`` (quartiles over the rounds); None where a side was not timed.
+    """
+    without, with_teacher = phases
+
+    def run(step: Mapping[str, float], name: str) -> float:
+        return without * step['phase1'] + with_teacher * step[name]
+
+    formulas: dict[str, Callable[[Mapping[str, float]], float]] = dict(
+        phase1_over_student=lambda step: step['phase1'] / step['student'],
+        phase2_over_floor=lambda step: step['phase2'] / (step['student'] + step['teacher']),
+        phase2_half_over_floor=lambda step: step['phase2_half'] / (step['student'] + step['teacher']),
+        phase2_over_mmrazor=lambda step: step['phase2'] / step['mmrazor'],
+        phase2_half_over_mmrazor=lambda step: step['phase2_half'] / step['mmrazor'],
+        run_over_mmrazor=lambda step: run(step, 'phase2') / ((without + with_teacher) * step['mmrazor']),
+        run_half_over_mmrazor=lambda step: run(step, 'phase2_half') / ((without + with_teacher) * step['mmrazor']),
+        cached_over_student=lambda step: step['cached'] / step['student'],
+    )
+    rounds = [dict(zip(seconds, values, strict=True)) for values in zip(*seconds.values(), strict=True)]
+    found: dict[str, dict[str, Any] | None] = {}
+    for name, formula in formulas.items():
+        try:
+            values = [formula(step) for step in rounds]
+        except KeyError:
+            found[name] = None
+        else:
+            found[name] = dict(zip(('median', 'low', 'high'), spread(values), strict=True))
+    return found

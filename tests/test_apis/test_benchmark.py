@@ -1,0 +1,40 @@
+"""The benchmark, on the tiny pair: that everything is timed and counted, not how long it takes."""
+
+import json
+
+import pytest
+
+from mapsage_mmseg.apis import benchmark, cli
+from tests import runs
+
+
+def test_every_contender_is_timed_and_every_ratio_that_can_be_is_given(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv('COLUMNS', '160')
+    cfg = runs.config(tmp_path)
+    cfg.dump(str(tmp_path / 'config.py'))
+    options = ['--device', 'cpu', '--size', '64', '--batch-size', '2', '--rounds', '2', '--warm-up', '1']
+    out = tmp_path / 'figures.json'
+    assert cli.run(benchmark.main, [str(tmp_path / 'config.py'), *options, '--json', str(out)]) == 0
+    figures = json.loads(out.read_text())
+    contenders = {'student', 'teacher', 'phase1', 'phase2', 'phase2_half', 'mmrazor'}
+    assert figures['seconds'].keys() == figures['peak_mib'].keys() == contenders
+    assert all(found['median'] > 0 for found in figures['seconds'].values())
+    assert all(peak > 0 for peak in figures['peak_mib'].values())
+    assert {name for name, found in figures['ratios'].items() if found is None} == {'cached_over_student'}
+    assert figures['device'].startswith('cpu')
+    assert 'phase2_over_floor' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['improved', '--rounds', '0'], '--rounds 0 must be'),
+        (['no_distill'], 'has no teacher'),
+        (['improved', '--device', 'cuda'], 'torch sees no CUDA device'),
+    ],
+)
+def test_mistakes(repository, capsys, monkeypatch, arguments, message):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    config, *rest = arguments
+    assert cli.run(benchmark.main, [str(repository / f'configs/distill/{config}.py'), *rest]) == 2
+    assert message in capsys.readouterr().err
