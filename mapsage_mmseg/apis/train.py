@@ -20,6 +20,7 @@ from .config import load_config, override
 from .data_root import apply_data_root
 from .runner import ToolRunner
 from .runs import new_run_dir, newest_run
+from .tuning_split import follow_tuning_split
 
 
 def parser() -> argparse.ArgumentParser:
@@ -163,6 +164,7 @@ def teacher_config(config: Config, arguments: argparse.Namespace) -> Config:
     recipe = teachers.load_recipe(config)
     if arguments.data_root:
         apply_data_root(recipe, arguments.data_root, check=False)
+    follow_tuning_split(recipe, config)
     recipe.experiments = config.get('experiments', 'experiments')
     recipe.launcher = config.launcher
     return recipe
