@@ -2,8 +2,9 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -140,8 +141,14 @@ def in_short(work_dir: str) -> str:
     return f'{status}: {", ".join(parts)}; trained {minutes:.1f} min. See {work_dir}'
 
 
-def ensure_teacher(config: Config, arguments: argparse.Namespace) -> None:
-    """Trains the teacher of ``teacher_ckpt='auto'`` where it is missing, and puts its path into the config."""
+def ensure_teacher(config: Config, arguments: argparse.Namespace, by: Callable[[Config], Any] = train) -> None:
+    """Trains the teacher of ``teacher_ckpt='auto'`` where it is missing, and puts its path into the config.
+
+    Args:
+        config: Of a distillation.
+        arguments: Of this tool.
+        by: What trains the recipe, which has its work_dir: in this process, or in one of its own.
+    """
     if config.model.get('teacher_ckpt', 'auto') != 'auto':
         return
     recipe = teacher_config(config, arguments)
@@ -155,7 +162,7 @@ def ensure_teacher(config: Config, arguments: argparse.Namespace) -> None:
         left = None if arguments.retrain_teacher else unfinished_teacher(config, path.parent.name)
         recipe.resume = left is not None
         recipe.work_dir = str(left or new_run_dir(config.get('experiments', 'experiments'), 'teacher'))
-        train(recipe)
+        by(recipe)
     config.model.teacher_ckpt = str(path)
 
 
