@@ -11,7 +11,7 @@ train_cfg = dict(max_epochs={epochs}, val_interval=1)
 param_scheduler = [dict(
     type='CosineAnnealingLR', eta_min_ratio=0.01, T_max={epochs}, begin=0, end={epochs}, by_epoch=True,
     convert_to_iter_based=True)]
-train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(size=64, length=8))
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(size=64, length=10))
 val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(size=64, length=4))
 test_dataloader = val_dataloader
 experiments = {experiments!r}

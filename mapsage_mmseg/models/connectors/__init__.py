@@ -1,0 +1,3 @@
+from .conv_stack import ConvStackConnector
+
+__all__ = ['ConvStackConnector']

@@ -1,0 +1,50 @@
+"""Several convolutions between a student's feature and its teacher's."""
+
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ...errors import InputError
+
+
+@MODELS.register_module()
+class ConvStackConnector(BaseModule):
+    """3x3 convolutions with norm and GELU, then a 1x1 one with norm.
+
+    A 1x1 convolution can only mix the student's channels; this one can also answer for what lies around a pixel.
+
+    Args:
+        in_channel: Channels of the student's feature.
+        out_channel: Channels of the teacher's.
+        num_layers: Convolutions in all, from 1 (the 1x1 one alone).
+        norm_cfg: Norm behind each.
+
+    Raises:
+        InputError: ``num_layers`` below 1.
+    """
+
+    def __init__(
+        self,
+        in_channel: int,
+        out_channel: int,
+        num_layers: int = 2,
+        norm_cfg: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(init_cfg)
+        if num_layers < 1:
+            raise InputError(f'ConvStackConnector: num_layers={num_layers} must be a whole number from 1')
+        norm_cfg = norm_cfg or dict(type='SyncBN')
+        widths = [in_channel] + [out_channel] * (num_layers - 1)
+        self.layers = nn.Sequential(
+            *(
+                ConvModule(width, out_channel, 3, padding=1, norm_cfg=norm_cfg, act_cfg=dict(type='GELU'))
+                for width in widths[:-1]
+            ),
+            ConvModule(widths[-1], out_channel, 1, norm_cfg=norm_cfg, act_cfg=None),
+        )
+
+    def forward(self, feature: Tensor) -> Tensor:
+        """(N, in_channel, H, W) to (N, out_channel, H, W)."""
+        return self.layers(feature)
