@@ -3,6 +3,7 @@
 import copy
 
 from mmengine.config import Config
+from mmseg.registry import DATASETS
 
 from ..errors import InputError
 
@@ -37,6 +38,7 @@ def use_tuning_split(config: Config, scene: str | None = None) -> None:
     tune = copy.deepcopy(train)
     tune.pipeline = config.val_dataloader.dataset.pipeline
     train.part, tune.part = 'fit', 'tune'
+    DATASETS.build({**tune, 'pipeline': []})  # what cannot be divided is refused here, not in every run
     config.val_dataloader.dataset, config.test_dataloader.dataset = tune, copy.deepcopy(tune)
 
 

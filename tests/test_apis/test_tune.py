@@ -51,17 +51,8 @@ def test_without_optuna_it_says_how_to_get_it(configs, capfd, monkeypatch):
 @pytest.mark.slow
 def test_it_is_stopped_and_goes_on_to_as_many_trials_and_the_best_trains(configs, capfd):
     pytest.importorskip('optuna', reason='needs the extra [tune]')
-    command = [
-        'improved.py',
-        '--trials',
-        '2',
-        '--epochs',
-        '1',
-        '--knobs',
-        'learning_rate',
-        'weight_distill',
-        'connector_layers',
-    ]
+    knobs = ['learning_rate', 'weight_distill', 'connector_layers']
+    command = ['improved.py', '--trials', '2', '--epochs', '1', '--knobs', *knobs]
     folder = Path('experiments/tune_improved_distill')
 
     def interrupt():

@@ -53,6 +53,8 @@ def test_a_folder_of_tiles_is_divided_by_its_scenes_for_the_teacher_too(argument
         for loader, part in (('train_dataloader', 'fit'), ('val_dataloader', 'tune')):
             data = found[loader].dataset
             assert (data.type, data.split, data.part, data.scene) == ('FolderLandCover', 'train', part, '^(t[0-9]+)_')
+    with pytest.raises(InputError, match=r"img_dir/train: scene='\^\(x\)' finds no scene"):
+        use_tuning_split(train.prepare(arguments), '^(x)')
     use_tuning_split(other, '^(t[0-9])')
     assert data_key(other) != data_key(config)
 
@@ -60,6 +62,9 @@ def test_a_folder_of_tiles_is_divided_by_its_scenes_for_the_teacher_too(argument
 def test_data_that_cannot_be_divided_are_refused(config):
     with pytest.raises(InputError, match=r'--scene \^\(t\)_: the built-in scenes need none'):
         use_tuning_split(config, '^(t)_')
+    config.train_dataloader.dataset.length = 4
+    with pytest.raises(InputError, match='length=4; expected an integer of 5 or more'):
+        use_tuning_split(config)
     config.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=config.train_dataloader.dataset)
     with pytest.raises(InputError, match="type='RepeatDataset' cannot be divided"):
         use_tuning_split(config)
