@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Errors only, and no byte-compiling of what may never be imported (a minute on two cores): WARM_UP compiles what is.
 PIP_INSTALL := $(BIN)/python -m pip -qq --disable-pip-version-check install --no-compile
-EXTRAS := mim,pretrained,dev
+EXTRAS := mim,pretrained,tune,dev
 
 # torch comes first, by itself: on Linux the package index's own build carries CUDA (several GB), so a machine without a GPU asks
 # PyTorch's CPU index, and where that cannot be reached, the configured index for the one release that is known to work.

@@ -42,6 +42,7 @@ EXTRAS_REQUIRE = {
         'openxlab==0.0.11',  # openmim pulls it in; later ones pin setuptools~=60.2
         'setuptools>=77.0.3,<81',  # openmim imports pkg_resources; what 81 has of it is marked for removal
     ],
+    'tune': ['optuna>=3.6'],  # 3.6: the first with PED-ANOVA, which needs no scikit-learn
     'dev': [
         'pytest>=8.0',
         'hypothesis>=6.100',

@@ -2,8 +2,9 @@
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -20,6 +21,7 @@ from .config import load_config, override
 from .data_root import apply_data_root
 from .runner import ToolRunner
 from .runs import new_run_dir, newest_run
+from .tuning_split import follow_tuning_split
 
 
 def parser() -> argparse.ArgumentParser:
@@ -144,8 +146,14 @@ def in_short(work_dir: str) -> str:
     return f'{status}: {", ".join(parts)}; trained {minutes:.1f} min. See {work_dir}'
 
 
-def ensure_teacher(config: Config, arguments: argparse.Namespace) -> None:
-    """Trains the teacher of ``teacher_ckpt='auto'`` where it is missing, and puts its path into the config."""
+def ensure_teacher(config: Config, arguments: argparse.Namespace, by: Callable[[Config], Any] = train) -> None:
+    """Trains the teacher of ``teacher_ckpt='auto'`` where it is missing, and puts its path into the config.
+
+    Args:
+        config: Of a distillation.
+        arguments: Of this tool.
+        by: What trains the recipe, which has its work_dir: in this process, or in one of its own.
+    """
     if config.model.get('teacher_ckpt', 'auto') != 'auto':
         return
     recipe = teacher_config(config, arguments)
@@ -159,7 +167,7 @@ def ensure_teacher(config: Config, arguments: argparse.Namespace) -> None:
         left = None if arguments.retrain_teacher else unfinished_teacher(config, path.parent.name)
         recipe.resume = left is not None
         recipe.work_dir = str(left or new_run_dir(config.get('experiments', 'experiments'), 'teacher'))
-        train(recipe)
+        by(recipe)
     config.model.teacher_ckpt = str(path)
 
 
@@ -168,6 +176,7 @@ def teacher_config(config: Config, arguments: argparse.Namespace) -> Config:
     recipe = teachers.load_recipe(config)
     if arguments.data_root:
         apply_data_root(recipe, arguments.data_root, check=False)
+    follow_tuning_split(recipe, config)
     recipe.experiments = config.get('experiments', 'experiments')
     recipe.launcher = config.launcher
     return recipe

@@ -1,9 +1,11 @@
 """Data sets, the order of their samples, and the seeding of their augmentation."""
 
-from .folder import DatasetSpec, FolderLandCover, check_folder, fingerprint, read_dataset_yaml
+from .dataset_yaml import DatasetSpec, read_dataset_yaml
+from .folder import FolderLandCover, check_folder, fingerprint
 from .sampler import DrawIndex, SeededSampler
+from .scene import draw_scene
 from .seeding import SeedDraws, StableDraws
-from .synthetic import SyntheticLandCover, draw_scene
+from .synthetic import SyntheticLandCover
 
 __all__ = [
     'DatasetSpec',

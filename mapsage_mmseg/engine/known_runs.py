@@ -22,3 +22,17 @@ def finished(root: str | Path, experiment: str, data: str) -> list[dict[str, Any
         if (record.get('dataset') or {}).get('key') == data and record.get('epochs'):
             found.append({**record, 'path': str(path)})
     return found
+
+
+def by_key(root: str | Path) -> dict[tuple[str, int], list[Path]]:
+    """Run directories by what was run, a record's key and seed; the last that was written to comes last.
+
+    Args:
+        root: The experiments folder.
+    """
+    found: dict[tuple[str, int], list[Path]] = {}
+    for path in sorted(Path(root).glob('*/result.json'), key=lambda path: path.stat().st_mtime):
+        record = read_record(path) or {}
+        if record.get('key') and record.get('seed') is not None:
+            found.setdefault((record['key'], record['seed']), []).append(path.parent)
+    return found

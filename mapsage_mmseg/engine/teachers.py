@@ -57,12 +57,16 @@ def data_key(config: Config) -> str:
         dataset = config[split]['dataset']
         settings = {key: value for key, value in dataset.items() if key not in ('pipeline', 'data_root')}
         parts.append(settings)
-    root = config.train_dataloader.dataset.get('data_root')
-    if config.train_dataloader.dataset.type == 'FolderLandCover':
-        parts.append(fingerprint(root, read_dataset_yaml(root)))
+    train = config.train_dataloader.dataset
+    root = train.get('data_root')
+    if train.type == 'FolderLandCover':
+        spec = read_dataset_yaml(root)
+        parts.append(fingerprint(root, spec))
+        if train.get('part'):  # the scenes decide what falls into which part
+            parts.append(train.get('scene') or spec.scene)
     else:
         parts.append(root)
-    return _digest(parts)
+    return digest(parts)
 
 
 def content_key(recipe: Config) -> str:
@@ -73,16 +77,23 @@ def content_key(recipe: Config) -> str:
         settings[split]['dataset'].pop('data_root', None)  # a folder that moves is the same data
         settings[split].pop('num_workers', None)
         settings[split].pop('persistent_workers', None)
-    return _digest([settings, data_key(recipe)])
+    return digest([settings, data_key(recipe)])
 
 
-def _digest(content: Any) -> str:
+def digest(content: Any) -> str:
+    """A key of what JSON can hold, 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def store(root: str | Path, key: str) -> Path:
     """Where the teacher of that key is kept."""
     return Path(root) / 'teachers' / key / 'teacher.pth'
+
+
+def stored_key(path: str | Path) -> str | None:
+    """The key of a teacher that is kept by :func:`store`; None for a file from elsewhere."""
+    key = Path(path).parent.name
+    return key if Path(path).parts[-3:] == store('', key).parts else None
 
 
 def load_recipe(config: Config) -> Config:
@@ -93,14 +104,20 @@ def load_recipe(config: Config) -> Config:
             "teacher_ckpt='auto' needs teacher_recipe, the config that trains the teacher; or give "
             'model.teacher_ckpt the path of a checkpoint'
         )
-    for folder in (
+    path = find_config(config, name)
+    if path is None:
+        raise InputError(f'teacher_recipe={name!r} was not found beside {config.filename}')
+    return Config.fromfile(str(path))
+
+
+def find_config(config: Config, name: str) -> Path | None:
+    """A config that another one names: beside that one's file, or else among the package's own."""
+    folders = (
         Path(config.filename or '.').parent,
         Path(__file__).parents[2] / 'configs' / 'distill',
         Path(__file__).parents[1] / '.mim' / 'configs' / 'distill',
-    ):
-        if (folder / name).is_file():
-            return Config.fromfile(str(folder / name))
-    raise InputError(f'teacher_recipe={name!r} was not found beside {config.filename}')
+    )
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
 def resolve(config: Config, teacher_ckpt: str) -> Path:
@@ -135,7 +152,7 @@ def read_teacher(path: str | Path) -> tuple[dict[str, torch.Tensor], TeacherCard
     weights = checkpoint.get('state_dict', checkpoint)
     meta = checkpoint.get('meta') or {}
     size = sum(tensor.numel() for tensor in weights.values() if isinstance(tensor, torch.Tensor)) / 1e6
-    return weights, TeacherCard(meta.get('mIoU'), _sha256(path), round(size, 3), str(path), meta.get('data_key'))
+    return weights, TeacherCard(meta.get('mIoU'), file_digest(path), round(size, 3), str(path), meta.get('data_key'))
 
 
 def load_whole(model: torch.nn.Module, weights: Mapping[str, torch.Tensor], trouble: str) -> None:
@@ -155,7 +172,8 @@ def load_whole(model: torch.nn.Module, weights: Mapping[str, torch.Tensor], trou
         )
 
 
-def _sha256(path: str | Path) -> str:
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
     with open(path, 'rb') as file:
         return (
             hashlib.file_digest(file, 'sha256').hexdigest()

@@ -25,12 +25,14 @@ def new_record(
     data_key: str,
     teacher: Mapping[str, Any] | None,
     student_params_m: float,
+    key: str | None = None,
 ) -> dict[str, Any]:
     """An empty record of a run that begins."""
     chance = math.log(len(classes)) if classes else None
     return dict(
         schema=SCHEMA,
         experiment=experiment,
+        key=key,
         config=config,
         git_commit=git_commit,
         seed=seed,

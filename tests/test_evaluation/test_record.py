@@ -74,6 +74,7 @@ def test_the_keys_of_the_contract():
     assert set(record()) == {
         'schema',
         'experiment',
+        'key',
         'config',
         'git_commit',
         'seed',

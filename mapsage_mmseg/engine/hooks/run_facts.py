@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from ...evaluation.record import new_record
 from .. import teachers
+from ..run_key import run_key
 
 PACKAGES = ('mapsage_mmseg', 'torch', 'numpy', 'mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmrazor')
 
@@ -25,6 +26,7 @@ def run_facts(runner: Runner) -> dict[str, Any]:
     metainfo: Mapping[str, Any] = getattr(runner.train_dataloader.dataset, 'metainfo', {})
     return new_record(
         experiment=runner.cfg.get('experiment') or runner.experiment_name,
+        key=run_key(runner.cfg),
         config=str(runner.cfg.filename or ''),
         git_commit=git_commit(),
         seed=runner.seed,

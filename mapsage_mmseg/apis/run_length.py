@@ -1,0 +1,37 @@
+"""A run of another length."""
+
+from mmengine.config import Config
+
+from ..errors import InputError
+
+
+def set_epochs(config: Config, epochs: int) -> None:
+    """Changes a config in place: so many epochs, and every schedule in epochs stretched or shortened with them.
+
+    A phase that would last less than half an epoch is left out.
+
+    Raises:
+        InputError: ``epochs`` is below 1, or the config trains by iterations.
+    """
+    before = config.train_cfg.get('max_epochs')
+    if epochs < 1:
+        raise InputError(f'--epochs {epochs}: must be a whole number from 1')
+    if not before:
+        raise InputError(f'--epochs {epochs}: {config.filename} trains by iterations; expected train_cfg.max_epochs')
+    ratio = epochs / before
+    config.train_cfg.max_epochs = epochs
+    config.train_cfg.val_interval = min(config.train_cfg.get('val_interval', 1), epochs)
+    schedulers = config.get('param_scheduler') or []
+    for scheduler in [schedulers] if isinstance(schedulers, dict) else schedulers:
+        for key in ('begin', 'end', 'T_max') if scheduler.get('by_epoch', True) else ():
+            if scheduler.get(key):
+                scheduler[key] = max(1, round(scheduler[key] * ratio))
+    hook = config.get('default_hooks', {}).get('phases')
+    if hook and all(phase.get('by', 'epoch') == 'epoch' for phase in hook.phases):
+        done, phases = 0, []
+        for phase in hook.phases:
+            end = phase.get('end') and round(phase['end'] * ratio)
+            if end is None or end > done:
+                phases.append({**phase, 'begin': done + 1, **({'end': end} if end else {})})
+                done = end or done
+        hook.phases = phases

@@ -1,0 +1,139 @@
+"""What a ``dataset.yaml`` says of a folder of tiles."""
+
+import colorsys
+import difflib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from mmengine.logging import print_log
+
+from ..errors import InputError
+from .parts import scene_pattern
+
+IGNORE = 255  # What the losses and metrics of MMSegmentation ignore.
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp', '.webp')
+KEYS = ('name', 'classes', 'palette', 'ignore_index', 'img_suffix', 'seg_map_suffix', 'scene')
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """What a ``dataset.yaml`` says, with its defaults filled in.
+
+    Attributes:
+        name: The data set's name.
+        classes: One name per class; the position is the label's value.
+        palette: (R, G, B) per class, 0 to 255.
+        ignore_index: The label's value for pixels that count nowhere.
+        img_suffix, seg_map_suffix: How the file names of images and labels end.
+        scene: Regular expression whose first group names a tile's scene, or None.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    ignore_index: int
+    img_suffix: str
+    seg_map_suffix: str
+    scene: str | None = None
+
+
+def read_dataset_yaml(data_root: str | os.PathLike) -> DatasetSpec:
+    """Reads ``<data_root>/dataset.yaml``.
+
+    Raises:
+        InputError: The file is missing or no YAML mapping, or a key is missing, unknown or has a wrong value.
+    """
+    root = Path(data_root).expanduser()
+    file = root / 'dataset.yaml'
+    if not file.is_file():
+        raise InputError(f'{file} is missing; it needs at least the lines "name: tiles" and "classes: [water, land]"')
+    try:
+        content = yaml.safe_load(file.read_text(encoding='utf-8'))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise InputError(f'{file} cannot be read as YAML: {" ".join(str(error).split())}') from error
+    if not isinstance(content, dict):
+        raise InputError(f'{file} holds {type(content).__name__}; expected "key: value" lines with {", ".join(KEYS)}')
+    for key in content:
+        if key not in KEYS:
+            near = difflib.get_close_matches(str(key), KEYS, 1)
+            hint = f'did you mean {near[0]!r}?' if near else f'the keys are {", ".join(KEYS)}'
+            raise InputError(f'{file}: unknown key {key!r}; {hint}')
+        if content[key] is None:
+            raise InputError(f'{file}: key {key!r} has no value; give it one or leave the line out')
+    if not {'name', 'classes'} <= set(content):
+        raise InputError(f'{file}: key {"classes" if "name" in content else "name"!r} is missing')
+    classes = _classes(file, content['classes'])
+    ignore_index, img_suffix = content.get('ignore_index', IGNORE), content.get('img_suffix')
+    seg_map_suffix = content.get('seg_map_suffix', '.png')
+    fits = type(ignore_index) is int and len(classes) <= ignore_index <= 255
+    _expect(fits, file, 'ignore_index', ignore_index, f'{len(classes)} to 255, outside the classes')
+    _expect(_is_suffix(seg_map_suffix), file, 'seg_map_suffix', seg_map_suffix, 'the end of a file name, such as .png')
+    if img_suffix is None:
+        img_suffix = _infer_img_suffix(root)
+    _expect(_is_suffix(img_suffix), file, 'img_suffix', img_suffix, 'the end of a file name, such as .jpg')
+    palette = _palette(file, content.get('palette'), len(classes))
+    name, scene = _name(file, content['name']), content.get('scene')
+    if scene is not None:
+        scene_pattern(scene, str(file))
+    return DatasetSpec(name, classes, palette, ignore_index, img_suffix, seg_map_suffix, scene)
+
+
+def _expect(fits: bool, file: Path, key: str, found: Any, expected: str) -> None:
+    if not fits:
+        raise InputError(f'{file}: {key} has {found!r}; expected {expected}')
+
+
+def _is_suffix(value: Any) -> bool:
+    # A suffix is joined to a path: nothing in it may lead out of the folder.
+    return isinstance(value, str) and '.' in value and '..' not in value and not set('/\\') & set(value)
+
+
+def _name(file: Path, value: Any) -> str:
+    # The name may become part of a path elsewhere.
+    fits = isinstance(value, str) and value.isprintable() and not set('/\\') & set(value) and value.strip(' .') != ''
+    _expect(fits, file, 'name', value, 'text without slashes, such as my_tiles')
+    return value.strip()
+
+
+def _classes(file: Path, value: Any) -> tuple[str, ...]:
+    fits = isinstance(value, list) and 2 <= len(value) <= IGNORE
+    _expect(fits, file, 'classes', value, f'a list of 2 to {IGNORE} names')
+    for item in value:
+        fits = isinstance(item, str) and bool(item.strip())
+        _expect(fits, file, 'classes', item, 'text (YAML reads no, on and numbers as other things: quote them)')
+        _expect(value.count(item) == 1, file, 'classes', item, 'each name once')
+    return tuple(value)
+
+
+def _palette(file: Path, value: Any, count: int) -> tuple[tuple[int, int, int], ...]:
+    if value is None:
+        # Hues a golden angle apart never come near each other; brightness separates what hue alone would not.
+        colors = [colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.75, (0.95, 0.6)[i % 2]) for i in range(count)]
+        return tuple((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in colors)
+    fits = isinstance(value, list) and len(value) == count
+    _expect(fits, file, 'palette', value, f'a list of {count} colours, one per class')
+    for color in value:
+        fits = isinstance(color, list) and len(color) == 3
+        fits = fits and all(type(part) is int and 0 <= part <= 255 for part in color)
+        _expect(fits, file, 'palette', color, '[red, green, blue], each 0 to 255')
+    return tuple((r, g, b) for r, g, b in value)
+
+
+def _infer_img_suffix(root: Path) -> str:
+    found = sorted({name.suffix for name in tile_files(root / 'img_dir') if name.suffix.lower() in IMAGE_SUFFIXES})
+    if len(found) != 1:
+        endings = f'images that end in {" and ".join(found)}' if found else f'no {", ".join(IMAGE_SUFFIXES)}'
+        raise InputError(f'{root / "img_dir"} holds {endings}; set img_suffix in {root / "dataset.yaml"}')
+    print_log(f'{root / "dataset.yaml"} gives no img_suffix: taking {found[0]}, as in img_dir', logger='current')
+    return found[0]
+
+
+def tile_files(folder: Path) -> Iterator[Path]:
+    """Files below a folder, relative to it and unsorted, without hidden ones, which MMSegmentation leaves out too."""
+    for where, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        yield from (Path(where, name).relative_to(folder) for name in names if not name.startswith('.'))

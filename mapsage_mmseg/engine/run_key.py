@@ -1,0 +1,59 @@
+"""A run's identity: the same key and the same seed, the same result."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from . import teachers
+
+DECIDES = (
+    'model',
+    'train_dataloader',
+    'val_dataloader',
+    'train_cfg',
+    'val_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'auto_scale_lr',
+    'val_evaluator',
+    'default_hooks',
+    'custom_hooks',
+    'randomness',
+    'load_from',
+)
+# Hooks, by their names in default_hooks, that watch a run and change nothing in it.
+WATCHING = ('timer', 'logger', 'checkpoint', 'record', 'diagnosis', 'scalars', 'panels', 'progress', 'visualization')
+LOADING = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
+
+
+def run_key(config: Config) -> str:
+    """Names what a run follows from: everything in its config that decides its result, except the seed.
+
+    Neither the experiment's name nor where and how a run is kept, shown, loaded or resumed is part of it. Data are
+    named by their content, and so is the teacher: by the key that it is kept under, or by its file's.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    settings = json.loads(json.dumps({key: config.get(key) for key in DECIDES}, default=str))
+    for name in WATCHING:
+        (settings['default_hooks'] or {}).pop(name, None)
+    (settings['randomness'] or {}).pop('seed', None)
+    for split in ('train_dataloader', 'val_dataloader'):
+        settings[split]['dataset'].pop('data_root', None)
+        for name in LOADING:
+            settings[split].pop(name, None)
+    teacher = _teacher(config, settings['model'].pop('teacher_ckpt', None))
+    settings['model'].pop('teacher_check', None)  # whether a doubtful teacher is refused
+    return teachers.digest([settings, teachers.data_key(config), teacher])
+
+
+def _teacher(config: Config, teacher_ckpt: Any) -> str | None:
+    if teacher_ckpt is None:
+        return None
+    if teacher_ckpt == 'auto':
+        return teachers.content_key(teachers.load_recipe(config))
+    key = teachers.stored_key(teacher_ckpt)
+    return key or teachers.file_digest(teachers.resolve(config, str(Path(teacher_ckpt))))
