@@ -169,3 +169,9 @@ def test_nothing_measured_is_nothing_found(healthy):
         item.update(gradients=None, val=None, shares=dict.fromkeys(item['shares']))
         item['stability'].update(max_over_median=None, grad_norm_max=None)
     assert checks(bare) == []
+
+
+def test_every_check_is_in_the_documentation(repository):
+    page = (repository / 'docs' / 'diagnosis.md').read_text()
+    rows = {line.split('`')[1]: line.split('|')[2].strip() for line in page.splitlines() if line.startswith('| `')}
+    assert rows == {check: situation.replace('_', ' ') for check, (situation, _, _) in CHECKS.items()}
