@@ -119,9 +119,9 @@ def _dominant(record: Record) -> Evidence:
     found = [(share, term) for term, share in entry['shares'].items() if share is not None and term != 'task']
     if not found or max(found)[0] <= DOMINANT:
         return None
-    share, term = max(found)
+    (share, term), weights = max(found), entry.get('effective') or entry['weights']
     return (
-        f'{term} makes {share:.1%} of the total in epoch {entry["epoch"]}: weight {entry["weights"][term]:g}, '
+        f'{term} makes {share:.1%} of the total in epoch {entry["epoch"]}: weight {weights[term]:.4g}, '
         f'value {entry["terms"][term]:.4g}, task {entry["terms"]["task"]:.4g}'
     )
 

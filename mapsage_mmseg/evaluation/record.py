@@ -3,7 +3,8 @@
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -52,34 +53,41 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
     """An epoch's entry from its steps.
 
     Args:
-        steps: Logged values, step by step: ``loss`` (the total), the unweighted terms, ``grad_norm``; and from the
-            steps that were measured ``norm/<term>``, ``cosine/<level>`` and ``cosine_all``.
-        weights: Weight of each term.
+        steps: Logged values, step by step: ``loss`` (the total), the unweighted terms, ``grad_norm``; where a balance
+            adapts the weights ``effective/<term>`` and, where that adds to the total, ``weighted``, the total without
+            it; and from the steps that were measured ``norm/<term>``, ``cosine/<level>`` and ``cosine_all``.
+        weights: Declared weight of each term.
 
     Returns:
-        ``weights``, ``terms`` (means; null where a term was not computed), ``shares`` of the total, ``total``,
-        ``grad_norm``, ``gradients`` and ``stability``. Means are over the finite steps.
+        ``weights`` as declared, ``effective`` (means of those that held; the same where none adapts them), ``terms``
+        (means; null where a term was not computed), ``shares`` (mean of effective weight times term, over the mean
+        of the sum of these), ``total``, ``grad_norm``, ``gradients`` and ``stability`` (its spikes are those of that
+        sum: a total with a balance's penalty can be 0). Means are over the finite steps.
     """
-    total = _mean(steps.get('loss', ()))
+    losses = steps.get('loss', ())
+    weighted = steps.get('weighted', losses)
+    total, whole = _mean(losses), _mean(weighted)
     # A segmentor of mmseg's own logs no 'task': its total is the task loss.
     logged = dict(steps) if 'task' in steps else {**steps, 'task': steps.get('loss', ())}
     names = [*TERMS, *(name for name in weights if name not in TERMS)]
     terms = {name: _mean(logged.get(name, ())) for name in names}
-    shares = {
-        name: weights.get(name, 0.0) * term / total if term is not None and total else None
-        for name, term in terms.items()
+    effective = {name: _mean(steps.get(f'effective/{name}', ())) for name in weights}
+    parts = {
+        name: _mean_product(logged.get(name, ()), steps.get(f'effective/{name}') or repeat(weights.get(name, 0.0)))
+        for name in names
     }
+    shares = {name: part / whole if part is not None and whole else None for name, part in parts.items()}
     norms = [norm for norm in steps.get('grad_norm', ()) if math.isfinite(norm)]
-    losses = steps.get('loss', ())
-    finite = [loss for loss in losses if math.isfinite(loss)]
+    finite = [value for value in weighted if math.isfinite(value)]
     middle = median(finite) if finite else 0.0
     stability = dict(
-        nonfinite=len(losses) - len(finite),
+        nonfinite=sum(not math.isfinite(loss) for loss in losses),
         max_over_median=max(finite) / middle if finite and middle > 0 else None,
         grad_norm_max=max(norms) if norms else None,
     )
     return dict(
         weights=dict(weights),
+        effective={name: weights[name] if mean is None else mean for name, mean in effective.items()},
         terms=terms,
         shares=shares,
         total=total,
@@ -100,6 +108,10 @@ def _gradients(steps: Mapping[str, Sequence[float]]) -> dict[str, Any] | None:
 def _mean(values: Sequence[float]) -> float | None:
     finite = [value for value in values if math.isfinite(value)]
     return fmean(finite) if finite else None
+
+
+def _mean_product(values: Iterable[float], weights: Iterable[float]) -> float | None:
+    return _mean([value * weight for value, weight in zip(values, weights, strict=False)])
 
 
 def write_record(path: str | Path, record: Mapping[str, Any]) -> None:

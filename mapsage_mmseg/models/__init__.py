@@ -1,3 +1,3 @@
-from . import backbones, connectors, decode_heads, distillers, losses, segmentors
+from . import backbones, balance, connectors, decode_heads, distillers, losses, segmentors
 
-__all__ = ['backbones', 'connectors', 'decode_heads', 'distillers', 'losses', 'segmentors']
+__all__ = ['backbones', 'balance', 'connectors', 'decode_heads', 'distillers', 'losses', 'segmentors']

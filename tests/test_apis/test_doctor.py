@@ -26,8 +26,9 @@ def examine(tmp_path, capsys, monkeypatch):
     return run
 
 
-def test_it_says_what_every_term_weighs_and_what_the_run_will_cost(examine, tmp_path):
-    status, out, _ = examine()
+@pytest.mark.parametrize('balance', [None, 'shares', 'uncertainty'])
+def test_it_says_what_every_term_weighs_and_what_the_run_will_cost(balance, examine, tmp_path):
+    status, out, _ = examine(lambda cfg: cfg.model.update(balance=balance))
     assert status == 0
     rows = {row[0]: row for row in (re.findall(r'[^│\s][^│]*?(?=\s*│)', line) for line in out.splitlines()) if row}
     assert {'task', 'distill', 'feature', 'attention'} <= rows.keys()

@@ -21,6 +21,25 @@ def test_means_shares_and_stability_by_hand():
     assert entry['stability'] == dict(nonfinite=0, max_over_median=pytest.approx(4 / 3), grad_norm_max=1.5)
 
 
+def test_effective_weights_make_the_shares_and_stand_beside_the_declared_ones():
+    steps = {**STEPS, 'effective/task': [1.0, 0.5], 'effective/distill': [0.25, 0.3125]}
+    entry = summarise(steps, WEIGHTS)
+    assert entry['weights'] == WEIGHTS
+    assert entry['effective'] == dict(task=0.75, distill=0.28125, feature=0.0, attention=0.0)
+    # Step by step: (1 * 1 + 0.5 * 3) / 6 and (0.25 * 4 + 0.3125 * 8) / 6, of a total that is 2 and 4.
+    assert entry['shares']['task'] == pytest.approx(2.5 / 6)
+    assert entry['shares']['distill'] == pytest.approx(3.5 / 6)
+    assert summarise(STEPS, WEIGHTS)['effective'] == WEIGHTS
+
+
+def test_shares_and_spikes_leave_out_what_a_balance_adds_to_the_total():
+    steps = dict(loss=[-2.0, 0.01, -1.0], weighted=[1.0, 2.0, 3.0], task=[1.0, 2.0, 3.0])
+    entry = summarise({**steps, 'effective/task': [1.0, 1.0, 1.0]}, dict(task=1.0))
+    assert entry['total'] == pytest.approx(-2.99 / 3)
+    assert entry['shares']['task'] == 1.0
+    assert entry['stability']['max_over_median'] == 1.5
+
+
 def test_a_term_that_was_not_computed_is_null_and_never_zero():
     entry = summarise(dict(loss=[1.0], task=[1.0]), WEIGHTS)
     assert entry['terms']['distill'] is None

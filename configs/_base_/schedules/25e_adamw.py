@@ -10,6 +10,8 @@ optim_wrapper = dict(
             norm=dict(decay_mult=0.0),
             head=dict(lr_mult=10.0),
             connectors=dict(decay_mult=0.0),
+            # Log-variances of model.balance='uncertainty': scalars that have to go some units, 1e-4 at most a step.
+            balance=dict(decay_mult=0.0, lr_mult=100.0),
         )
     ),
     clip_grad=dict(max_norm=1.0, norm_type=2),

@@ -44,7 +44,8 @@ class ExaminationHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        measured = {key: float(value) for key, value in runner.model.term_gradients.items()}
+        of_terms = {**runner.model.term_gradients, **runner.model.effective_weights}
+        measured = {key: float(value) for key, value in of_terms.items()}
         logged = {key: float(value) for key, value in (outputs or {}).items()}
         if 'train/grad_norm' in runner.message_hub.log_scalars:
             logged['grad_norm'] = float(runner.message_hub.get_scalar('train/grad_norm').current())

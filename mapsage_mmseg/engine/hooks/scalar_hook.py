@@ -18,10 +18,11 @@ VALIDATION = dict(
 
 @HOOKS.register_module()
 class ScalarHook(Hook):
-    """Draws ``Loss/*``, ``Share/*``, ``Weight/*``, ``Training/*``, ``Gradient/*`` and ``Val/*`` over
+    """Draws ``Loss/*``, ``Share/*``, ``Weight/*``, ``Balance/*``, ``Training/*``, ``Gradient/*`` and ``Val/*`` over
     iterations.
 
-    A level of the user's own is ``Loss/<key>``.
+    A level of the user's own is ``Loss/<key>``. ``Weight/*`` are the declared weights; where a balance adapts them,
+    ``Balance/*`` are the effective ones, and shares follow from these.
 
     Args:
         interval: Iterations between two points; values leave the device only then.
@@ -54,10 +55,15 @@ class ScalarHook(Hook):
         values.setdefault('task', values.get('loss', 0.0))
         for key, value in values.items():
             runner.visualizer.add_scalar(f'Loss/{TITLES.get(key, key)}', value, step)
+        effective = getattr(model, 'effective_weights', {})
+        weighted = float((outputs or {}).get('weighted', values.get('loss', 0.0)))
         for key, weight in hub.get('distill/weights', {'task': 1.0}).items():
             runner.visualizer.add_scalar(f'Weight/{key}', weight, step)
-            if key in values and values.get('loss'):
-                runner.visualizer.add_scalar(f'Share/{key}', weight * values[key] / values['loss'], step)
+            if f'effective/{key}' in effective:
+                weight = float(effective[f'effective/{key}'])
+                runner.visualizer.add_scalar(f'Balance/{key}', weight, step)
+            if key in values and weighted:
+                runner.visualizer.add_scalar(f'Share/{key}', weight * values[key] / weighted, step)
         runner.visualizer.add_scalar('Training/LearningRate', runner.optim_wrapper.get_lr()['lr'][0], step)
         if 'distill/temperature' in hub:
             runner.visualizer.add_scalar('Training/Temperature', hub['distill/temperature'], step)

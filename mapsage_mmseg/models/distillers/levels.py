@@ -70,7 +70,7 @@ class Level:
         where = f'levels.{name}'
         if not name.isidentifier():
             raise InputError(f'{where}: the name of a level must be an identifier, as in levels=dict(feature=...)')
-        if name in ('task', 'loss', 'anchor'):
+        if name in ('task', 'loss', 'anchor', 'weighted'):
             raise InputError(
                 f"{where}: the name {name!r} is taken; 'task' is the student's own loss and needs no level"
             )

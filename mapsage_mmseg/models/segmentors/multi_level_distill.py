@@ -12,6 +12,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from ...errors import InputError
+from ..balance import build_balance
 from .teacher_predictions import TeacherPredictions
 from .term_gradients import TermGradients, norms_and_cosines
 
@@ -36,11 +37,13 @@ class MultiLevelDistill(SingleTeacherDistill):
             control on the same data; ``'warn'`` insists on it.
         teacher_dtype: ``'bfloat16'`` or ``'float16'`` runs the teacher under autocast, whatever the student trains in;
             None leaves it to the run.
+        balance: What adapts the declared weights: None (fixed), ``'shares'``, ``'uncertainty'``, ``'gradnorm'``, or a
+            dict of one of these as ``type`` and its settings.
         train_cfg, test_cfg, pretrained: Accepted because ``mmseg.apis.init_model`` passes them; the student has its
             own.
 
     Raises:
-        InputError: Class counts that differ, unknown modules, other values of ``teacher_check``.
+        InputError: Class counts that differ, unknown modules, other values of ``teacher_check`` or ``balance``.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         teacher_ckpt: str = 'auto',
         teacher_check: str = 'error',
         teacher_dtype: str | None = None,
+        balance: str | dict | None = None,
         data_preprocessor: dict | nn.Module | None = None,
         train_cfg: dict | None = None,
         test_cfg: dict | None = None,
@@ -68,6 +72,8 @@ class MultiLevelDistill(SingleTeacherDistill):
         self.teacher_cfg, self.teacher_ckpt, self.teacher_check = teacher, teacher_ckpt, teacher_check
         self.teacher_dtype = DTYPES[teacher_dtype] if teacher_dtype else None
         self.loss_weights: dict[str, float] = {'task': 1.0}
+        self.balance = build_balance(balance, ('task', *self.distiller.levels))
+        self.effective_weights: dict[str, Tensor] = {}  # named as in a record's steps, as are term_gradients
         self.measures_gradients = False
         self.term_gradients: dict[str, Tensor] = {}
         self._probe = TermGradients(self.student)
@@ -183,34 +189,38 @@ class MultiLevelDistill(SingleTeacherDistill):
         return (labels != self.student.decode_head.ignore_index).float()
 
     def _anchor(self, levels: list[str]) -> Tensor:
-        """A zero that holds the connectors that this step left out: DDP refuses parameters without a gradient."""
+        """A zero that holds what this step may leave out: DDP refuses parameters without a gradient."""
         zero = torch.zeros((), device=next(self.parameters()).device)
-        return sum(
-            (
-                parameter.sum() * 0.0
-                for connector in self.distiller.idle_connectors(levels)
-                for parameter in connector.parameters()
-            ),
-            zero,
-        )
+        idle = [*self.distiller.idle_connectors(levels), *([] if self.balance is None else [self.balance])]
+        return sum((parameter.sum() * 0.0 for module in idle for parameter in module.parameters()), zero)
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """Weighs the terms, here and nowhere else.
 
         Returns:
-            The total, and what is logged: ``loss`` (the total) and each term unweighted.
+            The total, and what is logged: ``loss`` (the total), each term unweighted, and where a balance adds a
+            penalty to the total, ``weighted``, the total without it.
         """
         terms = {name: losses[name] for name in ('task', *self.distiller.levels) if name in losses}
-        self.term_gradients = self._measured(terms) if self.measures_gradients else {}
-        total = losses['anchor'] + sum(self.loss_weights.get(name, 0.0) * value for name, value in terms.items())
+        measured = self.measures_gradients or getattr(self.balance, 'due', False)
+        gram = self._probe.gram(terms) if measured and len(terms) > 1 else None
+        weights, penalty = self._weigh(terms, gram)
+        total = losses['anchor'] + sum(weights[name] * value for name, value in terms.items())
         log = OrderedDict(loss=total.detach())
         log.update((name, value.detach()) for name, value in losses.items() if name != 'anchor')
+        if penalty is not None:
+            log['weighted'], total = log['loss'], total + penalty
+            log['loss'] = total.detach()
+        self.term_gradients = norms_and_cosines(gram, weights) if self.measures_gradients and gram is not None else {}
         return total, log
 
-    def _measured(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        weights = {name: self.loss_weights.get(name, 0.0) for name in terms}
-        gram = self._probe.gram(terms) if len(terms) > 1 else None
-        return {} if gram is None else norms_and_cosines(gram, weights)
+    def _weigh(self, terms: Mapping[str, Tensor], gram: Tensor | None) -> tuple[Mapping[str, Any], Tensor | None]:
+        declared = {name: self.loss_weights.get(name, 0.0) for name in terms}
+        if self.balance is None:
+            return declared, None
+        weights, penalty = self.balance(terms, declared, gram)
+        self.effective_weights = {f'effective/{name}': weight.detach() for name, weight in weights.items()}
+        return weights, penalty
 
 
 def _num_classes(config: Mapping[str, Any]) -> int | None:

@@ -66,12 +66,13 @@ def _gradients(term: Tensor, parameters: list[nn.Parameter]) -> tuple[Tensor | N
     return torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
 
 
-def norms_and_cosines(gram: Tensor, weights: Mapping[str, float]) -> dict[str, Tensor]:
+@torch.no_grad()
+def norms_and_cosines(gram: Tensor, weights: Mapping[str, float | Tensor]) -> dict[str, Tensor]:
     """A Gram matrix as scalars by name, on its device.
 
     Args:
         gram: (T, T), see :meth:`TermGradients.gram`.
-        weights: Weight of each of its T terms, in order; ``task`` among them, or no cosine is made.
+        weights: Effective weight of each of its T terms, in order; ``task`` among them, or no cosine is made.
 
     Returns:
         ``norm/<term>``, unweighted; ``cosine/<level>`` with the task's gradient; ``cosine_all`` of all levels together,
@@ -85,8 +86,11 @@ def norms_and_cosines(gram: Tensor, weights: Mapping[str, float]) -> dict[str, T
     for i, name in enumerate(names):
         if i != task:
             found[f'cosine/{name}'] = _cosine(gram[task, i], gram[task, task], gram[i, i])
-    levels = torch.tensor([0.0 if name == 'task' else weights[name] for name in names], device=gram.device)
-    found['cosine_all'] = _cosine(gram[task] @ levels, gram[task, task], levels @ gram @ levels)
+    # Not torch.tensor(weights): a copy to the device would wait for it.
+    levels = [(i, weights[name]) for i, name in enumerate(names) if i != task]
+    products = torch.stack([weight * gram[i] for i, weight in levels]).sum(dim=0)
+    square = torch.stack([weight * products[i] for i, weight in levels]).sum()
+    found['cosine_all'] = _cosine(products[task], gram[task, task], square)
     return found
 
 
