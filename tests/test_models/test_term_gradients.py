@@ -36,7 +36,7 @@ def terms(student):
 
 def test_the_last_shared_parameter_is_the_last_matrix_of_the_backbone(student):
     name, parameter = TermGradients(student).shared(terms(student))
-    assert name == '1.weight'
+    assert name == 'backbone.1.weight'
     assert parameter is student.backbone[1].weight
 
 
@@ -44,7 +44,11 @@ def test_a_term_that_stops_earlier_moves_the_shared_layer_up(student):
     x = torch.tensor([[3.0, 4.0]])
     early = student.backbone[0](x)
     found = TermGradients(student).shared(dict(task=student.backbone[1](early).sum(), early=early.sum()))
-    assert found[0] == '0.weight'
+    assert found[0] == 'backbone.0.weight'
+
+
+def test_a_module_that_a_level_records_is_no_shared_layer(student):
+    assert TermGradients(student, outside=['backbone', 'backbone.1']).shared(terms(student))[0] == 'backbone.0.weight'
 
 
 def test_gram_matrix_by_hand(student):

@@ -76,7 +76,8 @@ class MultiLevelDistill(SingleTeacherDistill):
         self.effective_weights: dict[str, Tensor] = {}  # named as in a record's steps, as are term_gradients
         self.measures_gradients = False
         self.term_gradients: dict[str, Tensor] = {}
-        self._probe = TermGradients(self.student)
+        recorded = {source.module for level in self.distiller.levels.values() for source in level.student}
+        self._probe = TermGradients(self.student, outside=recorded)
         self.teacher_predictions = TeacherPredictions()
         self.__dict__['teacher'] = None
         self._check_classes()

@@ -1,6 +1,6 @@
 """What each loss term alone asks of the student, at the last layer that all of them share."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -14,10 +14,14 @@ class TermGradients:
 
     Args:
         student: Its parameters are searched from the last to the first, those of its ``backbone`` where it has one.
+        outside: Paths of modules whose own parameters do not count: what a level records is its own layer rather than
+            a shared one, and its gradient there drowns the others'.
     """
 
-    def __init__(self, student: nn.Module) -> None:
-        self._module = getattr(student, 'backbone', student)
+    def __init__(self, student: nn.Module, outside: Iterable[str] = ()) -> None:
+        self._student = student
+        self._start = 'backbone.' if hasattr(student, 'backbone') else ''
+        self._outside = tuple(f'{path}.' for path in outside if path != 'backbone')
         self._found: dict[tuple[str, ...], tuple[str, nn.Parameter]] = {}
 
     def shared(self, terms: Mapping[str, Tensor]) -> tuple[str, nn.Parameter] | None:
@@ -27,7 +31,11 @@ class TermGradients:
         """
         key = tuple(terms)
         if key not in self._found:
-            named = [(name, value) for name, value in self._module.named_parameters() if value.requires_grad]
+            named = [
+                (name, value)
+                for name, value in self._student.named_parameters()
+                if value.requires_grad and name.startswith(self._start) and not name.startswith(self._outside)
+            ]
             shared = set(dict(named))
             for term in terms.values():
                 reached = _reached(term, named)
