@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,7 +174,10 @@ def what_is_there(folders: Sequence[Path], resume_running: bool = False) -> tupl
 def silent(folder: Path, record: Mapping) -> bool:
     """Whether a run that says it is running has written nothing for so long that its process must be gone."""
     longest = max((entry['seconds'] for entry in record.get('epochs', [])), default=0.0)
-    changed = max(path.stat().st_mtime for path in folder.rglob('*') if path.is_file())
+    changed = 0.0
+    for path in folder.rglob('*'):
+        with suppress(OSError):  # a run that is alive replaces its checkpoints
+            changed = max(changed, path.stat().st_mtime)
     return time.time() - changed > max(SILENCE, 2 * longest)
 
 

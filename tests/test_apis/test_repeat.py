@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 from mapsage_mmseg.apis import cli, jobs, repeat
 from mapsage_mmseg.apis.arms import arms_of
 from mapsage_mmseg.errors import InputError
-from tests.small import write_configs
+from tests.small import interrupt_when, write_configs
 
 
 @pytest.fixture
@@ -41,7 +39,7 @@ def put(arm, seed, name='run', silent_for=0, checkpoint=True, **changes):
     (folder / 'result.json').write_text(json.dumps({**record, **changes}))
     if checkpoint:
         (folder / 'last_checkpoint').touch()
-    for path in folder.iterdir():
+    for path in (*folder.iterdir(), folder):
         os.utime(path, (time.time() - silent_for,) * 2)
     return folder
 
@@ -205,26 +203,15 @@ def test_mistakes_end_with_status_2_and_one_line(configs, capfd, arguments, mess
     assert message in error and 'Traceback' not in error
 
 
-def when(pattern, count, number):
-    """Sends this process a signal as soon as so many files match."""
-
-    def watch():
-        while len(list(Path().glob(pattern))) < count:
-            time.sleep(0.05)
-        os.kill(os.getpid(), number)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def records():
     return {path.parent: json.loads(path.read_text()) for path in sorted(Path('experiments').glob('*/result.json'))}
 
 
 @pytest.mark.slow
 def test_it_is_stopped_and_goes_on_and_each_run_is_there_once(configs, compared, capfd):
-    command = ['improved.py', '--seeds', '3']
-    when('experiments/improved_distill_*/last_checkpoint', 1, signal.SIGINT)
-    assert cli.run(repeat.main, command) == 1
+    command = ['improved.py', '--seeds', '3', '--cfg-options', 'train_cfg.max_epochs=4']
+    with interrupt_when('experiments/improved_distill_*/last_checkpoint'):
+        assert cli.run(repeat.main, command) == 1
     captured = capfd.readouterr()
     assert 'the same command goes on' in captured.out and not compared
     stopped = {record['experiment']: record for record in records().values()}
@@ -241,7 +228,7 @@ def test_it_is_stopped_and_goes_on_and_each_run_is_there_once(configs, compared,
     assert {record['seed'] for record in after.values() if record['experiment'] != 'teacher'} == {3}
     students = [str(folder.resolve()) for folder in after if 'teacher' not in folder.name]
     assert sorted(compared[0][0]) == sorted(students)
-    planned = repeat.plan(arms('improved.py'), [3])
+    planned = repeat.plan(arms('improved.py', options=command[-1:]), [3])
     assert [run.state for run in planned] == ['finished', 'finished']  # a run finds itself by its record's key
 
 

@@ -1,17 +1,13 @@
 """The tuning tool from its command line: stopped, gone on with, and what it leaves."""
 
 import json
-import os
-import signal
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from mapsage_mmseg.apis import cli, train, tune
 from mapsage_mmseg.apis.config import load_config
-from tests.small import write_configs
+from tests.small import interrupt_when, write_configs
 
 
 @pytest.fixture
@@ -55,13 +51,8 @@ def test_it_is_stopped_and_goes_on_to_as_many_trials_and_the_best_trains(configs
     command = ['improved.py', '--trials', '2', '--epochs', '1', '--knobs', *knobs]
     folder = Path('experiments/tune_improved_distill')
 
-    def interrupt():
-        while not (folder / 'trial_001/result.json').exists():
-            time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    threading.Thread(target=interrupt, daemon=True).start()
-    assert cli.run(tune.main, command) == 1
+    with interrupt_when(f'{folder}/trial_001/result.json'):
+        assert cli.run(tune.main, command) == 1
     assert json.loads((folder / 'trial_001/result.json').read_text())['status'] == 'interrupted'
     capfd.readouterr()
 
