@@ -43,7 +43,7 @@ def config(
         model.teacher_ckpt = str(teacher or make_teacher(folder))
     cfg.model = model
     for loader, length in (('train_dataloader', 11), ('val_dataloader', 2), ('test_dataloader', 2)):
-        cfg[loader].update(num_workers=0, persistent_workers=False)
+        cfg[loader].update(num_workers=0, persistent_workers=False, drop_last=False)
         cfg[loader].dataset.update(size=64, length=length)
     cfg.train_dataloader.batch_size = 2
     cfg.optim_wrapper.optimizer.lr = 1e-3

@@ -227,6 +227,6 @@ def conclude(runs: Sequence[Run]) -> None:
 
 def write_comparison(folders: Sequence[str], page: Path) -> None:
     """Compares run directories in a page of their own."""
-    from . import compare  # type: ignore[attr-defined]
+    from . import compare
 
     compare.main([*folders, '-o', str(page)])

@@ -102,7 +102,9 @@ def _dataset(loader: Mapping[str, Any]) -> BaseDataset:
 def _whole_run(config: Config, images: int) -> tuple[list[int], int, int]:
     """Iterations of each phase, iterations of an epoch, and how many validations the config asks for."""
     loop, settings = config.train_cfg, config.default_hooks.phases
-    per_epoch = -(-images // config.train_dataloader.get('batch_size', 1))
+    loader = config.train_dataloader
+    per_epoch, rest = divmod(images, loader.get('batch_size', 1))
+    per_epoch += bool(rest and not loader.get('drop_last'))
     total, interval = loop.get('max_iters'), loop.get('val_interval', 1)
     if total is None:
         total, interval = loop.max_epochs * per_epoch, interval * per_epoch

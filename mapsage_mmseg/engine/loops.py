@@ -1,5 +1,7 @@
 """Training loops that resume where they stopped."""
 
+from typing import Any
+
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from mmseg.registry import LOOPS
@@ -23,6 +25,14 @@ def _skip(dataloader: DataLoader, batches: int) -> None:
 class ResumableEpochTrainLoop(EpochBasedTrainLoop):
     """MMEngine's epoch loop, which resumes a checkpoint from mid-epoch at its next batch (MMEngine repeats the epoch),
     and first makes up a validation that was due when the run stopped."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not len(self.dataloader):
+            raise InputError(
+                f'train_dataloader: {len(self.dataloader.dataset)} images make no batch of '
+                f'{self.dataloader.batch_size}; add images, or lower train_dataloader.batch_size'
+            )
 
     def run(self) -> nn.Module:
         self.runner.call_hook('before_train')

@@ -202,9 +202,18 @@ def test_real_tiles_train_and_score(configs, dubai):
     assert cli.run(test.main, [str(run), '--pictures', '1']) == 0
 
 
+def test_one_image_over_a_batch_is_left_out_rather_than_failed_on(configs):
+    """A batch of one has no statistics for the teacher's pooling to 1 x 1."""
+    options = ['train_dataloader.dataset.length=3', 'train_dataloader.batch_size=2']
+    assert cli.run(train.main, ['teacher.py', '--cfg-options', *options]) == 0
+    record = json.loads((only('experiments', 'teacher_*') / 'result.json').read_text())
+    assert [entry['iter'] for entry in record['epochs']] == [1]
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
+        (['no_distill.py', '--cfg-options', 'train_dataloader.dataset.length=1'], '1 images make no batch of 2'),
         (['nowhere.py'], 'config nowhere.py does not exist'),
         (['broken.py'], 'config broken.py cannot be read: SyntaxError'),
         (['empty.py'], 'trains nothing'),

@@ -25,6 +25,7 @@ train_pipeline = [
 test_pipeline = [dict(type='PackSegInputs')]
 train_dataloader = dict(
     batch_size=4,
+    drop_last=True,  # the teacher's pooling to 1 x 1 has no statistics over a single image
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='SeededSampler', shuffle=True),
