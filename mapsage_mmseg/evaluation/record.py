@@ -25,8 +25,12 @@ def new_record(
     data_key: str,
     teacher: Mapping[str, Any] | None,
     student_params_m: float,
+    student_gflops: float | None = None,
 ) -> dict[str, Any]:
-    """An empty record of a run that begins."""
+    """An empty record of a run that begins.
+
+    ``gflops`` of student and teacher: forward pass over one training crop, 10^9 operations, 2 a MAC.
+    """
     chance = math.log(len(classes)) if classes else None
     return dict(
         schema=SCHEMA,
@@ -38,7 +42,7 @@ def new_record(
         versions=dict(versions),
         dataset=dict(name=dataset, classes=list(classes), chance_loss=chance, key=data_key),
         teacher=dict(teacher) if teacher else None,
-        student=dict(params_m=student_params_m),
+        student=dict(params_m=student_params_m, gflops=student_gflops),
         epochs=[],
         findings=[],
         criteria={},

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 
 from ...evaluation.record import new_record
 from .. import teachers
+from ..flops import crop_size, forward_gflops
 
 PACKAGES = ('mapsage_mmseg', 'torch', 'numpy', 'mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmrazor')
 
@@ -38,6 +39,7 @@ def run_facts(runner: Runner) -> dict[str, Any]:
         data_key=teachers.data_key(runner.cfg),
         teacher=runner.message_hub.runtime_info.get('distill/teacher'),
         student_params_m=round(sum(parameter.numel() for parameter in student.parameters()) / 1e6, 3),
+        student_gflops=forward_gflops(student, crop_size(model)),
     )
 
 
