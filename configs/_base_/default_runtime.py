@@ -17,6 +17,7 @@ default_hooks = dict(  # by name, so that a config or --cfg-options can reach ea
     scalars=dict(type='ScalarHook', interval=10),
     panels=dict(type='PanelHook', images=4, interval=5),
     progress=dict(type='ProgressHook'),
+    report=dict(type='ReportHook'),
 )
 log_processor = dict(window_size=50, by_epoch=True)
 log_level = 'INFO'

@@ -1,5 +1,6 @@
 """Runs that lie under the experiments folder, as far as another run is judged by them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,3 +23,20 @@ def finished(root: str | Path, experiment: str, data: str) -> list[dict[str, Any
         if (record.get('dataset') or {}).get('key') == data and record.get('epochs'):
             found.append({**record, 'path': str(path)})
     return found
+
+
+def judged_against(root: str | Path, record: Mapping[str, Any]) -> dict[str, dict[str, Any] | None]:
+    """Finished runs on the same data that a run is judged by: baseline and control, or None.
+
+    The newest of the same seed, because differences are paired by seed; where there is none, the newest.
+
+    Args:
+        root: The experiments folder.
+        record: The run's record; it is not judged by a run of its own experiment.
+    """
+    chosen: dict[str, dict[str, Any] | None] = dict(baseline_distill=None, no_distill=None)
+    for name in chosen.keys() - {record['experiment']}:
+        runs = finished(root, name, record['dataset']['key'])
+        same_seed = [run for run in runs if run['seed'] == record['seed']]
+        chosen[name] = next(reversed(same_seed or runs), None)
+    return chosen

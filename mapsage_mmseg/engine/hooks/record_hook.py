@@ -15,7 +15,7 @@ from ...evaluation.criteria import judge
 from ...evaluation.milestones import milestones
 from ...evaluation.record import read_record, summarise, write_record
 from ...evaluation.verdict_text import verdict_lines
-from ..known_runs import finished
+from ..known_runs import judged_against
 from .run_facts import run_facts
 
 
@@ -75,10 +75,7 @@ class RecordHook(Hook):
         self._write()
 
     def _judge(self, runner: Runner) -> None:
-        root, data = runner.cfg.get('experiments', 'experiments'), self._record['dataset']['key']
-        newest = {name: next(reversed(finished(root, name, data)), None) for name in ('baseline_distill', 'no_distill')}
-        if self._record['experiment'] == 'baseline_distill':
-            newest['baseline_distill'] = None
+        newest = judged_against(runner.cfg.get('experiments', 'experiments'), self._record)
         self._record['criteria'] = judge(self._record, newest['baseline_distill'], newest['no_distill'])
         for line in verdict_lines(self._record['criteria'], milestones(self._record)):
             runner.logger.info(line)
