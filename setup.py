@@ -31,6 +31,9 @@ INSTALL_REQUIRES = [
     'rich>=13.0',  # the progress bar
     'PyYAML>=6.0',  # dataset.yaml
     'Pillow>=9.5',  # label maps and pictures
+    'scipy>=1.9',  # Student's t, for the intervals of a comparison
+    'jinja2>=3.1',  # the report's page
+    'matplotlib>=3.6',  # the report's charts; the first that can leave formulas in names alone (parse_math)
 ]
 EXTRAS_REQUIRE = {
     # Where no mmcv is installed. Nothing here needs compiled ops; mmrazor 1.0.0 asserts mmcv <= 2.1.0.
@@ -124,6 +127,7 @@ setup(
     ],
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    package_data={f'{PACKAGE}.visualization': ['templates/*']},  # the report's page
     include_package_data=False,
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,

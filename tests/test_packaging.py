@@ -80,6 +80,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     names = wheel.namelist()
     modules = {name for name in packaged('mapsage_mmseg') if '.mim' not in Path(name).parts and name.endswith('.py')}
     assert modules <= set(names)
+    templates = packaged('mapsage_mmseg/visualization/templates')
+    assert 'mapsage_mmseg/visualization/templates/report.html.j2' in templates <= set(names)
     assert {name.split('/')[0] for name in names} <= {
         'mapsage_mmseg',
         next(n for n in names if 'METADATA' in n).split('/')[0],

@@ -18,6 +18,7 @@ default_hooks = dict(  # by name, so that a config or --cfg-options can reach ea
     scalars=dict(type='ScalarHook', interval=10),
     panels=dict(type='PanelHook', images=4, interval=5),
     progress=dict(type='ProgressHook'),
+    report=dict(type='ReportHook'),
 )
 # MMEngine's own pattern would print the mean of many validations as task_loss.
 log_processor = dict(window_size=50, by_epoch=True, mean_pattern=r'(^|[/.])loss|time|grad_norm')

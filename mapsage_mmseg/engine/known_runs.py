@@ -1,5 +1,6 @@
 """Runs that lie under the experiments folder, as far as another run is judged by them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,3 +37,20 @@ def by_key(root: str | Path) -> dict[tuple[str, int], list[Path]]:
         if record.get('key') and record.get('seed') is not None:
             found.setdefault((record['key'], record['seed']), []).append(path.parent)
     return found
+
+
+def judged_against(root: str | Path, record: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Finished runs on the same data that a run is judged by: baseline and control, each None where there is none.
+
+    The newest of the same seed, because differences are paired by seed; where there is none, the newest.
+
+    Args:
+        root: The experiments folder.
+        record: The run's record; it is not judged by a run of its own experiment.
+    """
+    chosen: list[dict[str, Any] | None] = []
+    for name in ('baseline_distill', record.get('control') or 'no_distill'):
+        runs = [] if name == record['experiment'] else finished(root, name, record['dataset']['key'])
+        same_seed = [run for run in runs if run['seed'] == record['seed']]
+        chosen.append(next(reversed(same_seed or runs), None))
+    return chosen[0], chosen[1]

@@ -24,7 +24,18 @@ DECIDES = (
     'load_from',
 )
 # Hooks, by their names in default_hooks, that watch a run and change nothing in it.
-WATCHING = ('timer', 'logger', 'checkpoint', 'record', 'diagnosis', 'scalars', 'panels', 'progress', 'visualization')
+WATCHING = (
+    'timer',
+    'logger',
+    'checkpoint',
+    'record',
+    'diagnosis',
+    'scalars',
+    'panels',
+    'progress',
+    'report',
+    'visualization',
+)
 LOADING = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 

@@ -54,6 +54,16 @@ def distilling(record: Record) -> list[Mapping[str, Any]]:
     ]
 
 
+def agreement(record: Record) -> tuple[float, float] | None:
+    """Agreement with the teacher, in percent, before distillation (or at first) and at the end; None without either."""
+    on = {entry['epoch'] for entry in distilling(record)}
+    found = validated(record, 'teacher_agreement')
+    if not on or not found:
+        return None
+    before = [value for epoch, value in found if epoch not in on] or [found[0][1]]
+    return before[-1], found[-1][1]
+
+
 def _verdict(value: Any, target: Any, met: bool | None, reason: str) -> dict[str, Any]:
     return dict(value=value, target=target, met=met, reason=reason)
 
@@ -130,15 +140,12 @@ def _total_loss(record: Record) -> dict[str, Any]:
 
 def _knowledge_transfer(record: Record, control: Record | None) -> dict[str, Any]:
     target = 'agreement rises in the distillation phase, and mIoU above the control'
-    on = {entry['epoch'] for entry in distilling(record)}
-    agreement = validated(record, 'teacher_agreement')
-    before = [value for epoch, value in agreement if epoch not in on] or [value for _, value in agreement[:1]]
-    scores = validated(record, 'mIoU')
-    if not on or not agreement or not scores:
+    scores, agreed = validated(record, 'mIoU'), agreement(record)
+    if agreed is None or not scores:
         return _verdict(None, target, None, 'not shown: no level of distillation was on, or there was no validation')
-    last = agreement[-1][1]
-    reason = f'agreement with the teacher {before[-1]:.1f} % before distillation, {last:.1f} % at the end'
-    if last <= before[-1]:
+    before, last = agreed
+    reason = f'agreement with the teacher {before:.1f} % before distillation, {last:.1f} % at the end'
+    if last <= before:
         return _verdict(last, target, False, reason)
     theirs = validated(control, 'mIoU') if control else []
     if not theirs:

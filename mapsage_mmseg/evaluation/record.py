@@ -9,7 +9,10 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
+from ..errors import InputError
+
 SCHEMA = 1
+KEYS = ('experiment', 'seed', 'dataset', 'teacher', 'student', 'epochs', 'findings', 'criteria', 'status')
 TERMS = ('task', 'distill', 'feature', 'attention')
 
 
@@ -27,13 +30,20 @@ def new_record(
     teacher: Mapping[str, Any] | None,
     student_params_m: float,
     key: str | None = None,
+    control: str | None = None,
+    student_gflops: float | None = None,
 ) -> dict[str, Any]:
-    """An empty record of a run that begins."""
+    """An empty record of a run that begins.
+
+    ``gflops`` of student and teacher: forward pass over one training crop, 10^9 operations, 2 a MAC. ``control``: the
+    experiment that is the same without a teacher.
+    """
     chance = math.log(len(classes)) if classes else None
     return dict(
         schema=SCHEMA,
         experiment=experiment,
         key=key,
+        control=control,
         config=config,
         git_commit=git_commit,
         seed=seed,
@@ -41,7 +51,7 @@ def new_record(
         versions=dict(versions),
         dataset=dict(name=dataset, classes=list(classes), chance_loss=chance, key=data_key),
         teacher=dict(teacher) if teacher else None,
-        student=dict(params_m=student_params_m),
+        student=dict(params_m=student_params_m, gflops=student_gflops),
         epochs=[],
         findings=[],
         criteria={},
@@ -133,6 +143,27 @@ def read_record(path: str | Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return record if isinstance(record, dict) else None
+
+
+def open_record(path: str | Path) -> dict[str, Any]:
+    """A record that a user named.
+
+    Raises:
+        InputError: There is none, it cannot be read, or it is of another schema.
+    """
+    try:
+        record = json.loads(Path(path).read_text(encoding='utf-8'))
+    except OSError as error:
+        raise InputError(f'{path} cannot be read: {error.strerror}; name a run directory or its result.json') from error
+    except ValueError as error:
+        raise InputError(f'{path} is no JSON ({error}); name the result.json of a run') from error
+    schema = record.get('schema') if isinstance(record, dict) else None
+    if schema != SCHEMA:
+        raise InputError(f'{path}: schema={schema!r}, where {SCHEMA} is needed; it is no record of this version')
+    missing = [key for key in KEYS if key not in record]
+    if missing:
+        raise InputError(f'{path} has no {", ".join(missing)}, which the record of a run has')
+    return record
 
 
 def _finite(value: Any) -> Any:

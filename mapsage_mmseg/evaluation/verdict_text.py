@@ -13,15 +13,15 @@ def verdict_lines(
 ) -> list[str]:
     """One line a criterion and a milestone (name, verdict, value, target, reason), and one a finding."""
     rows = [
-        (name, MARKS[verdict['met']], _number(verdict['value']), _number(verdict['target']), verdict['reason'])
+        (name, MARKS[verdict['met']], number(verdict['value']), number(verdict['target']), verdict['reason'])
         for name, verdict in criteria.items()
     ]
     rows += [
         (
             f'epoch {stone["epoch"]}: {stone["what"]}',
             MARKS[stone['met']],
-            _number(stone['value']),
-            _number(stone['target']),
+            number(stone['value']),
+            number(stone['target']),
             '',
         )
         for stone in milestones
@@ -39,7 +39,8 @@ def finding_line(finding: Mapping[str, Any]) -> str:
     return f'epoch {finding["epoch"]}: {what}: {finding["evidence"]}. Try: {finding["suggestion"]}'
 
 
-def _number(value: Any) -> str:
+def number(value: Any) -> str:
+    """Four digits of a number; what is none as it is, and a dash for nothing."""
     if value is None:
         return '-'
     return f'{value:.4g}' if isinstance(value, int | float) else str(value)

@@ -5,6 +5,7 @@ from .panel_hook import PanelHook
 from .phase_aware_hook import PhaseAwareHook
 from .progress_hook import ProgressHook
 from .record_hook import RecordHook
+from .report_hook import ReportHook
 from .scalar_hook import ScalarHook
 from .seed_hook import SeedHook
 from .teacher_hook import TeacherHook
@@ -17,6 +18,7 @@ __all__ = [
     'PhaseAwareHook',
     'ProgressHook',
     'RecordHook',
+    'ReportHook',
     'RunCheckpointHook',
     'ScalarHook',
     'SeedHook',

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
@@ -13,15 +14,20 @@ from PIL import Image
 
 from ...errors import InputError
 from ...visualization import grid, panel
+from ...visualization.pictures import NO_CLASS, write_picture
 
 
 @HOOKS.register_module()
 class PanelHook(Hook):
     """Draws a few images: for TensorBoard in validation, as PNG files under ``<work_dir>/pictures`` in a test.
 
+    Every validation of a training also leaves them in ``<work_dir>/pictures/<image>/``, over those of the one before:
+    ``image.jpg`` and the class indices of ``label.png``, ``teacher.png`` and ``student.png``. Reports are made of
+    these.
+
     Args:
         images: How many, evenly spread over the data set.
-        interval: In training, draw at the first validation, at every so many after it, and at the last.
+        interval: In training, draw for TensorBoard at the first validation, at every so many after it, and at the last.
         name: What the predictions are called.
     """
 
@@ -33,14 +39,15 @@ class PanelHook(Hook):
         self.images, self.interval, self.name = images, interval, name
         self._chosen: set[int] = set()
         self._rows: list[np.ndarray] = []
+        self._drawing = False
 
     def before_val_epoch(self, runner: Runner) -> None:
-        self._chosen = self._spread(len(runner.val_dataloader)) if self._due(runner) else set()
+        training = isinstance(runner._train_loop, BaseLoop)  # and not a validation by itself
+        self._chosen = self._spread(len(runner.val_dataloader)) if training and is_main_process() else set()
+        self._drawing = training and self._due(runner)
 
     def _due(self, runner: Runner) -> bool:
-        loop = runner._train_loop
-        if not isinstance(loop, BaseLoop):  # a validation by itself
-            return False
+        loop = runner.train_loop
         by_epoch = isinstance(loop, EpochBasedTrainLoop)
         done = runner.epoch if by_epoch else runner.iter
         number = done // loop.val_interval  # type: ignore[attr-defined]
@@ -52,7 +59,10 @@ class PanelHook(Hook):
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None
     ) -> None:
-        if batch_idx in self._chosen and outputs:
+        if batch_idx not in self._chosen or not outputs:
+            return
+        self._keep(runner, batch_idx, data_batch, outputs)
+        if self._drawing:
             self._rows.append(self._row(runner, data_batch, outputs, legend=len(self._rows) + 1 == len(self._chosen)))
 
     def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
@@ -70,25 +80,41 @@ class PanelHook(Hook):
             return
         folder = Path(runner.work_dir) / 'pictures'
         folder.mkdir(parents=True, exist_ok=True)
-        name = Path(outputs[0].metainfo.get('img_path') or f'{batch_idx:06d}').stem
-        Image.fromarray(self._row(runner, data_batch, outputs, legend=True)).save(folder / f'{name}.png')
+        picture = self._row(runner, data_batch, outputs, legend=True)
+        Image.fromarray(picture).save(folder / f'{_stem(outputs[0], batch_idx)}.png')
+
+    def _keep(self, runner: Runner, batch_idx: int, data_batch: Any, outputs: Sequence) -> None:
+        palette = (runner.visualizer.dataset_meta or {})['palette']
+        if len(palette) > NO_CLASS:  # more than a palette file holds
+            return
+        folder = Path(runner.work_dir) / 'pictures' / _stem(outputs[0], batch_idx)
+        maps = {'label': _labels(outputs[0].gt_sem_seg), **self._predictions(outputs[0], 'student')}
+        write_picture(folder, _photograph(data_batch), maps, palette)
 
     def _row(self, runner: Runner, data_batch: Any, outputs: Sequence, legend: bool) -> np.ndarray:
-        sample = outputs[0]
-        image = data_batch['inputs'][0].permute(1, 2, 0).cpu().numpy()[..., ::-1]  # BGR, as mmcv reads it
-        predictions = {}
-        if 'teacher_pred_sem_seg' in sample:
-            predictions['teacher'] = _labels(sample.teacher_pred_sem_seg)
-        predictions[self.name] = _labels(sample.pred_sem_seg)
         meta = runner.visualizer.dataset_meta or {}
         return panel(
-            np.ascontiguousarray(image),
-            _labels(sample.gt_sem_seg),
-            predictions,
+            _photograph(data_batch),
+            _labels(outputs[0].gt_sem_seg),
+            self._predictions(outputs[0], self.name),
             palette=meta['palette'],
             classes=meta['classes'],
             legend=legend,
         )
+
+    @staticmethod
+    def _predictions(sample: Any, name: str) -> dict[str, np.ndarray]:
+        fields = {'teacher': 'teacher_pred_sem_seg', name: 'pred_sem_seg'}
+        return {key: _labels(sample.get(field)) for key, field in fields.items() if field in sample}
+
+
+def _photograph(data_batch: Any) -> np.ndarray:
+    image = data_batch['inputs'][0].permute(1, 2, 0).cpu().numpy()
+    return np.ascontiguousarray(image[..., ::-1])  # BGR, as mmcv reads it
+
+
+def _stem(sample: Any, batch_idx: int) -> str:
+    return Path(sample.metainfo.get('img_path') or f'{batch_idx:06d}').stem
 
 
 def _labels(pixels: Any) -> np.ndarray:

@@ -16,7 +16,7 @@ from ...evaluation.criteria import judge
 from ...evaluation.milestones import milestones
 from ...evaluation.record import read_record, summarise, write_record
 from ...evaluation.verdict_text import verdict_lines
-from ..known_runs import finished
+from ..known_runs import judged_against
 from .run_facts import run_facts
 
 
@@ -80,11 +80,7 @@ class RecordHook(Hook):
         self._write()
 
     def _judge(self, runner: Runner) -> None:
-        root, data = runner.cfg.get('experiments', 'experiments'), self.record['dataset']['key']
-        names = ('baseline_distill', Path(runner.cfg.get('control', 'no_distill')).stem)
-        baseline, control = (next(reversed(finished(root, name, data)), None) for name in names)
-        if self.record['experiment'] == 'baseline_distill':
-            baseline = None
+        baseline, control = judged_against(runner.cfg.get('experiments', 'experiments'), self.record)
         self.record['criteria'] = judge(self.record, baseline, control)
         for line in verdict_lines(self.record['criteria'], milestones(self.record), self.record['findings']):
             runner.logger.info(line)

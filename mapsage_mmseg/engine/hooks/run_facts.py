@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ...evaluation.record import new_record
 from .. import teachers
+from ..flops import crop_size, forward_gflops
 from ..run_key import run_key
 
 PACKAGES = ('mapsage_mmseg', 'torch', 'numpy', 'mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmrazor')
@@ -27,6 +29,7 @@ def run_facts(runner: Runner) -> dict[str, Any]:
     return new_record(
         experiment=runner.cfg.get('experiment') or runner.experiment_name,
         key=run_key(runner.cfg),
+        control=control_experiment(runner.cfg) if student is not model else None,
         config=str(runner.cfg.filename or ''),
         git_commit=git_commit(),
         seed=runner.seed,
@@ -40,7 +43,14 @@ def run_facts(runner: Runner) -> dict[str, Any]:
         data_key=teachers.data_key(runner.cfg),
         teacher=runner.message_hub.runtime_info.get('distill/teacher'),
         student_params_m=round(sum(parameter.numel() for parameter in student.parameters()) / 1e6, 3),
+        student_gflops=forward_gflops(student, crop_size(model)),
     )
+
+
+def control_experiment(config: Config) -> str | None:
+    """Experiment of the config that ``control`` names, ``no_distill.py`` where it names none."""
+    path = teachers.find_config(config, config.get('control', 'no_distill.py'))
+    return (Config.fromfile(str(path)).get('experiment') or path.stem) if path else None
 
 
 def git_commit() -> str | None:

@@ -11,6 +11,7 @@ from mmseg.registry import HOOKS
 from ...errors import InputError
 from ...models.segmentors.probe import probe_levels
 from .. import teachers
+from ..flops import crop_size, forward_gflops
 
 
 @HOOKS.register_module()
@@ -29,7 +30,8 @@ class TeacherHook(Hook):
         self._check(runner, model, card)
         teacher = model.build_teacher()
         teachers.load_whole(teacher, weights, f'teacher {path} does not fit model.teacher')
-        runner.message_hub.update_info('distill/teacher', card.record())
+        gflops = forward_gflops(teacher, crop_size(model))
+        runner.message_hub.update_info('distill/teacher', {**card.record(), 'gflops': gflops})
         score = 'unknown' if card.mIoU is None else f'{card.mIoU:.2f}'
         runner.logger.info(
             f'Teacher {path}: {card.params_m:.1f} M parameters, validation mIoU {score}, on {get_device()}'
@@ -47,11 +49,10 @@ class TeacherHook(Hook):
 
     @staticmethod
     def _probe(runner: Runner, model) -> None:
-        size = getattr(model.data_preprocessor, 'size', None) or (128, 128)
         weighed: set[str] = set()
         for hook in runner.hooks:
             weighed |= getattr(getattr(hook, 'schedule', None), 'terms', set())
         levels = [name for name in model.distiller.levels if name in weighed or name in model.active_levels]
-        norms = probe_levels(model, levels, (int(size[0]), int(size[1])))
+        norms = probe_levels(model, levels, crop_size(model))
         for name, norm in norms.items():
             runner.logger.info(f'Level {name}: gradient norm {norm:.3g} at the student before training')

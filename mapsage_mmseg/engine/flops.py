@@ -1,0 +1,46 @@
+"""What a forward pass costs."""
+
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def crop_size(model: Any) -> tuple[int, int]:
+    """Height and width of a training crop in pixels, as the model's preprocessor pads to; 128 x 128 where it does not
+    say."""
+    height, width = getattr(model.data_preprocessor, 'size', None) or (128, 128)
+    return int(height), int(width)
+
+
+def forward_gflops(model: nn.Module, size: tuple[int, int]) -> float | None:
+    """Counts the forward pass over one image, in 10^9 floating point operations.
+
+    A multiplication and its addition count as two (2 x MAC). Counted are convolutions and matrix products, those of
+    attention among them; norms, activations and interpolation, a few percent, are not. Leaves the model as it was: in
+    eval mode no statistic moves and nothing is drawn.
+
+    Args:
+        model: A segmentor of MMSegmentation.
+        size: Height and width of the image in pixels.
+
+    Returns:
+        GFLOPs; None, with a line in the log, for a model that has no forward of tensors alone.
+    """
+    modes = {module: module.training for module in model.modules()}
+    inputs = torch.zeros((1, 3, *size), device=next(model.parameters()).device)
+    model.eval()
+    try:
+        # fused attention is one operator, and for the CPU's the counter has no formula; MATH is made of products
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            model(inputs, None, mode='tensor')
+        return round(counter.get_total_flops() / 1e9, 4)
+    except Exception as error:  # a figure for the record is no reason to refuse a training
+        print_log(f'FLOPs are not in the record: {type(error).__name__}: {error}', 'current')
+        return None
+    finally:
+        for module, training in modes.items():
+            module.training = training

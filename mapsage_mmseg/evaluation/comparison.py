@@ -1,0 +1,219 @@
+"""What sets experiments apart: records in, comparison out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from math import log
+from statistics import fmean, median
+from typing import Any
+
+from ..errors import InputError
+from .criteria import Record, validated
+from .estimate import Estimate, estimate
+from .grouping import check_same_data, group, run_name, uneven
+
+CONTROL = 'no_distill'
+# The last validation's scores, and which way is better. The total has no direction: its weights differ.
+SCORES = dict(mIoU=1, task_loss=-1, boundary_f1=1, teacher_agreement=1)
+EARLIER: dict[str, Any] = dict(
+    experiment='earlier experiment',
+    pair='DINOv3-Large into SegFormer-B2',
+    task_loss=1.9589,
+    total=53.1705,
+    classes=7,
+    chance_loss=round(log(7), 4),
+    note='For reference only. Its total and its class count do not compare with these runs: other weights, and a KL '
+    'summed over pixels, make up the total, and chance level follows from the number of classes.',
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An experiment minus the control, paired by seed.
+
+    Attributes:
+        seeds: Those that both have.
+        estimate: Of the differences.
+        verdict: 'better' or 'worse' where the interval clears zero; 'not shown' where it does not, where there is
+            none, and while one of the runs is unfinished.
+    """
+
+    seeds: list[int | None]
+    estimate: Estimate
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One experiment's runs.
+
+    Attributes:
+        experiment: Its name.
+        seeds: One a run.
+        unfinished: What is to be said of the runs that did not reach their end.
+        epochs: How many each run has behind it.
+        scores: Estimates of the last validation's scores (percent, but for the task loss) and of the last ``total``;
+            None where no run has one.
+        IoU: The same by class, in percent.
+        params_m, gflops: The student's parameters, and its forward FLOPs an image; None where the record says nothing.
+        teacher_mIoU: Mean recorded score of the runs' teachers, in percent.
+        teacher_params_m, teacher_gflops: As the student's.
+        seconds_per_epoch: Median over all epochs.
+        git_commits, devices: Every one that occurs.
+        differences, IoU_differences: Against the control; None where no seed is shared.
+        closed: Share of the distance from the control's mIoU to the teacher's that was closed, over the shared seeds;
+            None without a teacher that is above the control.
+    """
+
+    experiment: str
+    seeds: list[int | None]
+    unfinished: list[str]
+    epochs: list[int]
+    scores: dict[str, Estimate | None]
+    IoU: dict[str, Estimate | None]
+    params_m: float | None
+    gflops: float | None
+    teacher_mIoU: float | None
+    teacher_params_m: float | None
+    teacher_gflops: float | None
+    seconds_per_epoch: float | None
+    git_commits: list[str]
+    devices: list[str]
+    differences: dict[str, Difference | None]
+    IoU_differences: dict[str, Difference | None]
+    closed: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Experiments on the same data.
+
+    Attributes:
+        dataset: As the records have it.
+        control: The experiment that the others are compared with, or None.
+        arms: The control first, then the others as they came.
+        notes: What a reader has to know about the choice of runs.
+        earlier: Figures of the earlier experiment, for reference.
+    """
+
+    dataset: dict[str, Any]
+    control: str | None
+    arms: list[Arm]
+    notes: list[str]
+    earlier: dict[str, Any] = field(default_factory=lambda: dict(EARLIER))
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return asdict(self)
+
+
+def compare(records: Sequence[Record], control: str | None = None) -> Comparison:
+    """Compares runs, grouped by experiment.
+
+    Args:
+        records: Oldest first. A key ``path``, where there is one, names the run in messages.
+        control: The experiment to compare with; where None, ``'no_distill'`` if it is among the runs.
+
+    Raises:
+        InputError: No run, runs on other data or with other classes, or a control that is not among them.
+    """
+    check_same_data(records)
+    groups, notes = group(records)
+    if control is None and CONTROL in groups:
+        control = CONTROL
+    if control is not None and control not in groups:
+        raise InputError(f'the control {control!r} is not among the experiments: {", ".join(groups)}')
+    arms = [
+        _arm(name, groups[name], [] if control in (None, name) else groups[str(control)])
+        for name in sorted(groups, key=lambda name: name != control)
+    ]
+    return Comparison(dict(records[0]['dataset']), control, arms, notes + uneven(groups))
+
+
+def last_score(record: Record, key: str) -> float | None:
+    """A score of the last validation that has it; ``total`` is the last epoch's."""
+    if key == 'total':
+        return record['epochs'][-1]['total'] if record['epochs'] else None
+    found = validated(record, key)
+    return found[-1][1] if found else None
+
+
+def last_iou(record: Record, name: str) -> float | None:
+    """IoU of a class in the last validation, in percent."""
+    found = validated(record, 'IoU')
+    return found[-1][1].get(name) if found else None  # type: ignore[attr-defined]
+
+
+def _arm(experiment: str, runs: Sequence[Record], controls: Sequence[Record]) -> Arm:
+    classes = runs[0]['dataset']['classes']
+    teachers = [run['teacher'] for run in runs if run.get('teacher')]
+    student = runs[-1]['student']
+    seconds = _known(entry.get('seconds') for run in runs for entry in run['epochs'])
+    by_seed = {control['seed']: control for control in controls}
+    pairs = [(run, by_seed[run['seed']]) for run in runs if run['seed'] in by_seed]
+    return Arm(
+        experiment=experiment,
+        seeds=[run['seed'] for run in runs],
+        unfinished=[
+            f'{run_name(run)}: {run["status"]} after epoch {len(run["epochs"])}'
+            for run in runs
+            if run['status'] != 'finished'
+        ],
+        epochs=[len(run['epochs']) for run in runs],
+        scores={key: estimate(_known(last_score(run, key) for run in runs)) for key in (*SCORES, 'total')},
+        IoU={name: estimate(_known(last_iou(run, name) for run in runs)) for name in classes},
+        params_m=student.get('params_m'),
+        gflops=student.get('gflops'),
+        teacher_mIoU=_mean(teachers, 'mIoU'),
+        teacher_params_m=_mean(teachers, 'params_m'),
+        teacher_gflops=_mean(teachers, 'gflops'),
+        seconds_per_epoch=median(seconds) if seconds else None,
+        git_commits=_distinct(run.get('git_commit') for run in runs),
+        devices=_distinct(run.get('device') for run in runs),
+        differences={
+            key: _difference(pairs, [(last_score(a, key), last_score(b, key)) for a, b in pairs], sign)
+            for key, sign in SCORES.items()
+        },
+        IoU_differences={
+            name: _difference(pairs, [(last_iou(a, name), last_iou(b, name)) for a, b in pairs], 1) for name in classes
+        },
+        closed=_closed(pairs),
+    )
+
+
+def _difference(
+    pairs: Sequence[tuple[Record, Record]], values: Sequence[tuple[float | None, float | None]], sign: int
+) -> Difference | None:
+    known = [
+        (pair, mine - its)
+        for pair, (mine, its) in zip(pairs, values, strict=True)
+        if mine is not None and its is not None
+    ]
+    found = estimate([value for _, value in known])
+    if found is None:
+        return None
+    finished = all(run['status'] == 'finished' for pair, _ in known for run in pair)
+    verdict = {1: 'better', -1: 'worse', 0: 'not shown'}[sign * found.side() if finished else 0]
+    return Difference([run['seed'] for (run, _), _ in known], found, verdict)
+
+
+def _closed(pairs: Sequence[tuple[Record, Record]]) -> float | None:
+    gained = distance = 0.0
+    for run, control in pairs:
+        mine, its = last_score(run, 'mIoU'), last_score(control, 'mIoU')
+        teacher = (run.get('teacher') or {}).get('mIoU')
+        if mine is not None and its is not None and teacher is not None:
+            gained, distance = gained + mine - its, distance + teacher - its
+    return gained / distance if distance > 0 else None
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+def _mean(teachers: Sequence[Mapping[str, Any]], key: str) -> float | None:
+    values = _known(teacher.get(key) for teacher in teachers)
+    return fmean(values) if values else None
+
+
+def _distinct(values: Iterable[str | None]) -> list[str]:
+    return sorted({value for value in values if value})

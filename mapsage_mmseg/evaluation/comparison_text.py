@@ -1,0 +1,113 @@
+"""A comparison as tables of text, for a terminal and for Markdown."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .comparison import Arm, Comparison, Difference
+from .score_text import NAMES, NOTHING, plus_minus, share, signed
+from .transfer import Answer
+from .verdict_text import number
+
+AGAINST = ('mIoU', 'task_loss', 'boundary_f1')
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Cells of text under a title; the first column names the row."""
+
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+def tables(comparison: Comparison) -> list[TextTable]:
+    """Scores, differences to the control, IoU of each class, cost."""
+    arms, earlier = comparison.arms, comparison.earlier
+    found = [
+        TextTable(
+            f'{comparison.dataset["name"]}: last validation, mean ± half a 95 % interval over seeds',
+            ['Experiment', 'Seeds', *NAMES.values()],
+            [
+                *(
+                    [_marked(arm), _seeds(arm.seeds), *(plus_minus(arm.scores[key], key) for key in NAMES)]
+                    for arm in arms
+                ),
+                [earlier['experiment'], '', *(str(earlier.get(key, NOTHING)) for key in NAMES)],
+            ],
+        )
+    ]
+    others = [arm for arm in arms if arm.experiment != comparison.control]
+    if comparison.control is not None and others:
+        found.append(
+            TextTable(
+                f'Against {comparison.control}, paired by seed: mean, 95 % interval',
+                ['Experiment', 'Seeds', *(NAMES[key] for key in AGAINST), 'Way to the teacher'],
+                [_against(arm) for arm in others],
+            )
+        )
+    classes = comparison.dataset['classes']
+    if classes:
+        rows = [[_marked(arm), *(plus_minus(arm.IoU[name]) for name in classes)] for arm in arms]
+        found.append(TextTable('IoU of each class, %', ['Experiment', *classes], rows))
+    header = ['Experiment', 'Parameters, M', 'GFLOPs', 'Seconds an epoch', 'Commit', 'Device']
+    return [*found, TextTable('Cost of the student', header, [_cost(arm) for arm in arms])]
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What a reader has to know besides."""
+    unfinished = [told for arm in comparison.arms for told in arm.unfinished]
+    earlier = comparison.earlier
+    return [
+        *(f'* Unfinished: {told}.' for told in unfinished),
+        *comparison.notes,
+        f'The earlier experiment: {earlier["pair"]}, {earlier["classes"]} classes, chance {earlier["chance_loss"]}. '
+        f'{earlier["note"]}',
+    ]
+
+
+def markdown(comparison: Comparison, answers: Iterable[Answer]) -> str:
+    """All of it as Markdown."""
+    blocks = [f'**{answer.experiment}: {answer.headline}.** {answer.reason}' for answer in answers]
+    for table in tables(comparison):
+        rule = ['---', *('---:' for _ in table.header[1:])]
+        lines = [_line(row) for row in (table.header, rule, *table.rows)]
+        blocks.append('\n'.join([f'### {table.title}', '', *lines]))
+    return '\n\n'.join([*blocks, *notes(comparison)]) + '\n'
+
+
+def _against(arm: Arm) -> list[str]:
+    shared = arm.differences['mIoU']
+    seeds = _seeds(shared.seeds) if shared else 'none shared'
+    return [_marked(arm), seeds, *(_difference(arm.differences[key], key) for key in AGAINST), share(arm.closed)]
+
+
+def _difference(found: Difference | None, key: str) -> str:
+    if found is None:
+        return NOTHING
+    mean, low, high = (signed(value, key) for value in (found.estimate.mean, found.estimate.low, found.estimate.high))
+    interval = f'({low} to {high})' if found.estimate.low is not None else '(one seed)'
+    return f'{mean} {interval} {found.verdict}'
+
+
+def _cost(arm: Arm) -> list[str]:
+    seconds = NOTHING if arm.seconds_per_epoch is None else f'{arm.seconds_per_epoch:.1f}'
+    return [
+        _marked(arm),
+        number(arm.params_m),
+        number(arm.gflops),
+        seconds,
+        ', '.join(arm.git_commits) or NOTHING,
+        '; '.join(arm.devices),
+    ]
+
+
+def _marked(arm: Arm) -> str:
+    return arm.experiment + ('*' if arm.unfinished else '')
+
+
+def _seeds(seeds: Sequence[int | None]) -> str:
+    return ', '.join(map(str, seeds))
+
+
+def _line(cells: Sequence[str]) -> str:
+    return '| ' + ' | '.join(cell.replace('|', '\\|') for cell in cells) + ' |'

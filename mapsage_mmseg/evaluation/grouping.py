@@ -1,0 +1,72 @@
+"""Runs by experiment, one a seed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from ..errors import InputError
+from .criteria import Record
+
+
+def group(records: Iterable[Record]) -> tuple[dict[str, list[Record]], list[str]]:
+    """Groups runs by experiment and keeps one a seed: the newest, but no unfinished one in place of a finished one.
+
+    Args:
+        records: Oldest first. A key ``path``, where there is one, names the run in messages.
+
+    Returns:
+        The runs of each experiment in order of their seeds, and a sentence for each run that was left out.
+    """
+    chosen: dict[tuple[str, Any], Record] = {}
+    notes = []
+    for record in records:
+        key = record['experiment'], record['seed']
+        before = chosen.get(key)
+        chosen[key] = record
+        if before is not None:
+            if before['status'] == 'finished' != record['status']:
+                chosen[key], before = before, record
+            notes.append(f'{run_name(before)} is left out: {run_name(chosen[key])} has its experiment and seed.')
+    groups: dict[str, list[Record]] = {}
+    for record in chosen.values():
+        groups.setdefault(record['experiment'], []).append(record)
+    for runs in groups.values():
+        runs.sort(key=lambda run: (run['seed'] is None, run['seed'] or 0))
+    return groups, notes
+
+
+def run_name(record: Record) -> str:
+    """What a message calls a run: its directory, or else experiment and seed."""
+    parts = str(record.get('path') or '').replace('\\', '/').split('/')
+    return parts[-2] if len(parts) > 1 else f'{record["experiment"]} (seed {record["seed"]})'
+
+
+def check_same_data(records: Sequence[Record]) -> None:
+    """Refuses runs that do not compare.
+
+    Raises:
+        InputError: There is none, or two of them, which it names, are on other data or have other classes.
+    """
+    if not records:
+        raise InputError('no run to compare')
+    for record in records[1:]:
+        for key, what in (('classes', 'other classes'), ('key', 'other data')):
+            mine, its = records[0]['dataset'][key], record['dataset'][key]
+            if mine != its:
+                raise InputError(
+                    f'{run_name(records[0])} and {run_name(record)} do not compare: they are on {what} '
+                    f'({mine} and {its}); name runs on the same data'
+                )
+
+
+def uneven(groups: Mapping[str, Sequence[Record]]) -> list[str]:
+    """A sentence for each way in which runs differ that a mean or a difference would hide."""
+    lengths = {name: sorted({len(run['epochs']) for run in runs}) for name, runs in groups.items()}
+    notes = []
+    if len({length for found in lengths.values() for length in found}) > 1:
+        told = ', '.join(f'{name} {" and ".join(map(str, found))}' for name, found in lengths.items())
+        notes.append(f'The runs are of different length, in epochs: {told}.')
+    for name, runs in groups.items():
+        # `key` names what a run follows from but for the seed; a record without one is not accused of anything
+        if len({(run.get('key'), run['student'].get('params_m')) for run in runs}) > 1:
+            notes.append(f'The runs of {name} differ in more than the seed, so its mean mixes settings.')
+    return notes

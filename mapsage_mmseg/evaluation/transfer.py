@@ -1,0 +1,99 @@
+"""Whether knowledge was transferred: the criterion of single runs and the comparison of many, put together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from .comparison import Arm, Comparison, Difference
+from .criteria import Record, agreement, judge
+from .grouping import group
+from .score_text import share, signed
+
+ONE_SEED = 'One seed does not tell a gain from chance.'
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer for one experiment.
+
+    Attributes:
+        experiment: Its name.
+        verdict: True, False, or None where it was not shown.
+        headline: The same in words.
+        reason: A sentence or two with the figures.
+    """
+
+    experiment: str
+    verdict: bool | None
+    headline: str
+    reason: str
+
+
+def answers(comparison: Comparison, records: Sequence[Record]) -> list[Answer]:
+    """An answer for each experiment that had a teacher.
+
+    From two seeds on: yes where the interval of the difference in mIoU to the control lies above zero and agreement
+    with the teacher rose in every run; no where it lies below zero, or agreement rose in no run. From one seed: what
+    the criterion ``knowledge_transfer`` says.
+
+    Args:
+        comparison: Of these records.
+        records: Oldest first.
+    """
+    groups, _ = group(records)
+    controls = {run['seed']: run for run in groups.get(comparison.control or '', [])}
+    return [
+        _answer(arm, groups[arm.experiment], controls, comparison.control)
+        for arm in comparison.arms
+        if arm.experiment != comparison.control and any(run.get('teacher') for run in groups[arm.experiment])
+    ]
+
+
+def _answer(arm: Arm, runs: Sequence[Record], controls: dict[Any, Record], control: str | None) -> Answer:
+    if arm.unfinished:
+        return Answer(arm.experiment, None, 'Not shown', f'Not every run has finished: {"; ".join(arm.unfinished)}.')
+    difference = arm.differences['mIoU']
+    if difference is not None and difference.estimate.n > 1:
+        return _many(arm, difference, [pair for run in runs if (pair := agreement(run))], control)
+    criteria = [_criterion(run, controls.get(run['seed'])) for run in runs]
+    met = {criterion.get('met') for criterion in criteria}
+    verdict = met.pop() if len(met) == 1 else None
+    reasons = dict.fromkeys(_sentence(criterion.get('reason') or 'no verdict in the record') for criterion in criteria)
+    number = 'in one run' if len(runs) == 1 else f'in each of {len(runs)} runs'
+    headline = _headline(verdict) + (f', {number}' if verdict else '')
+    return Answer(arm.experiment, verdict, headline, ' '.join([*reasons, *([ONE_SEED] if verdict else [])]))
+
+
+def _criterion(run: Record, control: Record | None) -> dict[str, Any]:
+    """The run's own verdict; judged anew where the comparison has the control of the same seed."""
+    if control is not None and control['status'] == 'finished':
+        return judge(run, control=control)['knowledge_transfer']
+    return run['criteria'].get('knowledge_transfer') or {}
+
+
+def _many(arm: Arm, difference: Difference, agreed: Sequence[tuple[float, float]], control: str | None) -> Answer:
+    found, rose = difference.estimate, [last > before for before, last in agreed]
+    verdict = None
+    if difference.verdict == 'worse' or not any(rose):
+        verdict = False
+    elif difference.verdict == 'better' and all(rose):
+        verdict = True
+    parts = [
+        f'over {found.n} seeds mIoU {signed(found.mean)} against {control} (95 % interval {signed(found.low)} to '
+        f'{signed(found.high)})'
+    ]
+    if arm.closed is not None and arm.closed > 0:
+        parts.append(f'{share(arm.closed)} of the distance to the teacher was closed')
+    if agreed:
+        before, last = (fmean(values) for values in zip(*agreed, strict=True))
+        parts.append(f'agreement with the teacher {before:.1f} % before distillation, {last:.1f} % at the end')
+    return Answer(arm.experiment, verdict, _headline(verdict), _sentence('; '.join(parts)))
+
+
+def _headline(verdict: bool | None) -> str:
+    return {True: 'Yes', False: 'No', None: 'Not shown'}[verdict]
+
+
+def _sentence(text: str) -> str:
+    return f'{text[:1].upper()}{text[1:]}.'

@@ -1,0 +1,75 @@
+"""The few pictures that a run keeps for its report, as small files that need neither models nor data."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from .panels import IGNORED, Colour, Picture
+
+MAPS = ('label', 'teacher', 'student')
+NO_CLASS = 255  # in a map's file, whatever the data set's own ignore value is
+
+
+@dataclass(frozen=True)
+class SavedPicture:
+    """One image of a run.
+
+    Attributes:
+        stem: Name of the image.
+        image: Path of the photograph.
+        maps: Class indices by name, (H, W), uint8; 255 is no class.
+        palette: One (R, G, B), 0 to 255, for each of the 256 values.
+    """
+
+    stem: str
+    image: Path
+    maps: dict[str, NDArray[np.uint8]]
+    palette: list[tuple[int, ...]]
+
+
+def write_picture(
+    folder: str | Path, image: Picture, maps: Mapping[str, NDArray[Any]], palette: Sequence[Colour]
+) -> None:
+    """Writes ``image.jpg`` and one palette PNG a map; files of the same name are replaced.
+
+    Args:
+        folder: Of this image, ``<run>/pictures/<stem>``; it is made.
+        image: (H, W, 3), uint8, RGB.
+        maps: Class indices by name ('label', 'teacher', 'student'), (H, W), integers.
+        palette: One (R, G, B), 0 to 255, per class; at most 255.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(folder / 'image.jpg', quality=90)
+    colours = np.tile(np.asarray(IGNORED, np.uint8), (256, 1))
+    colours[: len(palette)] = palette
+    for name, indices in maps.items():
+        known = (indices >= 0) & (indices < len(palette))
+        picture = Image.fromarray(np.where(known, indices, NO_CLASS).astype(np.uint8))
+        picture.putpalette(colours.tobytes())
+        picture.save(folder / f'{name}.png')
+
+
+def read_pictures(run: str | Path) -> dict[str, SavedPicture]:
+    """The pictures of a run by stem; one that cannot be read, or has no label or student, is left out.
+
+    Args:
+        run: The run directory.
+    """
+    found = {}
+    for folder in sorted(path.parent for path in Path(run).glob('pictures/*/image.jpg')):
+        try:
+            opened = {name: Image.open(folder / f'{name}.png') for name in MAPS if (folder / f'{name}.png').is_file()}
+            maps = {name: np.asarray(picture) for name, picture in opened.items()}
+            colours = np.asarray(opened['label'].getpalette(), np.uint8).reshape(-1, 3)
+        except (OSError, KeyError, ValueError):  # a run that goes on is writing it, or a disk was full
+            continue
+        if 'student' in maps and len({indices.shape for indices in maps.values()}) == 1:
+            palette = [tuple(int(value) for value in colour) for colour in colours]
+            found[folder.name] = SavedPicture(folder.name, folder / 'image.jpg', maps, palette)
+    return found

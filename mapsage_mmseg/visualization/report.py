@@ -1,0 +1,107 @@
+"""One HTML file that says what came of runs: the answer first, then the figures, then the details."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ..evaluation.comparison import SCORES, Comparison, compare
+from ..evaluation.comparison_text import AGAINST
+from ..evaluation.criteria import Record
+from ..evaluation.grouping import group, run_name
+from ..evaluation.milestones import milestones
+from ..evaluation.score_text import NAMES, digits, share, signed
+from ..evaluation.transfer import answers
+from ..evaluation.verdict_text import MARKS, number
+from . import figures
+from .figures import Groups
+from .tiles import pictures
+
+TEMPLATES = Path(__file__).parent / 'templates'
+
+
+def render(records: Sequence[Record], control: str | None = None, focus: str | None = None) -> str:
+    """Draws a report.
+
+    Args:
+        records: Runs on the same data, oldest first, each with the ``path`` of its record.
+        control: As for :func:`~mapsage_mmseg.evaluation.comparison.compare`.
+        focus: The experiment that the report is about; the best that had a teacher where None.
+
+    Returns:
+        A page of HTML that needs nothing besides.
+
+    Raises:
+        InputError: As ``compare``.
+    """
+    comparison = compare(records, control)
+    unordered, _ = group(records)
+    groups = {arm.experiment: unordered[arm.experiment] for arm in comparison.arms}
+    found = answers(comparison, records)
+    focus = focus or _best(comparison, [answer.experiment for answer in found]) or comparison.arms[-1].experiment
+    found.sort(key=lambda answer: answer.experiment != focus)
+    arms = {arm.experiment: arm for arm in comparison.arms}
+    return (
+        _environment()
+        .get_template('report.html.j2')
+        .render(
+            comparison=comparison,
+            answers=found,
+            intervals=any(len(arm.seeds) > 1 for arm in comparison.arms),
+            arms=arms,
+            groups=groups,
+            focus=arms[focus],
+            phased=any(entry.get('phase') for run in groups[focus] for entry in run['epochs']),
+            control=arms.get(comparison.control or ''),
+            colours=figures.colours_of(groups, comparison.control, focus),
+            scores=figures.scores(groups, comparison.control, focus),
+            losses=figures.losses(groups),
+            pictures=pictures(groups),
+            judged={
+                name: judged for name, runs in groups.items() if (judged := [run for run in runs if run['criteria']])
+            },
+            findings=_findings(groups),
+            places=_places(groups),
+        )
+    )
+
+
+def _best(comparison: Comparison, names: Sequence[str]) -> str | None:
+    scored = [(arm.scores['mIoU'], arm.experiment) for arm in comparison.arms if arm.experiment in names]
+    return max(((score.mean if score else -1.0, name) for score, name in scored), default=(0.0, None))[1]
+
+
+def _findings(groups: Groups) -> dict[tuple[str, str, str], list[tuple[Record, Any]]]:
+    """What runs of an experiment noticed, together where it is the same."""
+    found: dict[tuple[str, str, str], list[tuple[Record, Any]]] = {}
+    for experiment, runs in groups.items():
+        for run in runs:
+            for finding in run['findings']:
+                key = experiment, finding['situation'], finding['suggestion']
+                found.setdefault(key, []).append((run, finding))
+    return found
+
+
+def _places(groups: Groups) -> dict[str, list[str]]:
+    """Device and versions, and which experiments ran there."""
+    found: dict[str, list[str]] = {}
+    for experiment, runs in groups.items():
+        for run in runs:
+            versions = ', '.join(f'{package} {version}' for package, version in run.get('versions', {}).items())
+            names = found.setdefault(f'{run.get("device")}; {versions}', [])
+            names += [experiment] * (experiment not in names)
+    return found
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, digits=digits, signed=signed, share=share, run_name=run_name)
+    environment.globals.update(names=NAMES, against=AGAINST, directed=SCORES, marks=MARKS, milestones=milestones)
+    return environment
