@@ -37,6 +37,7 @@ class TeacherCard:
         params_m: Parameters in millions.
         path: Of the file.
         data: Key of the data that it was trained and scored on, or None.
+        classes: Names of its classes in order, or empty where they were not written down.
     """
 
     mIoU: float | None
@@ -44,10 +45,11 @@ class TeacherCard:
     params_m: float
     path: str
     data: str | None
+    classes: tuple[str, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """As it stands in a run's record."""
-        return {key: value for key, value in asdict(self).items() if key != 'data'}
+        return {key: value for key, value in asdict(self).items() if key not in ('data', 'classes')}
 
 
 def data_key(config: Config) -> str:
@@ -152,7 +154,8 @@ def read_teacher(path: str | Path) -> tuple[dict[str, torch.Tensor], TeacherCard
     weights = checkpoint.get('state_dict', checkpoint)
     meta = checkpoint.get('meta') or {}
     size = sum(tensor.numel() for tensor in weights.values() if isinstance(tensor, torch.Tensor)) / 1e6
-    return weights, TeacherCard(meta.get('mIoU'), file_digest(path), round(size, 3), str(path), meta.get('data_key'))
+    score, data, classes = meta.get('mIoU'), meta.get('data_key'), tuple(meta.get('classes') or ())
+    return weights, TeacherCard(score, file_digest(path), round(size, 3), str(path), data, classes)
 
 
 def load_whole(model: torch.nn.Module, weights: Mapping[str, torch.Tensor], trouble: str) -> None:

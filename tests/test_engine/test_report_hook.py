@@ -91,9 +91,11 @@ def test_a_report_that_cannot_be_drawn_fails_nothing(tmp_path, monkeypatch):
 def test_a_run_is_judged_by_runs_of_its_seed_where_there_are_any(tmp_path):
     for name, seed, stamp in (('no_distill', 0, 1), ('no_distill', 1, 2), ('no_distill', 0, 3), ('no_distill', 2, 4)):
         records.write(tmp_path, records.record(name, seed, miou=50.0 + stamp), f'2026010{stamp}_000000')
-    chosen = lambda **changes: judged_against(tmp_path, records.record(**changes))  # noqa: E731
-    assert chosen(seed=0)['no_distill']['epochs'][-1]['val']['mIoU'] == 53.0  # the newer of two
-    assert chosen(seed=1)['no_distill']['seed'] == 1
-    assert chosen(seed=7)['no_distill']['seed'] == 2  # the newest
-    assert chosen(seed=0)['baseline_distill'] is None
-    assert chosen(experiment='no_distill')['no_distill'] is None
+    records.write(tmp_path, records.record('other_control', 0, miou=40.0), '20260105_000000')
+    chosen = lambda **changes: judged_against(tmp_path, records.record() | changes)  # noqa: E731
+    assert chosen(seed=0)[1]['epochs'][-1]['val']['mIoU'] == 53.0  # the newer of two
+    assert chosen(seed=1)[1]['seed'] == 1
+    assert chosen(seed=7)[1]['seed'] == 2  # the newest
+    assert chosen(seed=0)[0] is None  # no baseline
+    assert chosen(experiment='no_distill')[1] is None
+    assert chosen(seed=0, control='other_control')[1]['experiment'] == 'other_control'

@@ -9,6 +9,7 @@ import torch
 from mmengine.runner import Runner
 
 from mapsage_mmseg.compat import load_checkpoint_file
+from mapsage_mmseg.engine import teachers
 from mapsage_mmseg.errors import InputError
 from tests import runs, tiny
 
@@ -84,6 +85,20 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
     other.experiment_name, other.resume = 'other', True
     with pytest.raises(InputError, match=r'of another model: 0 keys missing.*unexpected \(distiller\.connectors'):
         Runner.from_cfg(other).train()
+
+
+def test_a_run_is_not_gone_on_with_under_another_teacher_unless_the_user_insists(tmp_path):
+    Runner.from_cfg(runs.config(tmp_path, epochs=1)).train()
+    weights, _ = teachers.read_teacher(tmp_path / 'teacher.pth')
+    other = teachers.publish(tmp_path / 'other.pth', weights, dict(mIoU=91.0))
+    cfg = runs.config(tmp_path, epochs=2, teacher=other)
+    cfg.resume, cfg.experiment_name = True, 'again'
+    with pytest.raises(InputError, match=r"not the one that this run began with.*teacher_check='warn'"):
+        Runner.from_cfg(cfg).train()
+    cfg.model.teacher_check, cfg.experiment_name = 'warn', 'insists'
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 12
 
 
 def test_a_file_that_would_run_code_is_refused_and_not_run(tmp_path):

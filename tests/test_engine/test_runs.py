@@ -10,6 +10,8 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from mapsage_mmseg.datasets import SyntheticLandCover
+from mapsage_mmseg.engine import teachers
 from mapsage_mmseg.errors import InputError
 from tests import runs, tiny
 
@@ -193,6 +195,15 @@ def test_a_teacher_below_a_known_control_on_the_same_data_is_refused(tmp_path):
     weak = runs.make_teacher(tmp_path, score=0.0)
     with pytest.raises(InputError, match=r'scored mIoU 0\.00, below the \d'):
         Runner.from_cfg(runs.config(tmp_path, name='weak', teacher=weak)).train()
+
+
+def test_a_teacher_of_the_same_number_of_other_classes_is_refused(tmp_path):
+    teacher = runs.make_teacher(tmp_path)
+    weights, _ = teachers.read_teacher(teacher)
+    names = list(SyntheticLandCover.METAINFO['classes'])
+    teachers.publish(teacher, weights, dict(mIoU=90.0, classes=names[::-1]))
+    with pytest.raises(InputError, match=rf'knows the classes {names[-1]}, .* the data has {names[0]}, '):
+        Runner.from_cfg(runs.config(tmp_path, teacher=teacher)).train()
 
 
 def test_auto_without_a_teacher_names_the_command_that_makes_one(tmp_path):

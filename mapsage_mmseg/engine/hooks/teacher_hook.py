@@ -18,16 +18,27 @@ from ..flops import crop_size, forward_gflops
 class TeacherHook(Hook):
     """Finds the teacher's file, checks it, loads it, and probes every level once before the first step.
 
-    Validation, test and export never come here, so a student needs no teacher for them.
+    Validation, test and export never come here, so a student needs no teacher for them. A checkpoint carries the
+    SHA-256 of the teacher's file, and a run is not resumed under another teacher.
+
+    Raises:
+        InputError: The teacher is doubtful or another one than before, unless ``teacher_check='warn'`` insists; or its
+            classes are others than the data's.
     """
 
     priority = 'HIGH'  # before the schedules, which switch levels on
+
+    def __init__(self) -> None:
+        self._sha256: str | None = None
+        self._resumed: str | None = None  # of the teacher that the run had before it was resumed
 
     def before_train(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         path = teachers.resolve(runner.cfg, model.teacher_ckpt)
         weights, card = teachers.read_teacher(path)
+        self._check_classes(runner, card)
         self._check(runner, model, card)
+        self._sha256 = card.sha256
         teacher = model.build_teacher()
         teachers.load_whole(teacher, weights, f'teacher {path} does not fit model.teacher')
         gflops = forward_gflops(teacher, crop_size(model))
@@ -38,9 +49,28 @@ class TeacherHook(Hook):
         )
         self._probe(runner, model)
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        checkpoint['teacher_sha256'] = self._sha256
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        self._resumed = checkpoint.get('teacher_sha256') if runner._resume else None
+
     @staticmethod
-    def _check(runner: Runner, model, card: teachers.TeacherCard) -> None:
+    def _check_classes(runner: Runner, card: teachers.TeacherCard) -> None:
+        classes = tuple(runner.train_dataloader.dataset.metainfo.get('classes') or ())
+        if card.classes and classes and card.classes != classes:
+            raise InputError(
+                f'teacher {card.path} knows the classes {", ".join(card.classes)}, in this order; the data has '
+                f'{", ".join(classes)}. A teacher can only teach its own; train one on this data'
+            )
+
+    def _check(self, runner: Runner, model, card: teachers.TeacherCard) -> None:
         doubt = teachers.doubts(card, runner.cfg.get('experiments', 'experiments'), teachers.data_key(runner.cfg))
+        if self._resumed not in (None, card.sha256):
+            doubt = (
+                f'teacher {card.path} is not the one that this run began with (SHA-256 {card.sha256[:12]} instead of '
+                f"{self._resumed[:12]}); give it that one, begin anew, or insist with model.teacher_check='warn'"
+            )
         if doubt is None:
             return
         if model.teacher_check == 'error':
