@@ -1,6 +1,7 @@
 """What the tests share: MMSegmentation's registries as the default, and the real tiles where they are."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,13 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 def mmseg_scope() -> None:
     """Names without a prefix are MMSegmentation's, as in a run."""
     init_default_scope('mmseg')
+
+
+@pytest.fixture(scope='session', autouse=True)
+def signals_as_at_a_terminal() -> None:
+    """What a script starts in its background ignores SIGINT, and nohup SIGHUP; tests and their children would, too."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope='session')

@@ -94,6 +94,7 @@ def test_the_keys_of_the_contract():
         'schema',
         'experiment',
         'key',
+        'control',
         'config',
         'git_commit',
         'seed',

@@ -48,7 +48,7 @@ class ScalarHook(Hook):
             return
         hub, step = runner.message_hub.runtime_info, runner.iter + 1
         values = {
-            key: float(value)
+            key: float(torch.as_tensor(value).detach())  # mmseg's own segmentors log values with a graph
             for key, value in (outputs or {}).items()
             if isinstance(value, torch.Tensor | float) and key in self._terms(hub)
         }
