@@ -1,5 +1,6 @@
 """Run directories: how they are named, and which is the newest."""
 
+import os
 import time
 from pathlib import Path
 
@@ -21,6 +22,22 @@ def new_run_dir(root: str | Path, experiment: str) -> Path:
             ) from error
         else:
             return path
+
+
+def given_run_dir(name: str) -> Path:
+    """Makes the directory that ``--work-dir`` names.
+
+    Raises:
+        InputError: It is a file, or cannot be made or written to.
+    """
+    path = Path(name)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'--work-dir {name} cannot be made: {error.strerror}; name a folder') from error
+    if not os.access(path, os.W_OK):
+        raise InputError(f'--work-dir {name} cannot be written to; choose another place')
+    return path
 
 
 def newest_run(root: str | Path, experiment: str) -> Path:

@@ -13,10 +13,11 @@ from rich.table import Table
 
 from ..compat import keep_freed_memory
 from ..engine import teachers
+from ..engine.tool_runner import ToolRunner
 from ..errors import InputError
 from .config import load_config, override
+from .config_check import check_config
 from .data_root import apply_data_root
-from .runner import ToolRunner
 from .train import is_distillation
 
 
@@ -53,6 +54,7 @@ def main(argv: Sequence[str]) -> None:
     if arguments.data_root:
         apply_data_root(config, arguments.data_root, check=not arguments.skip_data_check)
     override(config, arguments.cfg_options)
+    check_config(config)
     checkpoint = arguments.checkpoint or default_checkpoint(config, run, arguments.teacher)
     weights = leave_alone(config, checkpoint, arguments.teacher)
     folder = run / 'test' if run else Path('work_dirs') / 'test'

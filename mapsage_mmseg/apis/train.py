@@ -15,12 +15,13 @@ from mmengine.runner import Runner
 from ..compat import keep_freed_memory
 from ..engine import teachers
 from ..engine.hooks import ProgressHook, RecordHook
+from ..engine.tool_runner import ToolRunner
 from ..errors import InputError
 from ..evaluation.record import read_record
 from .config import load_config, override
+from .config_check import check_config
 from .data_root import apply_data_root
-from .runner import ToolRunner
-from .runs import new_run_dir, newest_run
+from .runs import given_run_dir, new_run_dir, newest_run
 from .tuning_split import follow_tuning_split
 
 
@@ -88,6 +89,7 @@ def prepare(arguments: argparse.Namespace) -> Config:
             raise InputError('--amp needs a CUDA device, and torch sees none here; leave it out')
         config.optim_wrapper.type = 'AmpOptimWrapper'
         config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    check_config(config)
     return config
 
 
@@ -102,7 +104,7 @@ def place(config: Config, arguments: argparse.Namespace) -> None:
             raise InputError(f'--resume: {folder} holds no checkpoint to go on from')
         config.resume = True
     elif arguments.work_dir:
-        folder = Path(arguments.work_dir)
+        folder = given_run_dir(arguments.work_dir)
     elif arguments.launcher != 'none':
         raise InputError(
             f'--launcher {arguments.launcher}: name the run directory with --work-dir; its processes share one'

@@ -89,14 +89,17 @@ def _check_pair(image: Path, label: Path, spec: DatasetSpec) -> np.ndarray:
     height, width = _read_image(image).shape[:2]
     try:
         # As mmseg's LoadAnnotations reads it: the indices of a palette image, not its colours.
-        values = mmcv.imfrombytes(label.read_bytes(), flag='unchanged', backend='pillow').squeeze()
+        values = mmcv.imfrombytes(label.read_bytes(), flag='unchanged', backend='pillow')
     except Exception as error:  # Pillow's decoders raise whatever they like on broken files.
         raise InputError(f'{label} cannot be read ({type(error).__name__}); it is damaged or no image') from error
+    values = values[..., 0] if values.ndim == 3 and values.shape[-1] == 1 else values
     if values.ndim != 2 or values.dtype.kind not in 'bui':
         raise InputError(f'{label} is {values.dtype} of shape {values.shape}; expected one channel of class numbers')
     if values.shape != (height, width):
         size = f'{values.shape[1]}x{values.shape[0]}'
         raise InputError(f'{label} has {size} pixels; expected {width}x{height}, as its image {image.name} has')
+    if min(height, width) < 2:
+        raise InputError(f'{image} has {width}x{height} pixels; expected two on each side at least')
     outside = (values < 0) | (values >= len(spec.classes)) & (values != spec.ignore_index)
     if outside.any():
         row, column = np.argwhere(outside)[0]

@@ -11,12 +11,12 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
 from mmseg.registry import DATASETS
 
 from ..evaluation.prognosis import foresee_seconds
 from ..schedules import Clock, PhaseSchedule
 from .hooks.examination_hook import ExaminationHook
+from .tool_runner import ToolRunner
 
 SHORT = 6  # iterations of every phase but the last
 
@@ -69,7 +69,7 @@ def examine(config: Config, iterations: int, images: int) -> Examination:
     _strip(config, [SHORT] * (len(phases) - 1) + [iterations], per_epoch)
     with tempfile.TemporaryDirectory(prefix='examination_') as folder:
         config.work_dir = folder
-        runner = Runner.from_cfg(config)
+        runner = ToolRunner.from_cfg(config)
         runner.train()
     hook = next(hook for hook in runner.hooks if isinstance(hook, ExaminationHook))
     phase, sample = hook.schedule.phases[-1], len(runner.val_dataloader.dataset)

@@ -28,6 +28,8 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self._max_epochs < 1:
+            raise InputError(f'train_cfg.max_epochs={self._max_epochs} must be a whole number from 1')
         if not len(self.dataloader):
             raise InputError(
                 f'train_dataloader: {len(self.dataloader.dataset)} images make no batch of '

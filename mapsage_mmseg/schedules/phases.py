@@ -41,6 +41,8 @@ class PhaseSchedule:
     """
 
     def __init__(self, phases: Sequence[Mapping[str, Any]]) -> None:
+        if not isinstance(phases, Sequence) or isinstance(phases, str):
+            raise InputError(f'phases={phases!r} must be a list of dicts, one a phase')
         if not phases:
             raise InputError('phases=[] names no phase; at least one is needed, with begin=1')
         self.phases = tuple(_parse(index, phase) for index, phase in enumerate(phases))

@@ -26,6 +26,9 @@ class RunCheckpointHook(CheckpointHook):
             raise InputError(
                 'RunCheckpointHook writes into <work_dir>/checkpoints; leave default_hooks.checkpoint.out_dir out'
             )
+        interval = kwargs.get('interval', -1)
+        if not isinstance(interval, int):
+            raise InputError(f'default_hooks.checkpoint.interval={interval!r} must be a whole number; -1: never')
         super().__init__(**kwargs)
 
     def before_train(self, runner: Runner) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...errors import InputError
 from .multi_level_distill import MultiLevelDistill
@@ -37,14 +37,24 @@ def probe_levels(
     model.eval()
     try:
         with torch.no_grad(), model.distiller.recording('teacher', levels):
-            model.teacher(inputs, _samples(size), mode='tensor')
+            _forward(model.teacher, inputs, 'model.teacher')
         with torch.enable_grad(), model.distiller.recording('student', levels):
-            model.student(inputs, _samples(size), mode='tensor')
+            _forward(model.student, inputs, 'model.architecture')
         with torch.enable_grad():
             return {name: _gradient_norm(model, name, valid) for name in levels}
     finally:
         model.distiller.forget()
         model.train(was_training)
+
+
+def _forward(model: nn.Module, inputs: Tensor, where: str) -> None:
+    try:
+        model(inputs, _samples((inputs.shape[-2], inputs.shape[-1])), mode='tensor')
+    except (RuntimeError, ValueError, AssertionError, IndexError, TypeError) as error:
+        raise InputError(
+            f'{where}: its forward fails on crops of {inputs.shape[-1]} x {inputs.shape[-2]}: '
+            f'{(str(error).splitlines() or [repr(error)])[0]}; its parts do not fit each other, or the crop'
+        ) from error
 
 
 def _samples(size: tuple[int, int]) -> list[SegDataSample]:

@@ -1,0 +1,68 @@
+"""MMEngine's Runner with a console that a person can read, and answers to mistakes in a config."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from mmengine.logging import MMLogger
+from mmengine.runner import Runner
+
+from ..errors import InputError, RunStopped
+
+# What MMEngine says at every start, some 400 lines: the environment, the config (which stands in config.py too), the
+# order of the hooks, the settings of each parameter, two warnings about its own code, and where checkpoints do not go.
+STARTUP = (
+    '\n' + '-' * 60,
+    'Config:',
+    'Hooks will be executed',
+    'paramwise_options',
+    '"FileClient"',
+    '"HardDiskBackend"',
+    'Distributed training is not used',
+    'Checkpoints will be saved to',
+)
+
+
+def is_news(record: logging.LogRecord) -> bool:
+    """Whether a line belongs on the console; the log file gets every line."""
+    return not record.getMessage().startswith(STARTUP)
+
+
+def _answered(build: Callable[..., Any], section: str) -> Callable[..., Any]:
+    """What classes raise while a section of the config is built follows from that section: the user's mistake."""
+
+    @wraps(build)
+    def answered(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return build(*args, **kwargs)
+        except (InputError, RunStopped):
+            raise
+        except (TypeError, ValueError, KeyError, AttributeError, AssertionError) as error:
+            reason = str(error.args[0] if error.args else error).splitlines() or ['']
+            raise InputError(f'config, {section}: {type(error).__name__}: {reason[0][:300]}') from error
+
+    return answered
+
+
+class ToolRunner(Runner):
+    """Keeps MMEngine's start-up text off the console, and names the section of the config that cannot be built."""
+
+    setup_env = _answered(Runner.setup_env, 'env_cfg or launcher')
+    set_randomness = _answered(Runner.set_randomness, 'randomness')
+    build_model = _answered(Runner.build_model, 'model')
+    build_visualizer = _answered(Runner.build_visualizer, 'visualizer')
+    register_hooks = _answered(Runner.register_hooks, 'default_hooks or custom_hooks')
+    build_train_loop = _answered(Runner.build_train_loop, 'train_cfg or train_dataloader')
+    build_val_loop = _answered(Runner.build_val_loop, 'val_cfg, val_dataloader or val_evaluator')
+    build_test_loop = _answered(Runner.build_test_loop, 'test_cfg, test_dataloader or test_evaluator')
+    build_optim_wrapper = _answered(Runner.build_optim_wrapper, 'optim_wrapper')
+    build_param_scheduler = _answered(Runner.build_param_scheduler, 'param_scheduler')
+    build_log_processor = _answered(Runner.build_log_processor, 'log_processor')
+
+    def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
+        logger = _answered(super().build_logger, 'log_level')(*args, **kwargs)
+        for handler in logger.handlers:
+            if not isinstance(handler, logging.FileHandler):
+                handler.addFilter(is_news)
+        return logger
