@@ -11,6 +11,7 @@ _base_ = [
     '../_base_/models/teacher_vit.py',
 ]
 experiment = 'teacher'
+publish_teacher = True  # kept where distillations look for it, under its recipe and data
 model = dict(data_preprocessor=_base_.data_preprocessor, **_base_.teacher)
 # Scenes cost nothing to draw, so the teacher sees each of 480 three times where the student sees 96 over and over.
 train_dataloader = dict(dataset=dict(length=480))

@@ -19,6 +19,7 @@ from ..evaluation.comparison_text import markdown, notes, tables
 from ..evaluation.grouping import run_name
 from ..evaluation.record import open_record
 from ..evaluation.transfer import Answer, answers
+from .output import write
 
 TIME = re.compile(r'\d{8}_\d{6}')
 TEACHER = 'teacher'
@@ -59,14 +60,6 @@ def main(argv: Sequence[str]) -> None:
         from ..visualization.report import render  # matplotlib costs a second that the tables alone can do without
 
         write(arguments.output, render(records, control))
-
-
-def write(path: str, text: str) -> None:
-    """Writes a file that the user named."""
-    try:
-        Path(path).write_text(text, encoding='utf-8')
-    except OSError as error:
-        raise InputError(f'{path} cannot be written: {error.strerror}; name a file in a folder that exists') from error
 
 
 def read_runs(path: str | Path) -> list[dict[str, Any]]:

@@ -53,7 +53,10 @@ def override(config: Config, pairs: Sequence[str]) -> None:
         key, equals, value = pair.partition('=')
         if not equals or not key:
             raise InputError(f'--cfg-options {pair}: must read key=value, as in optim_wrapper.optimizer.lr=2e-4')
-        options[key] = DictAction._parse_iterable(value)
+        try:
+            options[key] = DictAction._parse_iterable(value)
+        except AssertionError as error:
+            raise InputError(f'--cfg-options {pair}: {error}') from error
     try:
         config.merge_from_dict(options)
     except (KeyError, TypeError, AssertionError, IndexError) as error:

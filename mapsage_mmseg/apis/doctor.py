@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..compat import keep_freed_memory
 from ..engine import teachers
@@ -84,7 +85,7 @@ def show(found: Examination, entry: Mapping[str, Any], findings: Sequence[Mappin
     """Prints the table of terms, the scores, the cost and the findings."""
     suggested = suggest_weights(entry['weights'], entry['terms'])
     measured = entry['gradients'] or dict(norm={}, cosine={}, cosine_all=None)
-    table = Table(title=f'Phase {found.phase!r}: means over {len(found.steps)} iterations from the start')
+    table = Table(title=Text(f'Phase {found.phase!r}: means over {len(found.steps)} iterations from the start'))
     for name in ('term', 'value', 'weight', 'share', 'gradient norm', 'cosine with task', 'weight for declared share'):
         table.add_column(name, justify='left' if name == 'term' else 'right')
     for term, weight in entry['weights'].items():
@@ -111,7 +112,7 @@ def show(found: Examination, entry: Mapping[str, Any], findings: Sequence[Mappin
         *(finding_line(finding) for finding in findings),
     ]
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
     if not findings:
         console.print('Nothing found that would keep it from working.', style='green')
 

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..compat import keep_freed_memory
 from ..engine import teachers
@@ -18,6 +19,7 @@ from ..errors import InputError
 from .config import load_config, override
 from .config_check import check_config
 from .data_root import apply_data_root
+from .output import check_writable, write
 from .train import is_distillation
 
 
@@ -60,10 +62,12 @@ def main(argv: Sequence[str]) -> None:
     folder = run / 'test' if run else Path('work_dirs') / 'test'
     config.work_dir = arguments.work_dir or str(folder / ('teacher' if arguments.teacher else 'student'))
     config.launcher, config.resume, config.load_from = arguments.launcher, False, None
+    if arguments.out:
+        check_writable(arguments.out)
     scores = score(config, weights, checkpoint, arguments.pictures, 'teacher' if arguments.teacher else 'student')
     show(scores, checkpoint)
     if arguments.out:
-        Path(arguments.out).write_text(json.dumps(scores, indent=1))
+        write(arguments.out, json.dumps(scores, indent=1))
 
 
 def default_checkpoint(config: Config, run: Path | None, teacher: bool) -> str:
@@ -113,10 +117,10 @@ def score(config: Config, weights: Mapping[str, Any], checkpoint: str, pictures:
 
 def show(scores: Mapping[str, float], checkpoint: str) -> None:
     """Prints the scores as a table."""
-    table = Table(title=checkpoint)
+    table = Table(title=Text(checkpoint))
     table.add_column('score')
     table.add_column('value', justify='right')
     for key, value in scores.items():
         if key not in ('data_time', 'time'):
-            table.add_row(key.replace('IoU.', 'IoU of '), f'{value:.4f}' if 'loss' in key else f'{value:.2f}')
+            table.add_row(Text(key.replace('IoU.', 'IoU of ')), f'{value:.4f}' if 'loss' in key else f'{value:.2f}')
     Console().print(table)

@@ -89,6 +89,11 @@ def prepare(arguments: argparse.Namespace) -> Config:
             raise InputError('--amp needs a CUDA device, and torch sees none here; leave it out')
         config.optim_wrapper.type = 'AmpOptimWrapper'
         config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if config.get('val_dataloader') is None:
+        raise InputError(
+            'val_dataloader=None: without a validation nobody knows what a run is worth; leave it in, and raise '
+            'train_cfg.val_interval to validate less often'
+        )
     check_config(config)
     return config
 
@@ -103,6 +108,9 @@ def place(config: Config, arguments: argparse.Namespace) -> None:
         if not (folder / 'last_checkpoint').is_file():
             raise InputError(f'--resume: {folder} holds no checkpoint to go on from')
         config.resume = True
+        begun = (read_record(folder / 'result.json') or {}).get('seed')
+        if arguments.seed is None and begun is not None:
+            config.randomness = dict(config.get('randomness') or {}, seed=begun)
     elif arguments.work_dir:
         folder = given_run_dir(arguments.work_dir)
     elif arguments.launcher != 'none':
@@ -126,7 +134,7 @@ def train(config: Config) -> Runner:
             if isinstance(hook, ProgressHook):
                 hook.stop()
         raise
-    if config.get('experiment') == 'teacher':
+    if config.get('publish_teacher'):
         publish_teacher(runner)
     print_log(in_short(runner.work_dir), 'current')
     return runner
@@ -180,7 +188,7 @@ def teacher_config(config: Config, arguments: argparse.Namespace) -> Config:
         apply_data_root(recipe, arguments.data_root, check=False)
     follow_tuning_split(recipe, config)
     recipe.experiments = config.get('experiments', 'experiments')
-    recipe.launcher = config.launcher
+    recipe.launcher, recipe.publish_teacher = config.launcher, True
     return recipe
 
 
@@ -190,10 +198,18 @@ def unfinished_teacher(config: Config, key: str) -> Path | None:
         status = (read_record(folder / 'result.json') or {}).get('status')
         if status not in ('interrupted', 'failed') or not (folder / 'last_checkpoint').is_file():
             continue
-        if teachers.content_key(load_config(folder / 'config.py')) == key:
+        if _key_of(folder) == key:
             print_log(f'Teacher: going on with {folder}, which was {status}', 'current')
             return folder
     return None
+
+
+def _key_of(folder: Path) -> str | None:
+    """The key of the teacher that a run trains; None where its config or its data are gone."""
+    try:
+        return teachers.content_key(load_config(folder / 'config.py'))
+    except InputError:
+        return None
 
 
 @master_only

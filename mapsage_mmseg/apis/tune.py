@@ -18,6 +18,7 @@ from typing import Any
 from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from ..engine.teachers import data_key
 from ..errors import InputError
@@ -187,7 +188,7 @@ def conclude(study: Any, folder: Path, arguments: argparse.Namespace) -> None:
 
 def table(study: Any) -> Table:
     """One row a trial, the best first."""
-    result = Table(title=f'Study {study.study_name}')
+    result = Table(title=Text(f'Study {study.study_name}'))
     knobs = list(study.user_attrs['setup']['knobs'])
     for column in ('trial', 'state', 'epochs', 'mIoU', *knobs):
         result.add_column(column.replace('_', ' '), justify='right', overflow='fold')

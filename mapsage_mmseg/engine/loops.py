@@ -30,6 +30,8 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
         super().__init__(*args, **kwargs)
         if self._max_epochs < 1:
             raise InputError(f'train_cfg.max_epochs={self._max_epochs} must be a whole number from 1')
+        if self.val_interval < 1:
+            raise InputError(f'train_cfg.val_interval={self.val_interval} must be a whole number from 1')
         if not len(self.dataloader):
             raise InputError(
                 f'train_dataloader: {len(self.dataloader.dataset)} images make no batch of '

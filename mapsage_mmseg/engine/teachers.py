@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -151,11 +152,13 @@ def read_teacher(path: str | Path) -> tuple[dict[str, torch.Tensor], TeacherCard
     checkpoint = load_checkpoint_file(str(path))
     if not isinstance(checkpoint, Mapping):
         raise InputError(f'teacher {path} holds {type(checkpoint).__name__}, not a checkpoint with a state_dict')
-    weights = checkpoint.get('state_dict', checkpoint)
+    weights: Any = checkpoint.get('state_dict', checkpoint)
+    if not isinstance(weights, Mapping) or not weights:
+        raise InputError(f'teacher {path}: its state_dict is {type(weights).__name__}, not names and tensors')
     meta = checkpoint.get('meta') or {}
     size = sum(tensor.numel() for tensor in weights.values() if isinstance(tensor, torch.Tensor)) / 1e6
     score, data, classes = meta.get('mIoU'), meta.get('data_key'), tuple(meta.get('classes') or ())
-    return weights, TeacherCard(score, file_digest(path), round(size, 3), str(path), data, classes)
+    return dict(weights), TeacherCard(score, file_digest(path), round(size, 3), str(path), data, classes)
 
 
 def load_whole(model: torch.nn.Module, weights: Mapping[str, torch.Tensor], trouble: str) -> None:
@@ -203,10 +206,15 @@ def known_control(root: str | Path, data: str) -> tuple[float, str] | None:
 
 def doubts(card: TeacherCard, root: str | Path, data: str) -> str | None:
     """Why a teacher should be refused, or None."""
-    if card.mIoU is None:
+    if card.mIoU is None or not math.isfinite(card.mIoU):
         return (
             f'teacher {card.path} has no recorded validation mIoU, so nobody knows whether it has anything to teach; '
             "train it with tools/train.py, or insist with model.teacher_check='warn'"
+        )
+    if card.data not in (None, data):
+        return (
+            f'teacher {card.path} was scored on other data, so nobody knows what it is worth on these; train or score '
+            "it on them, or insist with model.teacher_check='warn'"
         )
     control = known_control(root, data)
     if control is not None and control[0] > card.mIoU:

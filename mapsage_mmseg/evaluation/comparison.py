@@ -7,7 +7,7 @@ from statistics import fmean, median
 from typing import Any
 
 from ..errors import InputError
-from .criteria import Record, validated
+from .criteria import Record, final
 from .estimate import Estimate, estimate
 from .grouping import check_same_data, group, run_name, uneven
 
@@ -130,17 +130,15 @@ def compare(records: Sequence[Record], control: str | None = None) -> Comparison
 
 
 def last_score(record: Record, key: str) -> float | None:
-    """A score of the last validation that has it; ``total`` is the last epoch's."""
+    """A score of the last validation; ``total`` is the last epoch's."""
     if key == 'total':
         return record['epochs'][-1]['total'] if record['epochs'] else None
-    found = validated(record, key)
-    return found[-1][1] if found else None
+    return final(record, key)
 
 
 def last_iou(record: Record, name: str) -> float | None:
     """IoU of a class in the last validation, in percent."""
-    found = validated(record, 'IoU')
-    return found[-1][1].get(name) if found else None  # type: ignore[attr-defined]
+    return (final(record, 'IoU') or {}).get(name)
 
 
 def _arm(experiment: str, runs: Sequence[Record], controls: Sequence[Record]) -> Arm:

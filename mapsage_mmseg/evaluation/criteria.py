@@ -10,6 +10,7 @@ IMPROVEMENT = 0.20  # share by which the task loss is to fall
 FINAL_TASK_LOSS = 1.5  # stated for 7 classes; scaled with chance level
 TOTAL = 40.0  # the earlier experiment ended at 53.1705
 SPIKE = 5.0  # a step's total over its epoch's median
+NO_VAL = 'no validation'
 GRADIENT_NORM = 1000.0  # before clipping; sound runs of SegFormer-B0 on real tiles peak at 50 to 130
 
 
@@ -35,14 +36,26 @@ def judge(record: Record, baseline: Record | None = None, control: Record | None
 
 
 def scaled(target: float, record: Record) -> float:
-    """A task loss that was stated for 7 classes, for as many classes as the record has."""
-    return target * record['dataset']['chance_loss'] / math.log(7)
+    """A task loss that was stated for 7 classes, for as many classes as the record has; as stated where they are not
+    known."""
+    return target * (record['dataset']['chance_loss'] or math.log(7)) / math.log(7)
 
 
 def validated(record: Record, key: str) -> list[tuple[int, float]]:
-    """(epoch, value) of a validation score, where there is one."""
+    """(epoch, value) of a validation score, where there is one and it is a number."""
     entries = ((entry['epoch'], (entry.get('val') or {}).get(key)) for entry in record['epochs'])
-    return [(epoch, value) for epoch, value in entries if value is not None]
+    return [(epoch, value) for epoch, value in entries if value is not None and _is_number(value)]
+
+
+def final(record: Record, key: str) -> Any:
+    """A score of the last validation; None where there was none, or it gave no number."""
+    last: Mapping[str, Any] = next((entry['val'] for entry in reversed(record['epochs']) if entry.get('val')), {})
+    value = last.get(key)
+    return value if value is not None and _is_number(value) else None
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def distilling(record: Record) -> list[Mapping[str, Any]]:
@@ -56,11 +69,10 @@ def distilling(record: Record) -> list[Mapping[str, Any]]:
 
 def agreement(record: Record) -> tuple[float, float] | None:
     """Agreement with the teacher, in percent, before distillation (or at first) and at the end; None without either."""
-    on = {entry['epoch'] for entry in distilling(record)}
-    found = validated(record, 'teacher_agreement')
+    on, found = distilling(record), validated(record, 'teacher_agreement')
     if not on or not found:
         return None
-    before = [value for epoch, value in found if epoch not in on] or [found[0][1]]
+    before = [value for epoch, value in found if epoch < on[0]['epoch']] or [found[0][1]]
     return before[-1], found[-1][1]
 
 
@@ -73,11 +85,13 @@ def _task_loss_improvement(record: Record, baseline: Record | None) -> dict[str,
     if len(losses) < 2:
         return _verdict(None, IMPROVEMENT, None, 'fewer than two validations')
     (first_epoch, first), (last_epoch, last) = losses[0], losses[-1]
+    if final(record, 'task_loss') is None or not first:
+        return _verdict(None, IMPROVEMENT, False, 'the last validation gave no task loss, or the first one gave 0')
     value = 1 - last / first
     met = value > IMPROVEMENT
     reason = f'validation task loss {first:.4f} in epoch {first_epoch}, {last:.4f} in epoch {last_epoch}'
     theirs = validated(baseline, 'task_loss') if baseline else []
-    if theirs:
+    if theirs and theirs[-1][1]:
         against = 1 - last / theirs[-1][1]
         met = met and against > IMPROVEMENT
         reason += f'; {against:.1%} below the {theirs[-1][1]:.4f} of {baseline["experiment"]}'  # type: ignore[index]
@@ -85,11 +99,12 @@ def _task_loss_improvement(record: Record, baseline: Record | None) -> dict[str,
 
 
 def _task_loss_final(record: Record) -> dict[str, Any]:
-    losses, target = validated(record, 'task_loss'), scaled(FINAL_TASK_LOSS, record)
-    if not losses:
-        return _verdict(None, target, None, 'no validation')
-    last, chance = losses[-1][1], record['dataset']['chance_loss']
-    return _verdict(last, target, last < target, f'{last / chance:.0%} of chance level, which is {chance:.4f}')
+    last, target, chance = final(record, 'task_loss'), scaled(FINAL_TASK_LOSS, record), record['dataset']['chance_loss']
+    if last is None:
+        seen = bool(validated(record, 'task_loss'))
+        return _verdict(None, target, False if seen else None, 'no number in the last validation' if seen else NO_VAL)
+    reason = f'{last / chance:.0%} of chance level, which is {chance:.4f}' if chance else 'chance level is not known'
+    return _verdict(last, target, last < target, reason)
 
 
 def _training_stability(record: Record) -> dict[str, Any]:
@@ -131,11 +146,13 @@ def _distill_loss_falls(record: Record) -> dict[str, Any]:
 
 
 def _total_loss(record: Record) -> dict[str, Any]:
-    totals = [entry['total'] for entry in record['epochs'] if entry['total'] is not None]
-    if not totals:
+    if not record['epochs']:
         return _verdict(None, TOTAL, None, 'no epoch was finished')
+    last = record['epochs'][-1]['total']
+    if last is None or not _is_number(last):
+        return _verdict(None, TOTAL, False, 'no step of the last epoch gave a number')
     reason = 'the earlier experiment ended at 53.1705; totals under other weights or another KL do not compare'
-    return _verdict(totals[-1], TOTAL, totals[-1] < TOTAL, reason)
+    return _verdict(last, TOTAL, last < TOTAL, reason)
 
 
 def _knowledge_transfer(record: Record, control: Record | None) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def _no_transfer(record: Record) -> Evidence:
     on = {entry['epoch'] for entry in distilling(record)}
     agreement = validated(record, 'teacher_agreement')
     after = [value for epoch, value in agreement if epoch in on]
-    before = [value for epoch, value in agreement if epoch not in on] or after[:1]
+    before = [value for epoch, value in agreement if on and epoch < min(on)] or after[:1]
     if len(after) <= WINDOW or max(after[-WINDOW:]) > before[-1]:
         return None
     rise = f'{before[-1]:.1f} % before distillation, {after[-1]:.1f} % after {len(after)} epochs of it'

@@ -31,8 +31,9 @@ class Estimate:
         return None if self.low is None else self.mean - self.low
 
     def side(self) -> int:
-        """1 or -1 where the interval lies above or below zero; 0 where it does not clear it, or there is none."""
-        if self.low is None or self.high is None:
+        """1 or -1 where the interval lies above or below zero; 0 where it does not clear it, or there is none, or all
+        values are the same: scores are rounded, and no spread says nothing of what chance would do."""
+        if self.low is None or self.high is None or self.low == self.high:
             return 0
         return (self.low > 0) - (self.high < 0)
 

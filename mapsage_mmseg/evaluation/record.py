@@ -13,6 +13,10 @@ from ..errors import InputError
 
 SCHEMA = 1
 KEYS = ('experiment', 'seed', 'dataset', 'teacher', 'student', 'epochs', 'findings', 'criteria', 'status')
+DATASET, ENTRY = (
+    ('name', 'classes', 'chance_loss', 'key'),
+    ('epoch', 'weights', 'terms', 'shares', 'total', 'stability', 'val'),
+)
 TERMS = ('task', 'distill', 'feature', 'attention')
 
 
@@ -63,29 +67,34 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
     """An epoch's entry from its steps.
 
     Args:
-        steps: Logged values, step by step: ``loss`` (the total), the unweighted terms, ``grad_norm``; where a balance
-            adapts the weights ``effective/<term>`` and, where that adds to the total, ``weighted``, the total without
-            it; and from the steps that were measured ``norm/<term>``, ``cosine/<level>`` and ``cosine_all``.
-        weights: Declared weight of each term.
+        steps: Logged values, step by step: ``loss`` (the total), the unweighted terms and ``weight/<term>`` of the
+            steps in which they were computed, ``grad_norm``; where a balance adapts the weights ``effective/<term>``
+            and, where that adds to the total, ``weighted``, the total without it; and from the steps that were
+            measured ``norm/<term>``, ``cosine/<level>`` and ``cosine_all``.
+        weights: Declared weight of each term at the last step.
 
     Returns:
         ``weights`` as declared, ``effective`` (means of those that held; the same where none adapts them), ``terms``
-        (means; null where a term was not computed), ``shares`` (mean of effective weight times term, over the mean
-        of the sum of these), ``total``, ``grad_norm``, ``gradients`` and ``stability`` (its spikes are those of that
-        sum: a total with a balance's penalty can be 0). Means are over the finite steps.
+        (means; null where a term was not computed), ``shares`` (sum over the steps of effective weight times term,
+        over the sum of these of all terms), ``total``, ``grad_norm``, ``gradients`` and ``stability`` (its spikes are
+        those of that sum: a total with a balance's penalty can be 0). Means are over the finite steps.
     """
     losses = steps.get('loss', ())
     weighted = steps.get('weighted', losses)
-    total, whole = _mean(losses), _mean(weighted)
+    total = _mean(losses)
     # A segmentor of mmseg's own logs no 'task': its total is the task loss.
     logged = dict(steps) if 'task' in steps else {**steps, 'task': steps.get('loss', ())}
     names = [*TERMS, *(name for name in weights if name not in TERMS)]
     terms = {name: _mean(logged.get(name, ())) for name in names}
     effective = {name: _mean(steps.get(f'effective/{name}', ())) for name in weights}
     parts = {
-        name: _mean_product(logged.get(name, ()), steps.get(f'effective/{name}') or repeat(weights.get(name, 0.0)))
+        name: _sum_of_products(
+            logged.get(name, ()),
+            steps.get(f'effective/{name}') or steps.get(f'weight/{name}') or repeat(weights.get(name, 0.0)),
+        )
         for name in names
     }
+    whole = sum(part for part in parts.values() if part is not None)
     shares = {name: part / whole if part is not None and whole else None for name, part in parts.items()}
     norms = [norm for norm in steps.get('grad_norm', ()) if math.isfinite(norm)]
     finite = [value for value in weighted if math.isfinite(value)]
@@ -120,8 +129,9 @@ def _mean(values: Sequence[float]) -> float | None:
     return fmean(finite) if finite else None
 
 
-def _mean_product(values: Iterable[float], weights: Iterable[float]) -> float | None:
-    return _mean([value * weight for value, weight in zip(values, weights, strict=False)])
+def _sum_of_products(values: Iterable[float], weights: Iterable[float]) -> float | None:
+    finite = [part for value, weight in zip(values, weights, strict=False) if math.isfinite(part := value * weight)]
+    return sum(finite) if finite else None
 
 
 def write_record(path: str | Path, record: Mapping[str, Any]) -> None:
@@ -160,10 +170,29 @@ def open_record(path: str | Path) -> dict[str, Any]:
     schema = record.get('schema') if isinstance(record, dict) else None
     if schema != SCHEMA:
         raise InputError(f'{path}: schema={schema!r}, where {SCHEMA} is needed; it is no record of this version')
+    fault = _fault(record)
+    if fault:
+        raise InputError(f'{path} {fault}; it is no whole record of a run')
+    return record
+
+
+def _fault(record: Mapping[str, Any]) -> str | None:
     missing = [key for key in KEYS if key not in record]
     if missing:
-        raise InputError(f'{path} has no {", ".join(missing)}, which the record of a run has')
-    return record
+        return f'has no {", ".join(missing)}'
+    for key, kind in dict(dataset=dict, student=dict, epochs=list, findings=list, criteria=dict).items():
+        if not isinstance(record[key], kind):
+            return f'has {key}={record[key]!r} where a {kind.__name__} belongs'
+    if not isinstance(record['seed'], int | None):
+        return f'has seed={record["seed"]!r} where a number belongs'
+    for where, node, keys in (
+        ('dataset', record['dataset'], DATASET),
+        *((f'epochs[{i}]', e, ENTRY) for i, e in enumerate(record['epochs'])),
+    ):
+        absent = [key for key in keys if not isinstance(node, Mapping) or key not in node]
+        if absent:
+            return f'has no {where}.{absent[0]}'
+    return None
 
 
 def _finite(value: Any) -> Any:

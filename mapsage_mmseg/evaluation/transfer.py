@@ -75,9 +75,10 @@ def _criterion(run: Record, control: Record | None) -> dict[str, Any]:
 def _many(arm: Arm, difference: Difference, agreed: Sequence[tuple[float, float]], control: str | None) -> Answer:
     found, rose = difference.estimate, [last > before for before, last in agreed]
     verdict = None
-    if difference.verdict == 'worse' or not any(rose):
+    known = len(agreed) == found.n
+    if difference.verdict == 'worse' or (known and not any(rose)):
         verdict = False
-    elif difference.verdict == 'better' and all(rose):
+    elif difference.verdict == 'better' and known and all(rose):
         verdict = True
     parts = [
         f'over {found.n} seeds mIoU {signed(found.mean)} against {control} (95 % interval {signed(found.low)} to '

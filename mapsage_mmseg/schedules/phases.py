@@ -89,6 +89,8 @@ class PhaseSchedule:
 
 def _parse(index: int, phase: Mapping[str, Any]) -> Phase:
     where = f'phases[{index}]'
+    if not isinstance(phase, Mapping):
+        raise InputError(f'{where}={phase!r} must be a dict with {", ".join(KEYS)}')
     for key in phase:
         if key not in KEYS:
             raise InputError(f'{where}.{key} is unknown; a phase has {", ".join(KEYS)}')

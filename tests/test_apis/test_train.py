@@ -164,6 +164,35 @@ def test_resume_goes_on_with_the_newest_run(configs):
     assert [entry['terms']['task'] is not None for entry in record['epochs']] == [True, True]
 
 
+def test_a_resumed_run_keeps_its_seed_and_its_batches(configs, capfd):
+    assert cli.run(train.main, ['no_distill.py', '--seed', '3', '--cfg-options', 'train_cfg.max_epochs=1']) == 0
+    assert cli.run(train.main, ['no_distill.py', '--resume', '--cfg-options', 'train_dataloader.batch_size=3']) == 2
+    assert 'the run began with images an iteration' in capfd.readouterr().err
+    assert cli.run(train.main, ['no_distill.py', '--resume', '--seed', '4']) == 2
+    assert 'the run began with randomness.seed 3, and would go on with 4' in capfd.readouterr().err
+    assert cli.run(train.main, ['no_distill.py', '--resume']) == 0
+    resumed = json.loads((only('experiments', 'no_distill_*') / 'result.json').read_text())
+    assert cli.run(train.main, ['no_distill.py', '--seed', '3', '--work-dir', 'whole']) == 0
+    whole = json.loads(Path('whole/result.json').read_text())
+    assert [entry['terms'] for entry in resumed['epochs']] == [entry['terms'] for entry in whole['epochs']]
+
+
+def test_a_teacher_by_another_name_and_a_stale_one_whose_data_are_gone(configs, monkeypatch):
+    Path('mine.py').write_text(
+        "_base_ = 'teacher.py'\nexperiment = 'mine'\noptim_wrapper = dict(optimizer=dict(lr=5e-4))"
+    )
+    stale = Path('experiments/teacher_20260101_000000')
+    stale.mkdir(parents=True)
+    gone = load_config('teacher.py')
+    gone.train_dataloader.dataset = dict(type='FolderLandCover', data_root='gone')
+    gone.dump(str(stale / 'config.py'))
+    (stale / 'result.json').write_text('{"status": "interrupted"}')
+    (stale / 'last_checkpoint').touch()
+    options = ['--cfg-options', 'teacher_recipe=mine.py', 'train_cfg.max_epochs=1', 'model.teacher_check=warn']
+    assert cli.run(train.main, ['improved.py', *options]) == 0
+    only('experiments', 'teachers/*/teacher.pth')
+
+
 def test_a_folder_of_tiles_trains_every_config(configs, dubai, repository):
     for name in ('improved', 'baseline', 'no_distill', 'teacher_tiles', 'ablations/no_attention'):
         config = load_config(repository / f'configs/distill/{name}.py')

@@ -197,6 +197,15 @@ def test_a_teacher_below_a_known_control_on_the_same_data_is_refused(tmp_path):
         Runner.from_cfg(runs.config(tmp_path, name='weak', teacher=weak)).train()
 
 
+@pytest.mark.parametrize(
+    ('settings', 'doubt'),
+    [(dict(data='of other tiles'), 'was scored on other data'), (dict(score=float('nan')), 'no recorded validation')],
+)
+def test_a_teacher_whose_score_says_nothing_here_is_refused(tmp_path, settings, doubt):
+    with pytest.raises(InputError, match=doubt):
+        Runner.from_cfg(runs.config(tmp_path, teacher=runs.make_teacher(tmp_path, **settings))).train()
+
+
 def test_a_teacher_of_the_same_number_of_other_classes_is_refused(tmp_path):
     teacher = runs.make_teacher(tmp_path)
     weights, _ = teachers.read_teacher(teacher)

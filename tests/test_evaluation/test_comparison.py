@@ -36,6 +36,17 @@ def test_two_values_have_the_widest_interval():
     assert estimate([1.0, 2.0]).half == pytest.approx(12.7062047 * 0.5, rel=1e-6)  # t(0.975, 1) * s / sqrt(2)
 
 
+def test_values_without_any_spread_clear_nothing():
+    assert estimate([0.01, 0.01]).side() == 0
+    assert estimate([0.01, 0.011, 0.01]).side() == 1
+
+
+def test_a_last_validation_that_is_no_number_is_not_answered_by_an_earlier_one():
+    run = record('improved_distill', 0, 52.0)
+    run['epochs'][-1]['val']['task_loss'] = None
+    assert arm(compare([run])).scores['task_loss'] is None
+
+
 def test_one_value_has_no_interval_and_none_no_mean():
     found = estimate([3.0])
     assert (found.mean, found.low, found.high, found.half, found.side()) == (3.0, None, None, None, 0)

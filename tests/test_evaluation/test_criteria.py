@@ -73,6 +73,29 @@ def test_agreement_that_does_not_rise_is_no_transfer_whatever_the_control(good):
     assert judge(good, control=record(entry(25, miou=0.0)))['knowledge_transfer']['met'] is False
 
 
+def test_what_comes_behind_distillation_is_not_before_it():
+    phases = ((60.0, BOTH), (80.0, BOTH), (79.0, TASK))
+    entries = [entry(i + 1, agreement=value, weights=weights) for i, (value, weights) in enumerate(phases)]
+    verdict = judge(record(*entries), control=record(entry(3, miou=49.0)))['knowledge_transfer']
+    assert verdict['met'] is True and '60.0 % before distillation, 79.0 % at the end' in verdict['reason']
+
+
+@pytest.mark.parametrize('lost', [None, math.nan])
+def test_a_run_that_ends_in_no_number_meets_nothing_by_its_earlier_epochs(good, lost):
+    good['epochs'][-1].update(total=lost, val=dict(task_loss=lost, mIoU=20.0, teacher_agreement=80.0))
+    verdict = judge(good)
+    for name in ('total_loss', 'task_loss_final', 'task_loss_improvement'):
+        assert (verdict[name]['met'], verdict[name]['value']) == (False, None)
+    assert 'nan' not in ' '.join(item['reason'] for item in verdict.values())
+
+
+def test_chance_level_may_be_unknown_and_a_loss_may_begin_at_zero():
+    unknown = record(entry(1, task=0.0), entry(2, task=1.0))
+    unknown['dataset']['chance_loss'] = None
+    verdict = judge(unknown)
+    assert verdict['task_loss_final']['met'] is True and verdict['task_loss_improvement']['met'] is False
+
+
 def test_the_target_scales_with_the_number_of_classes():
     five = record(entry(1), entry(2, task=1.3), classes=5)
     verdict = judge(five)['task_loss_final']

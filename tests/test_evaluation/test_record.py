@@ -7,18 +7,18 @@ import pytest
 
 from mapsage_mmseg.evaluation.record import new_record, read_record, summarise, write_record
 
-STEPS = dict(loss=[2.0, 4.0], task=[1.0, 3.0], distill=[4.0, 8.0], grad_norm=[0.5, 1.5])
+STEPS = dict(loss=[1.5, 3.5], task=[1.0, 3.0], distill=[4.0, 8.0], grad_norm=[0.5, 1.5])
 WEIGHTS = dict(task=0.5, distill=0.25, feature=0.0, attention=0.0)
 
 
 def test_means_shares_and_stability_by_hand():
     entry = summarise(STEPS, WEIGHTS)
     assert entry['terms'] == dict(task=2.0, distill=6.0, feature=None, attention=None)
-    assert entry['total'] == 3.0
-    assert entry['shares']['task'] == pytest.approx(1 / 3)
-    assert entry['shares']['distill'] == pytest.approx(0.5)
+    assert entry['total'] == 2.5
+    assert entry['shares']['task'] == pytest.approx(2 / 5)
+    assert entry['shares']['distill'] == pytest.approx(3 / 5)
     assert entry['grad_norm'] == 1.0
-    assert entry['stability'] == dict(nonfinite=0, max_over_median=pytest.approx(4 / 3), grad_norm_max=1.5)
+    assert entry['stability'] == dict(nonfinite=0, max_over_median=pytest.approx(1.4), grad_norm_max=1.5)
 
 
 def test_effective_weights_make_the_shares_and_stand_beside_the_declared_ones():
@@ -30,6 +30,15 @@ def test_effective_weights_make_the_shares_and_stand_beside_the_declared_ones():
     assert entry['shares']['task'] == pytest.approx(2.5 / 6)
     assert entry['shares']['distill'] == pytest.approx(3.5 / 6)
     assert summarise(STEPS, WEIGHTS)['effective'] == WEIGHTS
+
+
+def test_shares_sum_to_one_where_the_weights_change_within_an_entry_and_where_a_step_is_no_number():
+    # task alone with weight 1, then both with 0.5 and 0.25
+    steps = {**STEPS, 'distill': [8.0], 'weight/task': [1.0, 0.5], 'weight/distill': [0.25]}
+    shares = summarise(steps, WEIGHTS)['shares']
+    assert (shares['task'], shares['distill']) == (pytest.approx(2.5 / 4.5), pytest.approx(2.0 / 4.5))
+    shares = summarise({**STEPS, 'distill': [4.0, math.nan]}, WEIGHTS)['shares']
+    assert shares['task'] + shares['distill'] == pytest.approx(1.0)
 
 
 def test_shares_and_spikes_leave_out_what_a_balance_adds_to_the_total():

@@ -40,6 +40,17 @@ def test_agreement_that_rose_in_some_runs_only_shows_nothing():
     assert answer(runs).verdict is None
 
 
+def test_agreement_that_is_not_known_of_every_run_is_neither_yes_nor_no():
+    runs = three([52.0, 52.1, 51.9])
+    for run in runs[-2:]:
+        for entry in run['epochs']:
+            entry['val']['teacher_agreement'] = None
+    assert answer(runs).verdict is None
+    for entry in runs[3]['epochs']:
+        entry['val']['teacher_agreement'] = None
+    assert answer(runs).verdict is None
+
+
 def test_the_reason_has_the_figures():
     reason = answer(three([52.0, 52.1, 51.9])).reason
     assert 'mIoU +2.00 against no_distill (95 % interval +1.75 to +2.25)' in reason

@@ -70,9 +70,13 @@ def test_a_non_finite_value_under_the_mask_does_not_spread(case):
     loss, make = case
     valid = mask()
     valid[1] = 0
-    student = make(0)
-    student[1] = float('nan')
-    assert torch.isfinite(loss(student, make(1), valid))
+    student, teacher = make(0), make(1)
+    student[1], teacher[1] = float('nan'), float('inf')
+    student.requires_grad_()
+    term = loss(student, teacher, valid)
+    term.backward()
+    assert torch.isfinite(term) and torch.isfinite(student.grad).all()
+    assert student.grad[0].any() and not student.grad[1].any()
 
 
 def test_the_gradient_is_that_of_finite_differences(case):

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import get_world_size
 from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -38,9 +39,19 @@ class RunCheckpointHook(CheckpointHook):
         folder.mkdir(parents=True, exist_ok=True)
         self.out_dir = str(folder)
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        checkpoint['draws'] = _draws(runner)
+
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if not runner._resume:
             return
+        present = _draws(runner)
+        for key, begun in checkpoint.get('draws', {}).items():
+            if present.get(key) != begun:
+                raise InputError(
+                    f'--resume: the run began with {key} {begun}, and would go on with {present.get(key)}: it would '
+                    'draw other images, repeat some and leave others out. Give it the same, or start a new run'
+                )
         for key in ('state_dict', 'optimizer', 'message_hub'):
             if key not in checkpoint:
                 raise InputError(
@@ -55,3 +66,13 @@ class RunCheckpointHook(CheckpointHook):
                 f'--resume: the checkpoint is of another model: {len(missing)} keys missing ({", ".join(missing[:3])}'
                 f'), {len(unexpected)} unexpected ({", ".join(unexpected[:3])}); resume with the config it came from'
             )
+
+
+def _draws(runner: Runner) -> dict[str, int | None]:
+    """What the order of the images follows from; a resumed run needs the same."""
+    loader = runner.train_dataloader
+    return {
+        'randomness.seed': runner.seed,
+        'images in the training split': len(loader.dataset),
+        'images an iteration (train_dataloader.batch_size times processes)': loader.batch_size * get_world_size(),
+    }

@@ -31,8 +31,8 @@ class DiagnosisHook(Hook):
     priority = 75  # behind RecordHook, whose entry it reads
 
     def __init__(self, interval: int = 50, strict: bool = False) -> None:
-        if interval < 0:
-            raise InputError(f'DiagnosisHook: interval={interval} must be a number of iterations from 0 (0: never)')
+        if not isinstance(interval, int) or interval < 0:
+            raise InputError(f'DiagnosisHook: interval={interval!r} must be a number of iterations from 0 (0: never)')
         self.interval, self.strict = interval, strict
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:

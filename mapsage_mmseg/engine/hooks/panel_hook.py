@@ -114,7 +114,10 @@ def _photograph(data_batch: Any) -> np.ndarray:
 
 
 def _stem(sample: Any, batch_idx: int) -> str:
-    return Path(sample.metainfo.get('img_path') or f'{batch_idx:06d}').stem
+    """The name of an image's pictures; tiles of one name in two folders have two."""
+    path = Path(sample.metainfo.get('img_path') or f'{batch_idx:06d}')
+    parts = path.parts[path.parts.index('img_dir') + 2 : -1] if 'img_dir' in path.parts else ()
+    return '__'.join([*parts, path.stem])
 
 
 def _labels(pixels: Any) -> np.ndarray:

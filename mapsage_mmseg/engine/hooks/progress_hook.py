@@ -42,10 +42,10 @@ class ProgressHook(Hook):
         for handler, _ in self._quiet:
             handler.setLevel(logging.WARNING)  # the log file still gets everything
         self._progress = Progress(
-            TextColumn('{task.description}'),
+            TextColumn('{task.description}', markup=False),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TextColumn('{task.fields[status]}'),
+            TextColumn('{task.fields[status]}', markup=False),
             TimeElapsedColumn(),
             TextColumn('left'),
             TimeRemainingColumn(),
@@ -53,7 +53,7 @@ class ProgressHook(Hook):
         )
         self._task = self._progress.add_task('training', total=runner.max_iters, completed=runner.iter, status='')
         self._progress.start()
-        self._progress.console.print(f'Run directory: {runner.work_dir}', highlight=False)
+        self._progress.console.print(f'Run directory: {runner.work_dir}', highlight=False, markup=False)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
@@ -98,7 +98,9 @@ class ProgressHook(Hook):
             )
             if key in metrics
         ]
-        self._progress.console.print(f'{self._where_done(runner)}: validation {", ".join(parts)}', highlight=False)
+        self._progress.console.print(
+            f'{self._where_done(runner)}: validation {", ".join(parts)}', highlight=False, markup=False
+        )
 
     @staticmethod
     def _where_done(runner: Runner) -> str:

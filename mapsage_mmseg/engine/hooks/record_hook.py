@@ -52,7 +52,9 @@ class RecordHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        measured = {**getattr(model, 'term_gradients', {}), **getattr(model, 'effective_weights', {})}
+        declared = runner.message_hub.runtime_info.get('distill/weights', {})
+        weights = {f'weight/{term}': weight for term, weight in declared.items() if term in (outputs or {})}
+        measured = {**weights, **getattr(model, 'term_gradients', {}), **getattr(model, 'effective_weights', {})}
         for key, value in {**(outputs or {}), **measured}.items():
             self._steps[key].append(value.detach() if isinstance(value, torch.Tensor) else torch.tensor(float(value)))
         if 'train/grad_norm' in runner.message_hub.log_scalars:

@@ -13,6 +13,7 @@ from mmengine.device import get_device
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from ...errors import InputError
 from ...evaluation.record import new_record
 from .. import teachers
 from ..flops import crop_size, forward_gflops
@@ -26,6 +27,7 @@ def run_facts(runner: Runner) -> dict[str, Any]:
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     student = getattr(model, 'student', model)
     metainfo: Mapping[str, Any] = getattr(runner.train_dataloader.dataset, 'metainfo', {})
+    _check_classes(student, metainfo)
     return new_record(
         experiment=runner.cfg.get('experiment') or runner.experiment_name,
         key=run_key(runner.cfg),
@@ -45,6 +47,15 @@ def run_facts(runner: Runner) -> dict[str, Any]:
         student_params_m=round(sum(parameter.numel() for parameter in student.parameters()) / 1e6, 3),
         student_gflops=forward_gflops(student, crop_size(model)),
     )
+
+
+def _check_classes(student: Any, metainfo: Mapping[str, Any]) -> None:
+    outputs, classes = getattr(getattr(student, 'decode_head', None), 'num_classes', None), metainfo.get('classes')
+    if outputs is not None and classes and outputs != len(classes):
+        raise InputError(
+            f'decode_head.num_classes={outputs}, and the data has {len(classes)} classes ({", ".join(classes)}); '
+            'give the head as many'
+        )
 
 
 def control_experiment(config: Config) -> str | None:

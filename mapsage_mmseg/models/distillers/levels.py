@@ -123,6 +123,9 @@ def _connectors(value: Any, count: int, where: str) -> tuple[dict, ...]:
         raise InputError(
             f'{where}: {len(configs)} connectors for {count} sources; give one for each, or one dict for all'
         )
+    for i, config in enumerate(configs):
+        if not isinstance(config, Mapping):
+            raise InputError(f'{where}[{i}]={config!r} must be a dict with a type, such as ConvStackConnector')
     return tuple(dict(config) for config in configs)
 
 

@@ -1,11 +1,10 @@
 """Activation-based attention transfer, for students that have no self-attention to match."""
 
-import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .masking import resize_mask
+from .masking import resize_mask, under_mask
 
 
 def activation_attention(student: Tensor, teacher: Tensor, valid: Tensor, eps: float = 1e-6) -> Tensor:
@@ -23,13 +22,12 @@ def activation_attention(student: Tensor, teacher: Tensor, valid: Tensor, eps: f
         Scalar: mean over the images that have a valid pixel.
     """
     size = (student.shape[-2], student.shape[-1])
-    student = student.float().square().mean(dim=1, keepdim=True)
+    mask = resize_mask(valid, size)
+    student = under_mask(student.float(), mask).square().mean(dim=1, keepdim=True)
     teacher = teacher.float().square().mean(dim=1, keepdim=True)
     if teacher.shape[-2:] != size:
         teacher = F.interpolate(teacher, size=size, mode='bilinear', align_corners=False)
-    mask = resize_mask(valid, size)
-    zero = student.new_zeros(())
-    maps = [F.normalize(torch.where(mask > 0, x, zero).flatten(1), dim=1, eps=eps) for x in (student, teacher)]
+    maps = [F.normalize(under_mask(x, mask).flatten(1), dim=1, eps=eps) for x in (student, teacher)]
     distance = (maps[0] - maps[1]).square().sum(dim=1)
     images = mask.flatten(1).amax(dim=1)
     return (distance * images).sum() / images.sum().clamp_min(1)

@@ -4,7 +4,7 @@ import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from .masking import masked_mean, resize_mask, token_grid
+from .masking import masked_mean, resize_mask, token_grid, under_mask
 
 
 def overlap(fine: int, coarse: int, device: torch.device | str = 'cpu') -> Tensor:
@@ -55,9 +55,12 @@ def attention_kl(student: Tensor, teacher: Tensor, valid: Tensor, eps: float = 1
     grid = token_grid(student.shape[-1], image)
     teacher = pool_rows(teacher.float(), token_grid(teacher.shape[-1], image), grid)
     # Under autocast the recorded rows are bfloat16 and do not sum to one; dropout on the map does the same.
-    log_student, log_teacher = _log_rows(student.float(), eps), _log_rows(teacher, eps)
+    mask = resize_mask(valid, grid).flatten(1)
+    log_student, log_teacher = (
+        _log_rows(under_mask(rows, mask[..., None]), eps) for rows in (student.float(), teacher)
+    )
     divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(dim=-1)
-    return masked_mean(divergence, resize_mask(valid, grid).flatten(1)).clamp_min(0)
+    return masked_mean(divergence, mask).clamp_min(0)
 
 
 def _log_rows(rows: Tensor, eps: float) -> Tensor:

@@ -5,7 +5,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .masking import masked_mean, resize_mask
+from .masking import masked_mean, resize_mask, under_mask
 
 
 def feature_mse(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
@@ -24,8 +24,9 @@ def feature_mse(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
     """
     if student.shape[-2:] != teacher.shape[-2:]:
         student = F.interpolate(student, size=teacher.shape[-2:], mode='bilinear', align_corners=False)
-    teacher = normalise_feature(teacher)
-    return masked_mean((student.float() - teacher).square(), resize_mask(valid, teacher.shape[-2:]))
+    mask = resize_mask(valid, teacher.shape[-2:])
+    teacher = normalise_feature(under_mask(teacher, mask))
+    return masked_mean((under_mask(student.float(), mask) - teacher).square(), mask)
 
 
 def normalise_feature(feature: Tensor, eps: float = 1e-6) -> Tensor:

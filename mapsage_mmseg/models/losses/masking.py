@@ -21,6 +21,16 @@ def resize_mask(valid: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(valid, size=list(size), mode='nearest')
 
 
+def under_mask(values: Tensor, weights: Tensor) -> Tensor:
+    """Puts 0 where nothing counts, before any arithmetic: behind it an infinite value has a NaN for a gradient.
+
+    Args:
+        values: Any shape, float.
+        weights: Broadcastable to ``values``, 0 where nothing counts.
+    """
+    return values.where(weights > 0, 0.0)
+
+
 def masked_mean(values: Tensor, weights: Tensor) -> Tensor:
     """Mean of ``values`` over the places that count; exactly 0, with zero gradients, where none does.
 
