@@ -1,17 +1,23 @@
 """What a teacher cache keeps, and whether that would spare the teacher anything."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
 from mmengine.runner import Runner
 from torch import Tensor
 
-from ..datasets import MapKind
+from ..datasets import MapKind, Replay
 from ..errors import InputError
 from ..models.losses import LogitKLLoss
+from . import teachers
 from .flops import crop_size
 
+VERSION = 1  # of what a record holds
 STRIDE = 4  # of kept logits
 MULTIPLE = 32  # whole images are padded to it, as in validation: the coarsest stride of backbones here
 
@@ -86,6 +92,34 @@ def _check_top(model: Any, name: str, keep: str, channels: int, classes: int) ->
         raise InputError(f"model.teacher_cache={keep!r} is no less than all {classes} classes: keep 'float16'")
 
 
+def content(
+    config: Config, dataset: BaseDataset, replay: Replay, kinds: Mapping[str, MapKind], sha256: str
+) -> dict[str, Any]:
+    """All that a cache follows from: the same content, the same records.
+
+    Args:
+        config: Of the run.
+        dataset: That it trains on.
+        replay: Its pipeline, taken apart.
+        kinds: What is kept.
+        sha256: Of the teacher's file.
+    """
+    # Not by the data set's own get_data_info, which may draw a scene.
+    paths = [Path(BaseDataset.get_data_info(dataset, i)['img_path']) for i in range(len(dataset))]
+    preprocessor = config.model.get('data_preprocessor') or config.get('data_preprocessor') or {}
+    return dict(
+        version=VERSION,
+        teacher=sha256,
+        architecture={key: value for key, value in config.model.teacher.items() if key != 'data_preprocessor'},
+        dtype=config.model.get('teacher_dtype'),
+        preprocessor={key: value for key, value in preprocessor.items() if key != 'size'},  # of crops
+        data=teachers.data_key(config, ('train_dataloader',)),
+        images=[(path.name, path.stat().st_size if path.is_file() else None) for path in paths],
+        whole=[config.train_dataloader.dataset.pipeline[position] for position in replay.whole],
+        kept={source: asdict(kind) for source, kind in kinds.items()},
+    )
+
+
 def check_phases(runner: Runner, model: Any, served: Iterable[str]) -> None:
     """Says in which phases the teacher is spared and in which it runs all the same.
 
@@ -102,15 +136,15 @@ def check_phases(runner: Runner, model: Any, served: Iterable[str]) -> None:
     others = ', '.join(dict.fromkeys(level for levels in live.values() for level in levels))
     if not live or all(live.values()):
         raise InputError(
-            f'model.teacher_cache keeps {", ".join(sorted(served))}, and would save nothing: the teacher would run for '
-            f'{others or "no level"} all the same. Switch that off, as in model.distiller.levels.attention=None; what is '
-            "a map can be kept too, as in model.teacher_cache=dict(keep='float16', levels=['distill', 'feature'])"
+            f'model.teacher_cache keeps {", ".join(sorted(served))} and would save nothing: wherever that counts, the '
+            f'teacher runs for {others or "nothing"} too. Switch it off, as in model.distiller.levels.attention=None; '
+            "what is a map can be kept as well: model.teacher_cache=dict(keep='float16', levels=['distill', 'feature'])"
         )
     for name, levels in live.items():
         if levels:
             runner.logger.warning(
-                f'Teacher cache: in phase {name} the teacher runs for {", ".join(levels)}; every level is recorded live '
-                'there, and the cache saves nothing'
+                f'Teacher cache: in phase {name} the teacher runs for {", ".join(levels)}; there every level is '
+                'recorded live, and the cache saves nothing'
             )
         else:
             runner.logger.info(f'Teacher cache: in phase {name} the teacher does not run')

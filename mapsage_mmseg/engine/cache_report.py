@@ -48,16 +48,17 @@ def report(cache: TeacherCache, built: Built) -> dict[str, Any]:
             f'Teacher cache: {source} against the live teacher on {scores["images"]} augmented crops: '
             f'{_in_words(scores)}'
         )
+    paid = f'; building it is paid back after {found["break_even_epochs"]} epochs of distillation'
     runner.logger.info(
-        f"Teacher cache: it saves the teacher's {seconds:.3f} s a step, {saved:.1f} s in {steps:.0f} steps, an epoch; "
-        f'building it is paid back after {found["break_even_epochs"]:.1f} epochs of distillation'
+        f"Teacher cache: it saves the teacher's {seconds:.3f} s a step, {saved:.1f} s an epoch of {steps:.0f} steps"
+        + (paid if built.images else '')
     )
     return found
 
 
 def _in_words(scores: dict[str, float]) -> str:
     if 'agreement' in scores:
-        return f'the same class at {scores["agreement"]:.1f} % of valid pixels, mean KL {scores["kl"]:.4f}'
+        return f'the same class at {scores["agreement"]:.1f} % of valid pixels, mean KL {scores["kl"]:.3g}'
     return f'mean cosine {scores["cosine"]:.4f}'
 
 
@@ -92,7 +93,9 @@ def compare(cache: TeacherCache) -> tuple[dict[str, dict[str, float]], float]:
         values, counts = torch.stack(batches).double().split([2, 1], dim=1)
         first, second = ((values * counts).sum(0) / counts.sum().clamp_min(1)).tolist()
         logits = cache.store.kinds[source].channels == model.student.decode_head.num_classes
-        scores = dict(agreement=round(100 * first, 2), kl=round(second, 5)) if logits else dict(cosine=round(first, 4))
+        scores = (
+            dict(agreement=round(100 * first, 2), kl=float(f'{second:.4g}')) if logits else dict(cosine=round(first, 4))
+        )
         found[source] = dict(images=images, **scores)
     return found, spread(seconds)[0]
 

@@ -6,13 +6,12 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dataset import BaseDataset
 from mmengine.dist import barrier
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.runner.loops import _InfiniteDataloaderIterator
@@ -24,9 +23,8 @@ from torch.utils.data import DataLoader, Dataset
 from ..datasets import MapStore, Replay, ReplayedPipeline
 from ..errors import InputError
 from . import teachers
-from .cache_plan import MULTIPLE, check_phases, kept_maps
+from .cache_plan import MULTIPLE, check_phases, content, kept_maps
 
-VERSION = 1  # of what a record holds
 NEWS = 30.0  # seconds between two lines of the log while it is built
 
 
@@ -68,28 +66,13 @@ class TeacherCache:
         self.replay = Replay(self.dataset.pipeline.transforms)
         self.levels, kinds = kept_maps(model)
         check_phases(runner, model, self.levels)
-        content = dict(
-            version=VERSION,
-            teacher=sha256,
-            architecture={key: value for key, value in runner.cfg.model.teacher.items() if key != 'data_preprocessor'},
-            dtype=str(model.teacher_dtype),
-            preprocessor={key: value for key, value in model_preprocessor(runner).items() if key != 'size'},
-            data=teachers.data_key(runner.cfg, ('train_dataloader',)),
-            images=self._images(),
-            whole=[runner.cfg.train_dataloader.dataset.pipeline[i] for i in self.replay.whole],
-            kept={source: asdict(kind) for source, kind in kinds.items()},
-        )
-        self.key = teachers.digest(content)
+        follows_from = content(runner.cfg, self.dataset, self.replay, kinds, sha256)
+        self.key = teachers.digest(follows_from)
         folder = Path(runner.cfg.get('experiments', 'experiments')) / 'teacher_cache' / self.key
         folder.mkdir(parents=True, exist_ok=True)
-        content['images'] = len(self.dataset)
-        (folder / 'content.json').write_text(json.dumps(content, indent=1, default=str))  # for who wonders what it is
+        named = {**follows_from, 'images': len(self.dataset)}
+        (folder / 'content.json').write_text(json.dumps(named, indent=1, default=str))  # for who wonders what it is
         self.store = MapStore(folder, kinds)
-
-    def _images(self) -> list[tuple[str, int | None]]:
-        """Names and bytes, in order; not by the data set's own ``get_data_info``, which may draw a scene."""
-        paths = [Path(BaseDataset.get_data_info(self.dataset, i)['img_path']) for i in range(len(self.dataset))]
-        return [(path.name, path.stat().st_size if path.is_file() else None) for path in paths]
 
     def build(self) -> Built:
         """Works out what is missing or damaged. Processes that do so at once share the work.
@@ -194,8 +177,3 @@ class _WholeImages(Dataset):
 
 def _same(sample: Any) -> Any:
     return sample
-
-
-def model_preprocessor(runner: Runner) -> dict[str, Any]:
-    """Config of the student's preprocessor, which prepares the teacher's images too."""
-    return dict(runner.cfg.model.get('data_preprocessor') or runner.cfg.get('data_preprocessor') or {})
