@@ -237,12 +237,14 @@ def test_the_key_of_tiles_changes_with_their_content_not_with_their_place(tmp_pa
     assert keys[0] == keys[1] != keys[2]
 
 
+@pytest.mark.slow
 def test_top_k_serves_a_run_too(tmp_path):
     _, watch = trained(configured(tmp_path, 'top3'))
     assert True not in watch.forwards
     assert all(terms['distill'] > 0 for terms in watch.terms[6:])
 
 
+@pytest.mark.slow
 def test_in_a_phase_that_it_does_not_serve_the_teacher_runs_and_the_log_says_so(tmp_path):
     runner, watch = trained(configured(tmp_path, phases=TWO, epochs=3))
     assert watch.forwards.count(True) == 6
@@ -250,10 +252,6 @@ def test_in_a_phase_that_it_does_not_serve_the_teacher_runs_and_the_log_says_so(
     text = log.read_text()
     assert 'in phase distill the teacher does not run' in text
     assert 'in phase attention the teacher runs for attention' in text
-
-
-def turned(cfg):
-    cfg.train_dataloader.dataset.pipeline.insert(1, dict(type='RandomRotFlip'))
 
 
 def repeated(cfg):
@@ -264,7 +262,6 @@ def repeated(cfg):
     ('phases', 'change', 'message'),
     [
         (ALL, None, r'keeps distill and would save nothing.*runs for attention too.*attention=None'),
-        (LOGITS, turned, 'RandomRotFlip in the training pipeline cannot be replayed'),
         (LOGITS, repeated, 'dataset is RepeatDataset'),
     ],
 )
