@@ -1,6 +1,7 @@
 """Maps of whole images on disk, one file an image, read through any affine map of the image."""
 
 import os
+import struct
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ import numpy as np
 
 from ..errors import InputError
 from .top_k import keep_top_k, spread
+
+# What zipfile and numpy raise on a file that is missing or damaged, wherever the damage lies.
+BROKEN = (OSError, ValueError, KeyError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class MapStore:
             with zipfile.ZipFile(self.path(index)) as archive:
                 wanted = {f'{name}.npy' for name in ('image', 'size', *self.kinds)}
                 return set(archive.namelist()) == wanted and archive.testzip() is None
-        except (OSError, zipfile.BadZipFile):
+        except BROKEN:
             return False
 
     def sample(
@@ -98,13 +102,16 @@ class MapStore:
             with np.load(path) as record:
                 found = str(record['image']), tuple(record['size'].tolist())
                 if found != (Path(image).name, tuple(size)):
+                    mine = Path(image).name, tuple(size)
                     raise InputError(
-                        f'teacher cache {path} is of {found}, the data has {(Path(image).name, tuple(size))}'
+                        f'teacher cache {path} is of {found}, the data has {mine}; remove {self.folder} and start again'
                     )
                 return {
                     source: _interpolate(record[source], kind, origin, shape) for source, kind in self.kinds.items()
                 }
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except InputError:
+            raise
+        except BROKEN as error:
             raise InputError(
                 f'teacher cache {path} is missing or damaged ({error}); start again, and it is built anew'
             ) from error
@@ -127,10 +134,8 @@ def _interpolate(entries: np.ndarray, kind: MapKind, origin: np.ndarray, shape: 
     (a, b, c), (d, e, f) = origin[:2]
     columns = (a * x[None, :] + b * y[:, None] + c - middle) / stride
     rows = (d * x[None, :] + e * y[:, None] + f - middle) / stride
-    (top, bottom, down), (left, right, over) = (
-        _neighbours(rows, entries.shape[0]),
-        _neighbours(columns, entries.shape[1]),
-    )
+    top, bottom, down = _neighbours(rows, entries.shape[0])
+    left, right, over = _neighbours(columns, entries.shape[1])
     upper, lower = (
         _decode(entries[row, left], kind) * (1 - over) + _decode(entries[row, right], kind) * over
         for row in (top, bottom)

@@ -36,6 +36,10 @@ STILL: dict[Any, bool] = {
     mmseg.datasets.transforms.RandomCutOut: False,
     mmcv.transforms.RandomGrayscale: False,
 }
+UNKNOWN = (
+    'how it moves pixels is not known. A transform of your own that moves none says so by a class attribute: '
+    'on_whole_image = True where it changes every image alike, as in loading, False where it draws'
+)
 FIXED = (mmcv.transforms.Resize, mmseg.datasets.transforms.Resize)
 
 
@@ -59,14 +63,7 @@ class Replay:
             still = STILL.get(kind, getattr(step, 'on_whole_image', None))
             rule = RULES.get(kind)  # type: ignore[arg-type]
             if rule is None and still is None:
-                raise InputError(
-                    _refusal(
-                        step,
-                        'how it moves pixels is not known. A transform of your own that moves '
-                        'none says so by a class attribute: on_whole_image = True where it changes '
-                        'every image alike, as in loading, False where it draws',
-                    )
-                )
+                raise InputError(_refusal(step, UNKNOWN))
             if rule and (trouble := objection(step)):
                 raise InputError(_refusal(step, trouble))
             if kind in FIXED and not any(rule for _, rule in self.steps):

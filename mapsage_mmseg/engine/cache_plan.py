@@ -132,15 +132,15 @@ def check_phases(runner: Runner, model: Any, served: Iterable[str]) -> None:
         for hook in runner.hooks
         for phase in getattr(getattr(hook, 'schedule', None), 'phases', ())
     ] or [('training', model.active_levels)]
-    live = {name: [level for level in levels if level not in served] for name, levels in phases if levels}
-    others = ', '.join(dict.fromkeys(level for levels in live.values() for level in levels))
-    if not live or all(live.values()):
+    live = [(name, [level for level in levels if level not in served]) for name, levels in phases if levels]
+    others = ', '.join(dict.fromkeys(level for _, levels in live for level in levels))
+    if all(levels for _, levels in live):
         raise InputError(
             f'model.teacher_cache keeps {", ".join(sorted(served))} and would save nothing: wherever that counts, the '
             f'teacher runs for {others or "nothing"} too. Switch it off, as in model.distiller.levels.attention=None; '
             "what is a map can be kept as well: model.teacher_cache=dict(keep='float16', levels=['distill', 'feature'])"
         )
-    for name, levels in live.items():
+    for name, levels in live:
         if levels:
             runner.logger.warning(
                 f'Teacher cache: in phase {name} the teacher runs for {", ".join(levels)}; there every level is '

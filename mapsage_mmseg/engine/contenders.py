@@ -34,8 +34,7 @@ def make_contenders(config: Config, batch_size: int, size: int, device: str) -> 
 
     ``student``: stock MMSegmentation, the student alone. ``teacher``: its plain forward without gradient. ``phase1``,
     ``phase2``: the config's first and last phase. ``phase2_half``: the latter with the teacher in bfloat16. ``cached``:
-    its logits
-    alone, as a batch brings them from a teacher cache; left out where the config has no level ``distill``.
+    its logits alone, as a batch brings them from a teacher cache; left out where there is no level ``distill``.
     ``mmrazor``: mmrazor's own SingleTeacherDistill with the same pair and its nearest losses: KL, L2 of four features
     through connectors, activation attention.
 

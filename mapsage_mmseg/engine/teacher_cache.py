@@ -86,7 +86,7 @@ class TeacherCache:
         start = os.getpid() * 7919 % max(len(missing), 1)
         done, began, told = 0, time.perf_counter(), time.perf_counter()
         whole = _WholeImages(self.dataset, self.replay, missing[start:] + missing[:start])
-        workers = self.runner.cfg.train_dataloader.get('num_workers', 0)
+        workers = self.runner.cfg.train_dataloader.get('num_workers', 0) if missing else 0
         loader = DataLoader(
             whole, batch_size=None, num_workers=workers, collate_fn=_same, generator=torch.Generator().manual_seed(0)
         )

@@ -94,12 +94,28 @@ def test_damage_is_noticed_and_named(store):
         sample(store)
 
 
+def test_no_bit_can_turn_unnoticed(store, maps):
+    """Wherever it lies, the record is called damaged, or what it holds is what was written."""
+    path, expected = store.path(7), sample(store)
+    content, noticed = path.read_bytes(), 0
+    for position in range(0, len(content), 23):
+        path.write_bytes(content[:position] + bytes([content[position] ^ 16]) + content[position + 1 :])
+        if not store.sound(7):
+            noticed += 1
+            continue
+        found = sample(store)
+        assert all((found[source] == values).all() for source, values in expected.items())
+    assert noticed > 100
+
+
 def test_a_record_of_other_sources_is_not_sound(store):
     assert not MapStore(store.folder, dict(logits=KINDS['logits'])).sound(7)
 
 
 def test_another_image_is_refused(store):
-    with pytest.raises(InputError, match=r"is of \('tile\.png', \(62, 90\)\), the data has \('other\.png'"):
+    with pytest.raises(
+        InputError, match=r"is of \('tile\.png', \(62, 90\)\), the data has \('other\.png'.*remove .* and start again"
+    ):
         store.sample(7, 'other.png', (HEIGHT, WIDTH), IDENTITY, (HEIGHT, WIDTH))
     with pytest.raises(InputError, match=r'the data has .*64, 90'):
         store.sample(7, 'tile.png', (64, WIDTH), IDENTITY, (HEIGHT, WIDTH))

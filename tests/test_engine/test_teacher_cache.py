@@ -185,9 +185,9 @@ def test_a_disk_that_is_too_small_is_noticed_after_one_image(cache, monkeypatch)
 def test_the_key_follows_from_teacher_images_and_what_is_kept_and_from_nothing_else(tmp_path):
     base = configured(tmp_path)
 
-    def key(path='seed', value=0, sha256='a', **kind):
+    def key(*changes, sha256='a', **kind):
         config = copy.deepcopy(base)
-        config.merge_from_dict({path: value})
+        config.merge_from_dict(dict(changes))
         dataset = DATASETS.build(config.train_dataloader.dataset)
         kinds = dict(head=MapKind(**{'channels': 7, 'stride': 4, **kind}))
         return digest(content(config, dataset, Replay(dataset.pipeline.transforms), kinds, sha256))
@@ -205,7 +205,7 @@ def test_the_key_follows_from_teacher_images_and_what_is_kept_and_from_nothing_e
         ('val_dataloader.dataset.length', 1),
         ('optim_wrapper.optimizer.lr', 2e-3),
     ]
-    assert {key(*change) for change in same} == {key()}
+    assert key(*same) == key()
     other = [
         with_step(type='Resize', scale=(96, 96)),
         ('train_dataloader.dataset.length', 10),
@@ -214,7 +214,7 @@ def test_the_key_follows_from_teacher_images_and_what_is_kept_and_from_nothing_e
         ('model.teacher.backbone.num_heads', 4),
         ('model.data_preprocessor.bgr_to_rgb', False),
     ]
-    keys = [key(), key(sha256='b'), key(top=3), key(stride=8), *(key(*change) for change in other)]
+    keys = [key(), key(sha256='b'), key(top=3), key(stride=8), *(key(change) for change in other)]
     assert len(set(keys)) == len(keys)
 
 
