@@ -2,6 +2,8 @@
 
 from .dataset_yaml import DatasetSpec, read_dataset_yaml
 from .folder import FolderLandCover, check_folder, fingerprint
+from .map_store import MapKind, MapStore
+from .replay import Replay, ReplayedPipeline
 from .sampler import DrawIndex, SeededSampler
 from .scene import draw_scene
 from .seeding import SeedDraws, StableDraws
@@ -11,6 +13,10 @@ __all__ = [
     'DatasetSpec',
     'DrawIndex',
     'FolderLandCover',
+    'MapKind',
+    'MapStore',
+    'Replay',
+    'ReplayedPipeline',
     'SeedDraws',
     'SeededSampler',
     'StableDraws',

@@ -13,13 +13,13 @@ from .scene import CLASSES, PALETTE, SPLITS, draw_scene
 CACHE_BYTES = 512 * 2**20  # Of drawn scenes, per process; what exceeds it is drawn anew each time.
 
 
-def _take_label(results: dict[str, Any]) -> dict[str, Any]:
+def take_label(results: dict[str, Any]) -> dict[str, Any]:
     """Stands for LoadImageFromFile, after which there is an image and no label yet."""
     results.update(label_for_later=results.pop('gt_seg_map'), seg_fields=[])
     return results
 
 
-def _give_label(results: dict[str, Any]) -> dict[str, Any]:
+def give_label(results: dict[str, Any]) -> dict[str, Any]:
     """Stands for LoadAnnotations, which test pipelines have behind Resize: the label keeps its size there."""
     results.update(gt_seg_map=results.pop('label_for_later'), seg_fields=['gt_seg_map'])
     return results
@@ -62,7 +62,7 @@ class SyntheticLandCover(BaseSegDataset):
         check_part(part, split, 'SyntheticLandCover')
         self.size, self.length, self.seed, self.split, self.part = size, length, seed, split, part
         self._drawn: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        stands_for = {'LoadImageFromFile': _take_label, 'LoadAnnotations': _give_label}
+        stands_for = {'LoadImageFromFile': take_label, 'LoadAnnotations': give_label}
         names = [str(step['type']).split('.')[-1] if isinstance(step, dict) else '' for step in pipeline]
         steps = [stands_for.get(name, step) for name, step in zip(names, pipeline, strict=True)]
         super().__init__(pipeline=steps, reduce_zero_label=False, **kwargs)

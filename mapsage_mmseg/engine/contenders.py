@@ -1,7 +1,7 @@
 """The training steps that a benchmark sets against each other, all on one batch."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -9,10 +9,12 @@ from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
-from mmengine.structures import PixelData
+from mmengine.structures import BaseDataElement, PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
+
+from .cache_plan import STRIDE
 
 Step = Callable[[], Any]
 
@@ -31,7 +33,8 @@ def make_contenders(config: Config, batch_size: int, size: int, device: str) -> 
     """Steps by name.
 
     ``student``: stock MMSegmentation, the student alone. ``teacher``: its plain forward without gradient. ``phase1``,
-    ``phase2``: the config's first and last phase. ``phase2_half``: the latter with the teacher in bfloat16.
+    ``phase2``: the config's first and last phase. ``phase2_half``: the latter with the teacher in bfloat16. ``cached``:
+    its logits alone, as a batch brings them from a teacher cache; left out where there is no level ``distill``.
     ``mmrazor``: mmrazor's own SingleTeacherDistill with the same pair and its nearest losses: KL, L2 of four features
     through connectors, activation attention.
 
@@ -46,7 +49,7 @@ def make_contenders(config: Config, batch_size: int, size: int, device: str) -> 
     config.model.teacher.data_preprocessor = config.model.data_preprocessor
     batch = make_batch(batch_size, size, config.model.architecture.decode_head.num_classes)
     first, last = (config.default_hooks.phases.phases[i].weights for i in (0, -1))
-    return dict(
+    steps = dict(
         student=_training(_on(device, _student(config)), config, batch),
         teacher=_forward(_on(device, MODELS.build(config.model.teacher)), batch),
         phase1=_training(_distillation(config, device, first), config, batch),
@@ -54,6 +57,9 @@ def make_contenders(config: Config, batch_size: int, size: int, device: str) -> 
         phase2_half=_training(_distillation(config, device, last, 'bfloat16'), config, batch),
         mmrazor=_training(_on(device, MODELS.build(mmrazor_config(config))), config, batch),
     )
+    if config.model.distiller.levels.get('distill'):
+        steps['cached'] = _training(*_cached(config, device, last, batch))
+    return steps
 
 
 def _on(device: str, model: nn.Module) -> nn.Module:
@@ -69,6 +75,23 @@ def _distillation(config: Config, device: str, weights: dict, dtype: str | None 
     _on(device, model.build_teacher())
     model.set_loss_weights(weights)
     return model
+
+
+def _cached(config: Config, device: str, weights: Mapping, batch: dict) -> tuple[nn.Module, Config, dict]:
+    """Task and logits, the latter from the batch."""
+    model: Any = _distillation(config, device, {term: weights[term] for term in ('task', 'distill')})
+    model.cached_sources = {str(source): STRIDE for source in model.distiller.levels['distill'].teacher}
+    return model, config, with_maps(batch, model.cached_sources, config.model.architecture.decode_head.num_classes)
+
+
+def with_maps(batch: dict[str, list], sources: Iterable[str], classes: int) -> dict[str, list]:
+    """A batch with random logits of a teacher besides, as a replayed pipeline hands them over."""
+    generator, samples = torch.Generator().manual_seed(1), copy.deepcopy(batch['data_samples'])
+    for image, sample in zip(batch['inputs'], samples, strict=True):
+        grid = [-(-side // STRIDE) for side in image.shape[-2:]]
+        maps = {source: torch.randn((classes, *grid), generator=generator).half() for source in sources}
+        sample.set_data(dict(teacher_maps=BaseDataElement(**maps)))
+    return dict(inputs=batch['inputs'], data_samples=samples)
 
 
 def _training(model: Any, config: Config, batch: dict) -> Step:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,15 @@ class TeacherCard:
         return {key: value for key, value in asdict(self).items() if key not in ('data', 'classes')}
 
 
-def data_key(config: Config) -> str:
-    """Names the data of a config by its content: the datasets as configured and, for a folder of tiles, its files."""
+def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_dataloader')) -> str:
+    """Names the data of a config by its content: the datasets as configured and, for a folder of tiles, its files.
+
+    Args:
+        config: Of a run.
+        loaders: Whose datasets count.
+    """
     parts: list[Any] = []
-    for split in ('train_dataloader', 'val_dataloader'):
+    for split in loaders:
         dataset = config[split]['dataset']
         settings = {key: value for key, value in dataset.items() if key not in ('pipeline', 'data_root')}
         parts.append(settings)

@@ -11,12 +11,15 @@ from mmseg.registry import HOOKS
 from ...errors import InputError
 from ...models.segmentors.probe import probe_levels
 from .. import teachers
+from ..cache_report import report
 from ..flops import crop_size, forward_gflops
+from ..teacher_cache import TeacherCache
 
 
 @HOOKS.register_module()
 class TeacherHook(Hook):
-    """Finds the teacher's file, checks it, loads it, and probes every level once before the first step.
+    """Finds the teacher's file, checks it, loads it, and probes every level once before the first step. With
+    ``model.teacher_cache`` it has the teacher's maps of the training images built or found, and put into the pipeline.
 
     Validation, test and export never come here, so a student needs no teacher for them. A checkpoint carries the
     SHA-256 of the teacher's file, and a run is not resumed under another teacher.
@@ -48,6 +51,11 @@ class TeacherHook(Hook):
             f'Teacher {path}: {card.params_m:.1f} M parameters, validation mIoU {score}, on {get_device()}'
         )
         self._probe(runner, model)
+        if model.teacher_cache is not None:
+            cache = TeacherCache(runner, model, card.sha256)
+            found = report(cache, cache.build())
+            cache.attach()
+            runner.message_hub.get_info('distill/teacher')['cache'] = found
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         checkpoint['teacher_sha256'] = self._sha256

@@ -50,6 +50,7 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
             init_cfg=init_cfg,
         )
         self.levels = parsed
+        self._served: dict[str, Tensor] = {}
         self.masked = {name: takes_mask(self.distill_losses[f'loss_{name}'], name) for name in parsed}
         for name, masked in self.masked.items():
             self._check_weight(name)
@@ -96,6 +97,15 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
                 stack.push(recorder.__exit__)
             yield
 
+    def records(self, side: str, levels: Iterable[str]) -> dict[str, Tensor]:
+        """What one side's sources of these levels recorded, by source, before any connector."""
+        pairs = [(self.levels[name], source) for name in levels for source in getattr(self.levels[name], side)]
+        return {str(source): self._recorded(level, side, source) for level, source in pairs}
+
+    def serve(self, records: Mapping[str, Tensor]) -> None:
+        """Puts these, by source, in the place of what the teacher's recorders saw, until :meth:`forget`."""
+        self._served = dict(records)
+
     def compute_distill_losses(
         self, levels: Iterable[str] | None = None, valid: Tensor | None = None
     ) -> dict[str, Tensor]:
@@ -119,6 +129,7 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
         for manager in (self.student_recorders, self.teacher_recorders):
             for recorder in manager.recorders.values():
                 recorder.reset_data_buffer()
+        self._served = {}
 
     def idle_connectors(self, levels: Iterable[str]) -> list[nn.Module]:
         """Connectors of every level but these."""
@@ -137,6 +148,12 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
         return torch.stack(values).mean()
 
     def _record(self, level: Level, side: str, source: Source, pair: int) -> Tensor:
+        served = self._served.get(str(source)) if side == 'teacher' else None
+        record = self._recorded(level, side, source) if served is None else served
+        key = _connector_key(level.name, side, pair)
+        return self.connectors[key](record) if key in self.connectors else record
+
+    def _recorded(self, level: Level, side: str, source: Source) -> Tensor:
         recorder = getattr(self, f'{side}_recorders').get_recorder(source.module)
         if not recorder.data_buffer:
             raise InputError(
@@ -157,8 +174,7 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
                 f'levels.{level.name}.{side}={str(source)!r} recorded {type(record).__name__}, not a tensor; '
                 f'choose one of its outputs, as in {source.module + ":0"!r}'
             )
-        key = _connector_key(level.name, side, pair)
-        return self.connectors[key](record) if key in self.connectors else record
+        return record
 
 
 def _connector_key(level: str, side: str, pair: int) -> str:

@@ -1,7 +1,7 @@
 """A student that learns from labels and from a frozen teacher, level by level."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ..balance import build_balance
+from ..distillers.cache_settings import CacheSettings
+from .cached_records import cached_records
 from .teacher_predictions import TeacherPredictions
 from .term_gradients import TermGradients, norms_and_cosines
 
@@ -35,6 +37,9 @@ class MultiLevelDistill(SingleTeacherDistill):
         teacher_ckpt: Path of its checkpoint, or ``'auto'``: the one that belongs to ``teacher_recipe`` and the data.
         teacher_check: ``'error'`` refuses a teacher whose recorded validation mIoU is missing or below that of a known
             control on the same data; ``'warn'`` insists on it.
+        teacher_cache: What stands in for the teacher in training, worked out once over whole, unaugmented images: None,
+            ``'float16'`` or ``'top<k>'`` (logits), or a dict of one of these as ``keep``, and ``levels``. See
+            docs/teacher_cache.md.
         teacher_dtype: ``'bfloat16'`` or ``'float16'`` runs the teacher under autocast, whatever the student trains in;
             None leaves it to the run.
         balance: What adapts the declared weights: None (fixed), ``'shares'``, ``'uncertainty'``, ``'gradnorm'``, or a
@@ -43,7 +48,8 @@ class MultiLevelDistill(SingleTeacherDistill):
             own.
 
     Raises:
-        InputError: Class counts that differ, unknown modules, other values of ``teacher_check`` or ``balance``.
+        InputError: Class counts that differ, unknown modules, other values of ``teacher_check``, ``teacher_cache`` or
+            ``balance``.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         teacher: dict,
         teacher_ckpt: str = 'auto',
         teacher_check: str = 'error',
+        teacher_cache: str | dict | None = None,
         teacher_dtype: str | None = None,
         balance: str | dict | None = None,
         data_preprocessor: dict | nn.Module | None = None,
@@ -71,6 +78,10 @@ class MultiLevelDistill(SingleTeacherDistill):
         self.distiller.prepare_from_student(self.student)
         self.teacher_cfg, self.teacher_ckpt, self.teacher_check = teacher, teacher_ckpt, teacher_check
         self.teacher_dtype = DTYPES[teacher_dtype] if teacher_dtype else None
+        self.teacher_cache = CacheSettings.parse(teacher_cache, self.distiller.levels)
+        self.cached_sources: dict[
+            str, int
+        ] = {}  # strides of the teacher's sources that the training batches bring along
         self.loss_weights: dict[str, float] = {'task': 1.0}
         self.balance = build_balance(balance, ('task', *self.distiller.levels))
         self.effective_weights: dict[str, Tensor] = {}  # named as in a record's steps, as are term_gradients
@@ -151,17 +162,30 @@ class MultiLevelDistill(SingleTeacherDistill):
             ``task``, one term for each active level, the student's accuracies, and ``anchor``, which is 0.
         """
         levels = self.active_levels
-        if levels:
-            if self.teacher is None:
-                raise InputError('the teacher was not loaded: TeacherHook stands in configs/_base_/distill and does it')
-            with torch.no_grad(), self._teacher_autocast(), self.distiller.recording('teacher', levels):
-                self.teacher(inputs, data_samples, mode='tensor')
+        if levels and self.cached(levels):
+            self.distiller.serve(cached_records(data_samples, self.cached_sources, inputs.shape[-2:]))
+        elif levels:
+            self.run_teacher(inputs, data_samples, levels)
         with self.distiller.recording('student', levels):
             losses = self._task_terms(self.student(inputs, data_samples, mode='loss'))
         if levels:
-            losses.update(self.distiller.compute_distill_losses(levels, self._valid(data_samples)))
+            losses.update(self.distiller.compute_distill_losses(levels, self.valid(data_samples)))
         losses['anchor'] = self._anchor(levels)
         return losses
+
+    def cached(self, levels: Iterable[str]) -> bool:
+        """Whether the batch brings along all that these levels ask of the teacher. Where it does not, the teacher runs,
+        and all of them are read from it."""
+        sources = (source for name in levels for source in self.distiller.levels[name].teacher)
+        return all(str(source) in self.cached_sources for source in sources)
+
+    @torch.no_grad()
+    def run_teacher(self, inputs: Tensor, data_samples: list, levels: Iterable[str]) -> None:
+        """Has the distiller record what the teacher says at these levels of a normalised batch (N, 3, H, W)."""
+        if self.teacher is None:
+            raise InputError('the teacher was not loaded: TeacherHook stands in configs/_base_/distill and does it')
+        with self._teacher_autocast(), self.distiller.recording('teacher', levels):
+            self.teacher(inputs, data_samples, mode='tensor')
 
     def _teacher_autocast(self) -> AbstractContextManager:
         if self.teacher_dtype is None:
@@ -185,7 +209,8 @@ class MultiLevelDistill(SingleTeacherDistill):
         others = {key: value for key, value in values.items() if 'loss' not in key}
         return {'task': sum(value for key, value in values.items() if 'loss' in key), **others}
 
-    def _valid(self, data_samples: list) -> Tensor:
+    def valid(self, data_samples: list) -> Tensor:
+        """1 where a label counts, 0 where it is ignored: (N, 1, H, W) in float."""
         labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples])
         return (labels != self.student.decode_head.ignore_index).float()
 

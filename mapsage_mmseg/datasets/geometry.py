@@ -1,0 +1,84 @@
+"""Where each pixel of a transformed image comes from: the map that a geometric transform has just drawn."""
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import mmcv.transforms
+import mmseg.datasets.transforms
+import numpy as np
+
+IGNORE = 255
+
+# A rule takes the transform, the image's (height, width) before it, and the results behind it. It returns the (3, 3)
+# matrix that takes (x, y, 1), a pixel's position behind the transform, to its position before. Centres of pixels lie at
+# whole numbers.
+Rule = Callable[[Any, tuple[int, int], dict[str, Any]], np.ndarray]
+
+
+def _resized(step: Any, before: tuple[int, int], results: dict[str, Any]) -> np.ndarray:
+    """Whatever was drawn, the two sizes say it all; pixels keep their edges, not their centres."""
+    height, width = results['img'].shape[:2]
+    x, y = before[1] / width, before[0] / height
+    return np.array([[x, 0, x / 2 - 0.5], [0, y, y / 2 - 0.5], [0, 0, 1]])
+
+
+def _cropped(step: Any, before: tuple[int, int], results: dict[str, Any]) -> np.ndarray:
+    top, _, left, _ = step.crop_bbox(results)
+    return np.array([[1, 0, left], [0, 1, top], [0, 0, 1]], float)
+
+
+def _flipped(step: Any, before: tuple[int, int], results: dict[str, Any]) -> np.ndarray:
+    direction = results['flip_direction'] if results['flip'] else ''
+    matrix = np.eye(3)
+    if direction in ('horizontal', 'diagonal'):
+        matrix[0, 0], matrix[0, 2] = -1, before[1] - 1
+    if direction in ('vertical', 'diagonal'):
+        matrix[1, 1], matrix[1, 2] = -1, before[0] - 1
+    return matrix
+
+
+def _rotated(step: Any, before: tuple[int, int], results: dict[str, Any]) -> np.ndarray:
+    rotate, degree = step.generate_degree()
+    if not rotate:
+        return np.eye(3)
+    height, width = before
+    centre = step.center or ((width - 1) / 2, (height - 1) / 2)
+    forward = np.vstack([cv2.getRotationMatrix2D(centre, -degree, 1.0), [0, 0, 1]])  # as mmcv.imrotate
+    if step.auto_bound:
+        cosine, sine = abs(forward[0, 0]), abs(forward[0, 1])
+        forward[0, 2] += (height * sine + width * cosine - width) / 2
+        forward[1, 2] += (height * cosine + width * sine - height) / 2
+    return np.linalg.inv(forward)
+
+
+def _padded(step: Any, before: tuple[int, int], results: dict[str, Any]) -> np.ndarray:
+    return np.eye(3)  # mmcv pads at the right and at the bottom
+
+
+RULES: dict[type, Rule] = {
+    mmcv.transforms.Resize: _resized,
+    mmseg.datasets.transforms.Resize: _resized,
+    mmcv.transforms.RandomResize: _resized,
+    mmcv.transforms.RandomChoiceResize: _resized,
+    mmseg.datasets.transforms.RandomCrop: _cropped,
+    mmcv.transforms.RandomFlip: _flipped,
+    mmseg.datasets.transforms.RandomFlip: _flipped,
+    mmseg.datasets.transforms.RandomRotate: _rotated,
+    mmcv.transforms.Pad: _padded,
+}
+
+
+def objection(step: Any) -> str | None:
+    """Why a transform that has a rule cannot be replayed with these settings of its; None where it can.
+
+    Positions outside the image are not asked of the teacher, so their label must be one that is ignored.
+    """
+    if getattr(step, 'swap_seg_labels', None):
+        return f'swap_seg_labels={step.swap_seg_labels} exchanges classes'
+    label = getattr(step, 'seg_pad_val', IGNORE)
+    if isinstance(step, mmcv.transforms.Pad):
+        label = step.pad_val.get('seg', IGNORE)
+        if step.padding_mode != 'constant':
+            return f'padding_mode={step.padding_mode!r} repeats pixels'
+    return None if label == IGNORE else f'it labels what lies outside the image {label}, which is not ignored'

@@ -1,0 +1,52 @@
+"""What is kept of the teacher, as ``model.teacher_cache`` says it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import InputError
+
+WANTED = "'float16', 'top8' (or another number), or dict(keep='float16', levels=['distill', 'feature'])"
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """What is kept, and of which levels.
+
+    Attributes:
+        keep: ``'float16'``, or ``'top<k>'``: the k likeliest classes and the mass of the rest.
+        levels: Names; None for those that compare logits.
+    """
+
+    keep: str
+    levels: tuple[str, ...] | None = None
+
+    @property
+    def top(self) -> int | None:
+        """k of ``'top<k>'``."""
+        return None if self.keep == 'float16' else int(self.keep[3:])
+
+    @classmethod
+    def parse(cls, value: Any, known: Iterable[str]) -> 'CacheSettings | None':
+        """Reads ``model.teacher_cache``.
+
+        Args:
+            value: As the config has it; None is off.
+            known: Levels that are on.
+
+        Raises:
+            InputError: Naming the value and what would be right.
+        """
+        if value is None:
+            return None
+        given = dict(value) if isinstance(value, Mapping) else dict(keep=value)
+        keep, levels = given.pop('keep', 'float16'), given.pop('levels', None)
+        if given or not isinstance(keep, str) or not re.fullmatch(r'float16|top[1-9]\d*', keep):
+            raise InputError(f'model.teacher_cache={value!r} must be None, {WANTED}')
+        if levels is None:
+            return cls(keep)
+        known, names = tuple(known), (levels,) if isinstance(levels, str) else levels
+        if not names or not isinstance(names, Sequence) or set(names) - set(known):
+            raise InputError(f'model.teacher_cache.levels={levels!r} must name levels that are on: {", ".join(known)}')
+        return cls(keep, tuple(names))
