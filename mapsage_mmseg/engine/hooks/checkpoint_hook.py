@@ -3,19 +3,26 @@
 from pathlib import Path
 from typing import Any
 
+from mmengine.dist import get_world_size
 from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...errors import InputError
+from ..data_parallel import average_statistics, images_per_step
 
 
 @HOOKS.register_module()
 class RunCheckpointHook(CheckpointHook):
     """MMEngine's hook, writing into ``<work_dir>/checkpoints`` (its ``out_dir`` appends the run's name).
 
-    Resuming fails on any missing or unexpected key; MMEngine only warns, and trains on with random weights.
+    Resuming fails on any missing or unexpected key; MMEngine only warns, and trains on with random weights. It fails
+    too where a step would see more images than before, or fewer: iterations would mean something else.
+
+    Several processes bring their norms' statistics together before a checkpoint and before a validation, so that both
+    are of one model. Other hooks that have something to bring together define ``before_checkpoint(runner)``: it is
+    called on every process, where MMEngine's ``before_save_checkpoint`` is called on the one that writes.
 
     Args:
         kwargs: As for MMEngine's ``CheckpointHook``, without ``out_dir``.
@@ -35,6 +42,19 @@ class RunCheckpointHook(CheckpointHook):
         folder.mkdir(parents=True, exist_ok=True)
         self.out_dir = str(folder)
 
+    def before_val_epoch(self, runner: Runner) -> None:
+        average_statistics(runner.model)
+
+    def before_checkpoint(self, runner: Runner) -> None:
+        average_statistics(runner.model)
+
+    def _save_checkpoint(self, runner: Runner) -> None:
+        runner.call_hook('before_checkpoint')
+        super()._save_checkpoint(runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        checkpoint['images_per_step'] = images_per_step(runner)
+
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if not runner._resume:
             return
@@ -44,6 +64,19 @@ class RunCheckpointHook(CheckpointHook):
                     f'--resume: the checkpoint has no {key!r}, so training cannot go on from it; it may be a '
                     'published one. Start a new run with load_from instead'
                 )
+        before, now = checkpoint.get('images_per_step'), images_per_step(runner)
+        if before not in (None, now):
+            processes = get_world_size()
+            size = before / processes
+            raise InputError(
+                f'--resume: a step of this run saw {before} images, here it would be {now} ({processes} processes x '
+                f'{runner.train_dataloader.batch_size}); '
+                + (
+                    f'resume with --cfg-options train_dataloader.batch_size={size:g}'
+                    if size == int(size)
+                    else f'start as many processes as divide {before}'
+                )
+            )
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         mine, its = set(model.state_dict()), set(checkpoint['state_dict'])
         if mine != its:
