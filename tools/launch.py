@@ -11,7 +11,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-USAGE = 'CONFIG PROCESSES [arguments of tools/{tool}]; on several machines the same on each, with NNODES=2 RDZV=host:port'
+USAGE = (
+    'CONFIG PROCESSES [arguments of tools/{tool}]; on several machines the same on each, with NNODES=2 RDZV=host:port'
+)
 FAILED, WRONG_INPUT = 1, 2
 
 
@@ -20,7 +22,9 @@ def arguments(tool: str, config: str, processes: int, rest: Sequence[str]) -> li
     nodes, address = int(os.environ.get('NNODES', 1)), os.environ.get('RDZV')
     if nodes > 1 and not address:
         raise ValueError(f'NNODES={nodes} needs RDZV=host:port, an address of one of the machines, the same on all')
-    where = [f'--nnodes={nodes}', '--rdzv-backend=c10d', f'--rdzv-endpoint={address}'] if nodes > 1 else ['--standalone']
+    where = (
+        [f'--nnodes={nodes}', '--rdzv-backend=c10d', f'--rdzv-endpoint={address}'] if nodes > 1 else ['--standalone']
+    )
     tool = str(Path(__file__).with_name(tool))
     return [*where, f'--nproc-per-node={processes}', tool, config, '--launcher', 'pytorch', *rest]
 

@@ -64,19 +64,7 @@ class RunCheckpointHook(CheckpointHook):
                     f'--resume: the checkpoint has no {key!r}, so training cannot go on from it; it may be a '
                     'published one. Start a new run with load_from instead'
                 )
-        before, now = checkpoint.get('images_per_step'), images_per_step(runner)
-        if before not in (None, now):
-            processes = get_world_size()
-            size = before / processes
-            raise InputError(
-                f'--resume: a step of this run saw {before} images, here it would be {now} ({processes} processes x '
-                f'{runner.train_dataloader.batch_size}); '
-                + (
-                    f'resume with --cfg-options train_dataloader.batch_size={size:g}'
-                    if size == int(size)
-                    else f'start as many processes as divide {before}'
-                )
-            )
+        _check_step(checkpoint.get('images_per_step'), runner)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         mine, its = set(model.state_dict()), set(checkpoint['state_dict'])
         if mine != its:
@@ -85,3 +73,15 @@ class RunCheckpointHook(CheckpointHook):
                 f'--resume: the checkpoint is of another model: {len(missing)} keys missing ({", ".join(missing[:3])}'
                 f'), {len(unexpected)} unexpected ({", ".join(unexpected[:3])}); resume with the config it came from'
             )
+
+
+def _check_step(before: int | None, runner: Runner) -> None:
+    now, processes = images_per_step(runner), get_world_size()
+    if before in (None, now) or now is None:
+        return
+    size, rest = divmod(before, processes)
+    remedy = f'start as many processes as divide {before}' if rest else f'give train_dataloader.batch_size={size}'
+    raise InputError(
+        f'--resume: a step of this run saw {before} images, here it would see {now} ({processes} x '
+        f'{runner.train_dataloader.batch_size}), and its iterations would mean something else; {remedy}'
+    )
