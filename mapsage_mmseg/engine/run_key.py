@@ -43,9 +43,9 @@ LOADING = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 def run_key(config: Config) -> str:
     """Names what a run follows from: everything in its config that decides its result, except the seed.
 
-    Batches count by the images that all processes see in a step, so a run and its repetition on another number of
-    processes have one key where that is the same. Neither the experiment's name nor where and how a run is kept, shown, loaded or resumed is part of it. Data are
-    named by their content, and so is the teacher: by the key that it is kept under, or by its file's.
+    Neither the experiment's name nor where and how a run is kept, shown, loaded or resumed is part of it. Data are
+    named by their content, and so is the teacher: by the key that it is kept under, or by its file's. A batch counts by
+    the images that all processes see in a step, however many these are.
 
     Returns:
         16 hexadecimal digits.

@@ -102,7 +102,9 @@ _base_ = 'no_distill.py'
 model = dict(
     backbone=dict(drop_path_rate=0.0),
     decode_head=dict(
-        dropout_ratio=0.0, norm_cfg=dict(_delete_=True, type='GN', num_groups=4), loss_decode=dict(avg_non_ignore=False)))
+        dropout_ratio=0.0,
+        norm_cfg=dict(_delete_=True, type='GN', num_groups=4),
+        loss_decode=dict(avg_non_ignore=False)))
 train_dataloader = dict(batch_size={size}, dataset=dict(length=23))
 default_hooks = dict(checkpoint=dict(by_epoch=False, interval=1, max_keep_ckpts=-1))
 experiment = {name!r}
