@@ -56,8 +56,8 @@ class ScalarHook(Hook):
         means = {key: float(value) for key, value in global_means(logged).items()}
         values = {key: value for key, value in means.items() if key in self._terms(hub)}
         values.setdefault('task', values.get('loss', 0.0))
-        for key, value in values.items():
-            runner.visualizer.add_scalar(f'Loss/{TITLES.get(key, key)}', value, step)
+        for key, mean in values.items():
+            runner.visualizer.add_scalar(f'Loss/{TITLES.get(key, key)}', mean, step)
         weighted = means.get('weighted', values.get('loss', 0.0))
         for key, weight in hub.get('distill/weights', {'task': 1.0}).items():
             runner.visualizer.add_scalar(f'Weight/{key}', weight, step)
