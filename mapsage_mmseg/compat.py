@@ -35,6 +35,7 @@ def apply() -> None:
     _stub_mmrazor_quantization()
     _load_checkpoints_without_executing_them()
     _format_a_config_once()
+    _start_processes_on_cpus_too()
     # mmseg calls its own deprecated function at every build of a head.
     warnings.filterwarnings('ignore', message='``build_loss`` would be deprecated soon')
 
@@ -207,6 +208,34 @@ def _format_a_config_once() -> None:
 
     once.cache_info = remembered.cache_info  # type: ignore[attr-defined]
     config.FormatCode = once
+
+
+def start_processes(launcher: str, **settings: Any) -> None:
+    """Joins the process group that a launcher has started this process for; over gloo where there is no CUDA.
+
+    MMEngine 0.10's own way chooses a CUDA device whether there is one or not, and fails.
+
+    Args:
+        launcher: ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+        settings: As for MMEngine's ``init_dist``: ``backend``, ``timeout`` (seconds).
+    """
+    from mmengine.dist import init_dist
+
+    if torch.cuda.is_available():
+        init_dist(launcher, **settings)
+        return
+    set_device, torch.cuda.set_device = torch.cuda.set_device, lambda device: None
+    try:
+        init_dist(launcher, **{**settings, 'backend': 'gloo'})
+    finally:
+        torch.cuda.set_device = set_device
+
+
+def _start_processes_on_cpus_too() -> None:
+    """Gives MMEngine 0.10's Runner, and with it the stock tools, :func:`start_processes`."""
+    from mmengine.runner import runner
+
+    runner.init_dist = start_processes
 
 
 def keep_freed_memory() -> None:

@@ -1,8 +1,12 @@
 default_scope = 'mmseg'
 custom_imports = dict(imports=['mapsage_mmseg'], allow_failed_imports=False)
 env_cfg = dict(
-    cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl')
+    cudnn_benchmark=False,
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+    # Seconds that a process waits for another, which may be reading every tile first; one that died is noticed at once.
+    dist_cfg=dict(backend='nccl', timeout=7200),
 )
+model_wrapper_cfg = dict(type='mmseg.DistillDataParallel')  # under a launcher; it serves CPUs too
 randomness = dict(seed=0)
 experiments = 'experiments'  # where run directories and trained teachers are kept
 

@@ -1,10 +1,13 @@
 """What every command line tool shares: its exit status."""
 
-import logging
+import argparse
+import io
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 
+from ..engine.processes import first_to_fail
 from ..errors import InputError, RunStopped
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
@@ -18,27 +21,43 @@ def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None
         argv: Those arguments; the process's own where None. ``--debug`` among them shows tracebacks.
 
     Returns:
-        0 done, 2 the user's input is wrong (one line on standard error), 1 anything else.
+        0 done, 2 the user's input is wrong (one line on standard error), 1 anything else. Of several processes the
+        first that fails says why; the others fail because it did.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = '--debug' in arguments
     try:
         main([argument for argument in arguments if argument != '--debug'])
-    except InputError as error:
-        if debug:
-            traceback.print_exc()
-        print(f'error: {error}', file=sys.stderr)
-        return WRONG_INPUT
-    except RunStopped as stop:
-        print(stop, file=sys.stderr)
-        return FAILED
-    except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
-        return FAILED
     except SystemExit as end:  # argparse: 0 after --help, 2 for wrong arguments
         return end.code if isinstance(end.code, int) else FAILED
-    except Exception:
-        logging.getLogger(__name__).debug('failed', exc_info=True)
-        traceback.print_exc()
-        return FAILED
+    except (Exception, KeyboardInterrupt) as error:
+        if debug or first_to_fail():
+            tell(error, debug)
+        return WRONG_INPUT if isinstance(error, InputError) else FAILED
     return DONE
+
+
+def tell(error: BaseException, debug: bool) -> None:
+    """Says on standard error what went wrong: in one line, or with a traceback where the fault may be ours."""
+    if isinstance(error, KeyboardInterrupt):
+        print('interrupted', file=sys.stderr)
+    elif isinstance(error, RunStopped):
+        print(error, file=sys.stderr)
+    elif isinstance(error, InputError):
+        if debug:
+            traceback.print_exception(error)
+        print(f'error: {error}', file=sys.stderr)
+    else:
+        traceback.print_exception(error)
+
+
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
+    """Reads a tool's arguments. Of several processes, which all read the same, one says what is wrong with them."""
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return parser.parse_args(argv)
+    except SystemExit as end:
+        if end.code and first_to_fail():
+            print(said.getvalue(), end='', file=sys.stderr)
+        raise

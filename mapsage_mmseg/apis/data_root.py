@@ -8,6 +8,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 
 from ..datasets import check_folder, read_dataset_yaml
+from ..engine.processes import from_first
 from ..errors import InputError
 from .config import configs_dir, load_config
 
@@ -30,7 +31,7 @@ def apply_data_root(config: Config, data_root: str, check: bool = True) -> None:
         raise InputError(f'--data-root {data_root}: no such folder; it must hold img_dir, ann_dir and dataset.yaml')
     spec = read_dataset_yaml(root)
     if check:
-        check_folder(root, spec)
+        from_first(lambda: check_folder(root, spec))
     folder = load_config(configs_dir() / '_base_' / 'datasets' / 'folder.py')
     for split in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         dataset = folder[split].dataset

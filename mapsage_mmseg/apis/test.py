@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.model import revert_sync_batchnorm
+from mmengine.dist import is_main_process
+from mmengine.model import is_model_wrapper, revert_sync_batchnorm
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..compat import keep_freed_memory
-from ..engine import teachers
+from ..engine import processes, teachers
 from ..engine.tool_runner import ToolRunner
 from ..errors import InputError
+from . import cli
 from .config import load_config, override
 from .config_check import check_config
 from .data_root import apply_data_root
@@ -49,10 +51,11 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> None:
     """Scores what the arguments say and prints a table."""
-    arguments = parser().parse_args(argv)
+    arguments = cli.parse(parser(), argv)
     keep_freed_memory()
     run = Path(arguments.config) if Path(arguments.config).is_dir() else None
     config = load_config(run / 'config.py' if run else arguments.config)
+    processes.join(arguments.launcher, config.get('env_cfg', {}))
     if arguments.data_root:
         apply_data_root(config, arguments.data_root, check=not arguments.skip_data_check)
     override(config, arguments.cfg_options)
@@ -65,9 +68,11 @@ def main(argv: Sequence[str]) -> None:
     if arguments.out:
         check_writable(arguments.out)
     scores = score(config, weights, checkpoint, arguments.pictures, 'teacher' if arguments.teacher else 'student')
-    show(scores, checkpoint)
-    if arguments.out:
-        write(arguments.out, json.dumps(scores, indent=1))
+    if is_main_process():
+        show(scores, checkpoint)
+        if arguments.out:
+            write(arguments.out, json.dumps(scores, indent=1))
+    processes.leave()
 
 
 def default_checkpoint(config: Config, run: Path | None, teacher: bool) -> str:
@@ -109,7 +114,7 @@ def score(config: Config, weights: Mapping[str, Any], checkpoint: str, pictures:
     config.val_dataloader = config.val_cfg = config.val_evaluator = None
     config.visualizer.vis_backends = []
     runner = ToolRunner.from_cfg(config)
-    model = revert_sync_batchnorm(runner.model)
+    model = revert_sync_batchnorm(runner.model.module if is_model_wrapper(runner.model) else runner.model)
     teachers.load_whole(model, weights, f'checkpoint {checkpoint} does not fit the config')
     runner.model = model
     return {key: float(value) for key, value in runner.test().items()}

@@ -1,23 +1,23 @@
 """The training tool: one command from a config, and a folder of tiles if there is one, to a finished run."""
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import master_only
+from mmengine.dist import get_world_size
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ..compat import keep_freed_memory
-from ..engine import teachers
+from ..engine import processes, teachers
 from ..engine.hooks import ProgressHook, RecordHook
 from ..engine.tool_runner import ToolRunner
 from ..errors import InputError
 from ..evaluation.record import read_record
+from . import cli
 from .config import load_config, override
 from .config_check import check_config
 from .data_root import apply_data_root
@@ -54,14 +54,16 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> None:
     """Trains what the arguments say."""
-    arguments = parser().parse_args(argv)
+    arguments = cli.parse(parser(), argv)
     keep_freed_memory()
-    os.environ.setdefault('LOCAL_RANK', str(arguments.local_rank))
+    if arguments.launcher != 'none':
+        processes.join(arguments.launcher, load_config(arguments.config).get('env_cfg', {}))
     config = prepare(arguments)
     if is_distillation(config):
         ensure_teacher(config, arguments)
     place(config, arguments)
     train(config)
+    processes.leave()
 
 
 def is_distillation(config: Config) -> bool:
@@ -103,23 +105,22 @@ def place(config: Config, arguments: argparse.Namespace) -> None:
     experiment = config.get('experiment') or Path(arguments.config).stem
     config.experiment = experiment
     root = config.get('experiments', 'experiments')
+
+    def folder() -> str:
+        if not arguments.resume:
+            made = given_run_dir(arguments.work_dir) if arguments.work_dir else new_run_dir(root, experiment)
+            return str(made)
+        found = Path(arguments.work_dir) if arguments.work_dir else newest_run(root, experiment)
+        if not (found / 'last_checkpoint').is_file():
+            raise InputError(f'--resume: {found} holds no checkpoint to go on from')
+        return str(found)
+
+    config.work_dir = processes.from_first(folder)
     if arguments.resume:
-        folder = Path(arguments.work_dir) if arguments.work_dir else newest_run(root, experiment)
-        if not (folder / 'last_checkpoint').is_file():
-            raise InputError(f'--resume: {folder} holds no checkpoint to go on from')
         config.resume = True
-        begun = (read_record(folder / 'result.json') or {}).get('seed')
+        begun = (read_record(Path(config.work_dir) / 'result.json') or {}).get('seed')
         if arguments.seed is None and begun is not None:
             config.randomness = dict(config.get('randomness') or {}, seed=begun)
-    elif arguments.work_dir:
-        folder = given_run_dir(arguments.work_dir)
-    elif arguments.launcher != 'none':
-        raise InputError(
-            f'--launcher {arguments.launcher}: name the run directory with --work-dir; its processes share one'
-        )
-    else:
-        folder = new_run_dir(root, experiment)
-    config.work_dir = str(folder)
 
 
 def train(config: Config) -> Runner:
@@ -135,7 +136,7 @@ def train(config: Config) -> Runner:
                 hook.stop()
         raise
     if config.get('publish_teacher'):
-        publish_teacher(runner)
+        processes.from_first(lambda: publish_teacher(runner))  # who goes on finds it there
     print_log(in_short(runner.work_dir), 'current')
     return runner
 
@@ -167,16 +168,21 @@ def ensure_teacher(config: Config, arguments: argparse.Namespace, by: Callable[[
     if config.model.get('teacher_ckpt', 'auto') != 'auto':
         return
     recipe = teacher_config(config, arguments)
-    path = teachers.store(config.get('experiments', 'experiments'), teachers.content_key(recipe))
-    if path.is_file() and not arguments.retrain_teacher:
-        print_log(f'Teacher: found {path}, trained by {recipe.filename} on the same data', 'current')
-    elif arguments.launcher != 'none':
-        raise InputError(f'{path} does not exist yet; train the teacher first: python tools/train.py {recipe.filename}')
-    else:
+    root = config.get('experiments', 'experiments')
+    path = teachers.store(root, teachers.content_key(recipe))
+
+    def left_to_do() -> dict[str, Any] | None:
+        if path.is_file() and not arguments.retrain_teacher:
+            print_log(f'Teacher: found {path}, trained by {recipe.filename} on the same data', 'current')
+            return None
         print_log(f'Teacher: training it first, by {recipe.filename}; it is kept in {path}', 'current')
-        left = None if arguments.retrain_teacher else unfinished_teacher(config, path.parent.name)
-        recipe.resume = left is not None
-        recipe.work_dir = str(left or new_run_dir(config.get('experiments', 'experiments'), 'teacher'))
+        left = None if arguments.retrain_teacher else unfinished_teacher(recipe, path.parent.name)
+        return dict(work_dir=str(left or new_run_dir(root, 'teacher')), resume=left is not None)
+
+    # Decided by one process, before any can have made what another still looks for.
+    run = processes.from_first(left_to_do)
+    if run is not None:
+        recipe.merge_from_dict(run)
         by(recipe)
     config.model.teacher_ckpt = str(path)
 
@@ -192,11 +198,15 @@ def teacher_config(config: Config, arguments: argparse.Namespace) -> Config:
     return recipe
 
 
-def unfinished_teacher(config: Config, key: str) -> Path | None:
+def unfinished_teacher(recipe: Config, key: str) -> Path | None:
     """A teacher's run that was interrupted, of the same recipe on the same data; None where there is none."""
-    for folder in sorted(Path(config.get('experiments', 'experiments')).glob('teacher_*'), reverse=True):
-        status = (read_record(folder / 'result.json') or {}).get('status')
+    images = recipe.train_dataloader.get('batch_size', 1) * get_world_size()
+    for folder in sorted(Path(recipe.get('experiments', 'experiments')).glob('teacher_*'), reverse=True):
+        record = read_record(folder / 'result.json') or {}
+        status = record.get('status')
         if status not in ('interrupted', 'failed') or not (folder / 'last_checkpoint').is_file():
+            continue
+        if record.get('images_per_step') not in (None, images):  # of another number of processes
             continue
         if _key_of(folder) == key:
             print_log(f'Teacher: going on with {folder}, which was {status}', 'current')
@@ -212,7 +222,6 @@ def _key_of(folder: Path) -> str | None:
         return None
 
 
-@master_only
 def publish_teacher(runner: Runner) -> None:
     """Keeps the best checkpoint of a teacher's run where distillations look for it."""
     best = runner.message_hub.get_info('best_ckpt')

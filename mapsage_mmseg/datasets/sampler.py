@@ -56,14 +56,15 @@ class SeededSampler(Sampler):
     """Yields :class:`DrawIndex`; the order of an epoch follows from (seed, epoch) alone.
 
     A resumed run therefore sees the order of the run that was cut off, and :meth:`skip` passes over what that one
-    consumed without loading it.
+    consumed without loading it. Several processes take turns in that one order, so what a step sees over all of them
+    does not depend on how many they are, as long as their batches are together of one size.
 
     Args:
         dataset: The dataset.
         shuffle: Whether every epoch has a permutation of its own. Otherwise the dataset's order.
         seed: The same in every process; MMEngine's Runner passes its own. None: one that all processes agree on, which
             a later run cannot know.
-        infinite: Goes from epoch to epoch without an end, for iteration-based loops.
+        infinite: Goes from epoch to epoch without an end, for iteration-based loops; nothing is repeated or left out.
         round_up: Repeats samples until each rank has as many as every other.
 
     Raises:
@@ -92,11 +93,12 @@ class SeededSampler(Sampler):
         self._skipped = 0
         share = len(dataset) / self.world_size if round_up else (len(dataset) - self.rank) / self.world_size
         self.num_samples = max(0, math.ceil(share))
-        if infinite and self.num_samples == 0:
-            raise InputError(
-                f'sampler: {len(dataset)} samples leave rank {self.rank} of {self.world_size} with none; '
-                'infinite=True needs round_up=True here'
-            )
+
+    def round_down(self) -> None:
+        """Leaves out the samples that do not share out evenly, instead of repeating some: what a loader that drops its
+        last batch wants, which then has as many batches however many processes share them."""
+        self.round_up = False
+        self.num_samples = len(self.dataset) // self.world_size
 
     def __len__(self) -> int:
         """The number of samples of this rank in one epoch."""
@@ -122,26 +124,32 @@ class SeededSampler(Sampler):
 
     def __iter__(self) -> Iterator[DrawIndex]:
         # No generator: epoch and skip are taken when the iterator is made, so setting them for the next one is safe.
-        epochs, offset = divmod(self._skipped, self.num_samples) if self.infinite else (0, self._skipped)
-        self._skipped = 0
-        return self._samples(self.epoch + epochs, offset)
+        first, self._skipped = self.rank + self._skipped * self.world_size, 0
+        return self._samples(self.epoch, first)
 
-    def _samples(self, epoch: int, offset: int) -> Iterator[DrawIndex]:
+    def _samples(self, epoch: int, first: int) -> Iterator[DrawIndex]:
+        """This rank's samples, from a place in the common order on."""
+        if not self.infinite:
+            yield from self._draw(self._order(epoch)[first :: self.world_size], epoch)
+            return
+        count = len(self.dataset)
         while True:
-            for index in self._order(epoch)[offset:].tolist():
-                yield DrawIndex(index, self.seed, epoch)
-            if not self.infinite:
-                return
-            epoch, offset = epoch + 1, 0
+            epoch, first = epoch + first // count, first % count
+            yield from self._draw(self._order(epoch)[first :: self.world_size], epoch)
+            first += -(-(count - first) // self.world_size) * self.world_size
+
+    def _draw(self, indices: np.ndarray, epoch: int) -> Iterator[DrawIndex]:
+        return (DrawIndex(index, self.seed, epoch) for index in indices.tolist())
 
     def _order(self, epoch: int) -> np.ndarray:
-        """This rank's indices of one epoch, in order."""
+        """All ranks' indices of one epoch, in order."""
         count = len(self.dataset)
         order = np.arange(count)
         if self.shuffle:
             # Raw words, because numpy promises that they stay the same in later versions, unlike Generator's methods.
             words = np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(epoch,))).random_raw(count)
             order = np.argsort(words, kind='stable')
-        if self.round_up:
-            order = np.resize(order, self.num_samples * self.world_size)
-        return order[self.rank :: self.world_size]
+        if self.infinite:
+            return order
+        shared = self.num_samples * self.world_size
+        return np.resize(order, shared) if self.round_up else order[:shared]

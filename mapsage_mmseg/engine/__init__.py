@@ -1,3 +1,3 @@
-from . import hooks, loops
+from . import data_parallel, hooks, loops
 
-__all__ = ['hooks', 'loops']
+__all__ = ['data_parallel', 'hooks', 'loops']

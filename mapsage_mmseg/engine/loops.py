@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from mmseg.registry import LOOPS
 from torch import nn
 from torch.utils.data import DataLoader
 
+from ..datasets import SeededSampler
 from ..errors import InputError
 
 
@@ -32,10 +34,14 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
             raise InputError(f'train_cfg.max_epochs={self._max_epochs} must be a whole number from 1')
         if self.val_interval < 1:
             raise InputError(f'train_cfg.val_interval={self.val_interval} must be a whole number from 1')
+        if self.dataloader.drop_last and isinstance(self.dataloader.sampler, SeededSampler):
+            self.dataloader.sampler.round_down()
         if not len(self.dataloader):
+            processes = get_world_size()
             raise InputError(
                 f'train_dataloader: {len(self.dataloader.dataset)} images make no batch of '
-                f'{self.dataloader.batch_size}; add images, or lower train_dataloader.batch_size'
+                f'{self.dataloader.batch_size}{f" for each of {processes} processes" * (processes > 1)}; add images, '
+                'or lower train_dataloader.batch_size'
             )
 
     def run(self) -> nn.Module:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import get_world_size
 
 from . import teachers
 
@@ -43,7 +44,8 @@ def run_key(config: Config) -> str:
     """Names what a run follows from: everything in its config that decides its result, except the seed.
 
     Neither the experiment's name nor where and how a run is kept, shown, loaded or resumed is part of it. Data are
-    named by their content, and so is the teacher: by the key that it is kept under, or by its file's.
+    named by their content, and so is the teacher: by the key that it is kept under, or by its file's. A batch counts by
+    the images that all processes see in a step, however many these are.
 
     Returns:
         16 hexadecimal digits.
@@ -56,6 +58,8 @@ def run_key(config: Config) -> str:
         settings[split]['dataset'].pop('data_root', None)
         for name in LOADING:
             settings[split].pop(name, None)
+    if 'batch_size' in settings['train_dataloader']:
+        settings['train_dataloader']['batch_size'] *= get_world_size()
     teacher = _teacher(config, settings['model'].pop('teacher_ckpt', None))
     settings['model'].pop('teacher_check', None)  # whether a doubtful teacher is refused
     return teachers.digest([settings, teachers.data_key(config), teacher])

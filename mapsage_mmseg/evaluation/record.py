@@ -36,11 +36,13 @@ def new_record(
     key: str | None = None,
     control: str | None = None,
     student_gflops: float | None = None,
+    processes: int = 1,
+    images_per_step: int | None = None,
 ) -> dict[str, Any]:
     """An empty record of a run that begins.
 
     ``gflops`` of student and teacher: forward pass over one training crop, 10^9 operations, 2 a MAC. ``control``: the
-    experiment that is the same without a teacher.
+    experiment that is the same without a teacher. ``images_per_step``: of all ``processes`` together.
     """
     chance = math.log(len(classes)) if classes else None
     return dict(
@@ -52,6 +54,8 @@ def new_record(
         git_commit=git_commit,
         seed=seed,
         device=device,
+        processes=processes,
+        images_per_step=images_per_step,
         versions=dict(versions),
         dataset=dict(name=dataset, classes=list(classes), chance_loss=chance, key=data_key),
         teacher=dict(teacher) if teacher else None,

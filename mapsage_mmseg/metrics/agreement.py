@@ -21,7 +21,7 @@ class TeacherAgreement(BaseMetric):
 
     Args:
         ignore_index (int): Label value that does not count.
-        collect_device (str): 'cpu' or 'gpu', see mmengine's BaseMetric.
+        collect_device (str): See :mod:`~mapsage_mmseg.metrics.fields`.
         prefix (str, optional): Put before the result's name, with a slash.
 
     Raises:
@@ -30,7 +30,7 @@ class TeacherAgreement(BaseMetric):
 
     default_prefix = ''
 
-    def __init__(self, ignore_index: int = 255, collect_device: str = 'cpu', prefix: str | None = None) -> None:
+    def __init__(self, ignore_index: int = 255, collect_device: str = 'gpu', prefix: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.ignore_index = check_ignore_index(ignore_index)
 

@@ -31,7 +31,7 @@ class BoundaryF1(BaseMetric):
     Args:
         tolerance (int): Distance in pixels, along rows and columns (Chebyshev distance), that still counts as a match.
         ignore_index (int): Label value that does not count.
-        collect_device (str): 'cpu' or 'gpu', see mmengine's BaseMetric.
+        collect_device (str): See :mod:`~mapsage_mmseg.metrics.fields`.
         prefix (str, optional): Put before the result's name, with a slash.
 
     Raises:
@@ -44,7 +44,7 @@ class BoundaryF1(BaseMetric):
         self,
         tolerance: int = 2,
         ignore_index: int = 255,
-        collect_device: str = 'cpu',
+        collect_device: str = 'gpu',
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)

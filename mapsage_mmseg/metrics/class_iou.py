@@ -28,7 +28,7 @@ class ClassIoU(BaseMetric):
     Args:
         key (str): The field that is scored. ``pred_sem_seg`` must be there, any other may be absent.
         ignore_index (int): Label value that does not count.
-        collect_device (str): 'cpu' or 'gpu', see mmengine's BaseMetric.
+        collect_device (str): See :mod:`~mapsage_mmseg.metrics.fields`.
         prefix (str, optional): Put before the results' names, with a slash.
 
     Raises:
@@ -41,7 +41,7 @@ class ClassIoU(BaseMetric):
         self,
         key: str = STUDENT_FIELD,
         ignore_index: int = 255,
-        collect_device: str = 'cpu',
+        collect_device: str = 'gpu',
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)

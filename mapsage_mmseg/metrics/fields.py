@@ -3,6 +3,9 @@
 Metrics keep exactly one small tensor per sample, in order: MMEngine interleaves the ranks' lists and cuts off what the
 distributed sampler padded, which goes wrong for any other number. A sample that lacks an optional field therefore
 leaves an empty tensor (``ABSENT``) in its place.
+
+Their ``collect_device`` is 'gpu', MMEngine's word for 'over the process group', gloo's on CPUs too. Under 'cpu' results
+go through files in the current folder, which several machines would have to share.
 """
 
 import torch

@@ -167,7 +167,7 @@ def test_resume_goes_on_with_the_newest_run(configs):
 def test_a_resumed_run_keeps_its_seed_and_its_batches(configs, capfd):
     assert cli.run(train.main, ['no_distill.py', '--seed', '3', '--cfg-options', 'train_cfg.max_epochs=1']) == 0
     assert cli.run(train.main, ['no_distill.py', '--resume', '--cfg-options', 'train_dataloader.batch_size=3']) == 2
-    assert 'the run began with images an iteration' in capfd.readouterr().err
+    assert 'a step of this run saw 2 images' in capfd.readouterr().err
     assert cli.run(train.main, ['no_distill.py', '--resume', '--seed', '4']) == 2
     assert 'the run began with randomness.seed 3, and would go on with 4' in capfd.readouterr().err
     assert cli.run(train.main, ['no_distill.py', '--resume']) == 0
@@ -255,8 +255,8 @@ def test_one_image_over_a_batch_is_left_out_rather_than_failed_on(configs):
             ['no_distill.py', '--cfg-options', 'train_cfg.max_epochs.deep=1'],
             '--cfg-options train_cfg.max_epochs.deep=1',
         ),
-        (['no_distill.py', '--launcher', 'pytorch'], 'name the run directory with --work-dir'),
-        (['improved.py', '--launcher', 'pytorch'], 'train the teacher first: python tools/train.py'),
+        (['no_distill.py', '--launcher', 'pytorch'], 'start it with: bash tools/dist_train.sh CONFIG PROCESSES'),
+        (['no_distill.py', '--launcher', 'slurm'], '--launcher slurm: SLURM_PROCID, SLURM_NTASKS'),
         (['no_distill.py', '--amp'], '--amp needs a CUDA device'),
         (['no_distill.py', '--colour', 'blue'], 'unrecognized arguments: --colour blue'),
     ],

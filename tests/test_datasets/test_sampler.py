@@ -131,8 +131,34 @@ def test_two_ranks_without_rounding_up_repeat_nothing(ranks):
 def test_more_ranks_than_samples(ranks):
     assert [list(ranks(rank, 5, range(2), shuffle=False, seed=0)) for rank in range(5)] == [[0], [1], [0], [1], [0]]
     assert list(ranks(4, 5, range(2), seed=0, round_up=False)) == []
-    with pytest.raises(InputError, match='round_up=True'):
-        ranks(4, 5, range(2), seed=0, round_up=False, infinite=True)
+    streams = [ranks(rank, 5, range(2), shuffle=False, seed=0, infinite=True) for rank in range(5)]
+    assert [list(itertools.islice(stream, 4)) for stream in streams] == [[0, 1, 0, 1], [1, 0, 1, 0]] * 2 + [
+        [0, 1, 0, 1]
+    ]
+
+
+@pytest.mark.parametrize('infinite', [False, True])
+@pytest.mark.parametrize('skipped', [0, 1, 2])
+def test_a_step_sees_the_same_images_however_many_processes_share_it(ranks, infinite, skipped):
+    """23 samples, steps of 4, behind those that a run before this one has seen."""
+    steps = {}
+    for world_size in (1, 2, 4):
+        size = 4 // world_size
+        parts = [ranks(rank, world_size, range(23), seed=3, infinite=infinite) for rank in range(world_size)]
+        for part in parts:
+            if not infinite:
+                part.round_down()
+            part.skip(skipped * size)
+        loaders = [DataLoader(numbers(23), size, sampler=part, drop_last=True, collate_fn=list) for part in parts]
+        steps[world_size] = [
+            sorted((index.epoch, int(index)) for batch in batches for index in batch)
+            for batches in itertools.islice(zip(*loaders, strict=True), 20)
+        ]
+    assert steps[1] == steps[2] == steps[4]
+    assert len(steps[1]) == (20 if infinite else 5 - skipped)
+    if infinite:
+        seen = sorted(index for step in steps[1] for index in step)
+        assert all(seen.count((1, index)) == 1 for index in range(23))
 
 
 def test_skip_counts_the_rank_s_own_samples(ranks):

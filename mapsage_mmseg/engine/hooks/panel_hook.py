@@ -71,7 +71,7 @@ class PanelHook(Hook):
             self._rows = []
 
     def before_test_epoch(self, runner: Runner) -> None:
-        self._chosen = self._spread(len(runner.test_dataloader))
+        self._chosen = self._spread(len(runner.test_dataloader)) if is_main_process() else set()
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None

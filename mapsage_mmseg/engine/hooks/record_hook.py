@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import is_main_process
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -17,6 +17,7 @@ from ...evaluation.milestones import milestones
 from ...evaluation.record import read_record, summarise, write_record
 from ...evaluation.verdict_text import verdict_lines
 from ..known_runs import judged_against
+from ..processes import global_means
 from .run_facts import run_facts
 
 
@@ -25,7 +26,8 @@ class RecordHook(Hook):
     """Keeps the run's record: what ran, the terms of every epoch, and how it ended.
 
     One entry an epoch, or one a validation under an iteration loop. Values stay on the device until an entry is made,
-    so a step waits for nothing. A checkpoint from mid-epoch carries the epoch's values so far.
+    so a step waits for nothing. A checkpoint from mid-epoch carries the epoch's values so far. Of several processes
+    the first writes; an entry is of all of them: each step's values are their means, made once an entry.
     """
 
     priority = 'LOW'
@@ -38,6 +40,8 @@ class RecordHook(Hook):
     def before_train(self, runner: Runner) -> None:
         self._path = Path(runner.work_dir) / 'result.json'
         self.record = run_facts(runner)
+        images, processes = self.record['images_per_step'], self.record['processes']
+        runner.logger.info(f'A step sees {images} images: {processes} process{"es" * (processes > 1)}')
         if is_main_process():
             runner.cfg.dump(str(Path(runner.work_dir) / 'config.py'))
         self._started = time.perf_counter()
@@ -87,6 +91,10 @@ class RecordHook(Hook):
         for line in verdict_lines(self.record['criteria'], milestones(self.record), self.record['findings']):
             runner.logger.info(line)
 
+    def before_checkpoint(self, runner: Runner) -> None:
+        if get_world_size() > 1:
+            self._steps = defaultdict(list, {key: list(values.unbind()) for key, values in self._of_all().items()})
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         elapsed = self._seconds + time.perf_counter() - self._started
         checkpoint['record'] = dict(
@@ -112,10 +120,7 @@ class RecordHook(Hook):
 
     def _close_entry(self, runner: Runner, epoch: int) -> None:
         seconds = self._seconds + time.perf_counter() - self._started
-        steps = {
-            key: torch.stack([v.to('cpu', torch.float64) for v in values]).tolist()
-            for key, values in self._steps.items()
-        }
+        steps = {key: values.tolist() for key, values in self._of_all().items()}
         hub = runner.message_hub.runtime_info
         entry = summarise(steps, weights=hub.get('distill/weights', {'task': 1.0}))
         phase = hub.get('distill/phase')
@@ -134,6 +139,10 @@ class RecordHook(Hook):
         self._steps.clear()
         self._seconds, self._started = 0.0, time.perf_counter()
         self._write()
+
+    def _of_all(self) -> dict[str, torch.Tensor]:
+        """Means over the processes of each step's values so far."""
+        return global_means({key: torch.stack([v.to('cpu') for v in values]) for key, values in self._steps.items()})
 
     def _write(self) -> None:
         if is_main_process():

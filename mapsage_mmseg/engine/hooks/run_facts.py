@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.device import get_device
+from mmengine.dist import get_world_size
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ...errors import InputError
 from ...evaluation.record import new_record
 from .. import teachers
+from ..data_parallel import images_per_step
 from ..flops import crop_size, forward_gflops
 from ..run_key import run_key
 
@@ -36,6 +38,8 @@ def run_facts(runner: Runner) -> dict[str, Any]:
         git_commit=git_commit(),
         seed=runner.seed,
         device=device_name(),
+        processes=get_world_size(),
+        images_per_step=images_per_step(runner),
         versions={
             'python': platform.python_version(),
             **{name: found for name in PACKAGES if (found := _version(name))},
@@ -77,10 +81,12 @@ def git_commit() -> str | None:
 
 
 def device_name(device: str | None = None) -> str:
-    """As a results table would say it; the one that MMEngine would take where none is named."""
+    """As a results table would say it, of all processes; the one that MMEngine would take where none is named."""
+    processes = get_world_size()
     if (device or get_device()) == 'cuda':
-        return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
-    return f'cpu, {torch.get_num_threads()} threads, {_cpu_model()}'
+        return f'{processes} x {torch.cuda.get_device_name()}'
+    several = f'{processes} x ' if processes > 1 else ''
+    return f'{several}cpu, {torch.get_num_threads()} threads, {_cpu_model()}'
 
 
 def _cpu_model() -> str:

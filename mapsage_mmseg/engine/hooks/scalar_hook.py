@@ -9,6 +9,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
 from ...errors import InputError
+from ..processes import global_means
 
 TITLES = dict(loss='Total', task='Task', distill='Distillation', feature='Feature', attention='Attention')
 VALIDATION = dict(
@@ -22,10 +23,10 @@ class ScalarHook(Hook):
     iterations.
 
     A level of the user's own is ``Loss/<key>``. ``Weight/*`` are the declared weights; where a balance adapts them,
-    ``Balance/*`` are the effective ones, and shares follow from these.
+    ``Balance/*`` are the effective ones, and shares follow from these. Of several processes a point is the mean.
 
     Args:
-        interval: Iterations between two points; values leave the device only then.
+        interval: Iterations between two points; values leave the device, and meet those of other processes, only then.
     """
 
     priority = 'BELOW_NORMAL'
@@ -39,7 +40,7 @@ class ScalarHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        for key, value in getattr(model, 'term_gradients', {}).items():  # in the steps that were measured
+        for key, value in global_means(getattr(model, 'term_gradients', {})).items():  # in the steps that were measured
             runner.visualizer.add_scalar(f'Gradient/{key}', float(value), runner.iter + 1)
         last = isinstance(runner.train_loop, EpochBasedTrainLoop) and self.end_of_epoch(
             runner.train_dataloader, batch_idx
@@ -47,20 +48,21 @@ class ScalarHook(Hook):
         if not (last or self.every_n_train_iters(runner, self.interval)):
             return
         hub, step = runner.message_hub.runtime_info, runner.iter + 1
-        values = {
-            key: float(torch.as_tensor(value).detach())  # mmseg's own segmentors log values with a graph
-            for key, value in (outputs or {}).items()
-            if isinstance(value, torch.Tensor | float) and key in self._terms(hub)
+        logged = {  # mmseg's own segmentors log values with a graph
+            key: torch.as_tensor(value)
+            for key, value in {**(outputs or {}), **getattr(model, 'effective_weights', {})}.items()
+            if key in {*self._terms(hub), 'weighted'} or key.startswith('effective/')
         }
+        means = {key: float(value) for key, value in global_means(logged).items()}
+        values = {key: value for key, value in means.items() if key in self._terms(hub)}
         values.setdefault('task', values.get('loss', 0.0))
-        for key, value in values.items():
-            runner.visualizer.add_scalar(f'Loss/{TITLES.get(key, key)}', value, step)
-        effective = getattr(model, 'effective_weights', {})
-        weighted = float((outputs or {}).get('weighted', values.get('loss', 0.0)))
+        for key, mean in values.items():
+            runner.visualizer.add_scalar(f'Loss/{TITLES.get(key, key)}', mean, step)
+        weighted = means.get('weighted', values.get('loss', 0.0))
         for key, weight in hub.get('distill/weights', {'task': 1.0}).items():
             runner.visualizer.add_scalar(f'Weight/{key}', weight, step)
-            if f'effective/{key}' in effective:
-                weight = float(effective[f'effective/{key}'])
+            if f'effective/{key}' in means:
+                weight = means[f'effective/{key}']
                 runner.visualizer.add_scalar(f'Balance/{key}', weight, step)
             if key in values and weighted:
                 runner.visualizer.add_scalar(f'Share/{key}', weight * values[key] / weighted, step)

@@ -131,10 +131,11 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
                 recorder.reset_data_buffer()
         self._served = {}
 
-    def idle_connectors(self, levels: Iterable[str]) -> list[nn.Module]:
-        """Connectors of every level but these."""
+    def idle_modules(self, levels: Iterable[str]) -> list[nn.Module]:
+        """Connectors and losses of every level but these."""
         busy = set(levels)
-        return [connector for key, connector in self.connectors.items() if key.split(':')[0] not in busy]
+        connectors = [connector for key, connector in self.connectors.items() if key.split(':')[0] not in busy]
+        return connectors + [self.distill_losses[f'loss_{name}'] for name in self.levels if name not in busy]
 
     def term(self, name: str, valid: Tensor | None) -> Tensor:
         """One level's unweighted term, from what was recorded."""

@@ -217,7 +217,7 @@ class MultiLevelDistill(SingleTeacherDistill):
     def _anchor(self, levels: list[str]) -> Tensor:
         """A zero that holds what this step may leave out: DDP refuses parameters without a gradient."""
         zero = torch.zeros((), device=next(self.parameters()).device)
-        idle = [*self.distiller.idle_connectors(levels), *([] if self.balance is None else [self.balance])]
+        idle = [*self.distiller.idle_modules(levels), *([] if self.balance is None else [self.balance])]
         return sum((parameter.sum() * 0.0 for module in idle for parameter in module.parameters()), zero)
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
