@@ -35,7 +35,10 @@ def start(script, *arguments, **variables):
 
 
 def ended(process):
-    out, error = process.communicate(timeout=600)
+    try:
+        out, error = process.communicate(timeout=600)
+    finally:
+        process.terminate()  # nothing where it has ended
     return process.returncode, out, error
 
 
