@@ -14,6 +14,7 @@ import re
 import sys
 import types
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -23,6 +24,7 @@ import numpy as np
 import torch
 
 from .errors import InputError
+from .whole_file import damage
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of <malloc.h>
 MMCV_INSTALL = "pip install 'mmcv-lite>=2.0.0,<2.2.0' (or a build of mmcv 2.0 to 2.1 with compiled ops)"
@@ -159,11 +161,16 @@ def load_checkpoint_file(filename: str, map_location: Any = 'cpu') -> Any:
         map_location: As for :func:`torch.load`.
 
     Raises:
-        InputError: The file is missing, is no checkpoint, is cut short, or names something outside the allow-list.
+        InputError: The file is missing, is no checkpoint, is cut short or damaged, or names something outside the
+            allow-list.
     """
     path = os.path.expanduser(str(filename))
     if not os.path.isfile(path):
         raise InputError(f'checkpoint {path} does not exist')
+    # torch.load looks at no checksum; what it wrote before version 1.6 has none.
+    trouble = damage(path) if zipfile.is_zipfile(path) else None
+    if trouble:
+        raise InputError(f'checkpoint {path} is damaged: {trouble}; take a whole copy')
     try:
         return _read(path, torch.load, map_location=map_location)
     except OSError as error:

@@ -10,7 +10,7 @@ default_hooks = dict(  # by name, so that a config or --cfg-options can reach ea
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='RunCheckpointHook', interval=1, max_keep_ckpts=1, save_best='mIoU', rule='greater'),
+    checkpoint=dict(type='RunCheckpointHook', interval=1, max_keep_ckpts=2, save_best='mIoU', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     seed=dict(type='SeedHook'),
     record=dict(type='RecordHook'),
