@@ -14,7 +14,6 @@ import re
 import sys
 import types
 import warnings
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -149,11 +148,11 @@ def _read(source: str, read: Callable[..., Any], **kwargs: Any) -> Any:
             ) from error
         # Only torch's RuntimeErrors are written for a reader; a KeyError says '101'.
         reason = str(error).splitlines() if isinstance(error, RuntimeError) else []
-        detail = f': {reason[-1].strip()[:200]}' if reason else ''
+        detail = f': {reason[-1].strip().split(". ")[0][:200]}' if reason else ''
         raise InputError(f'checkpoint {source} cannot be read, it is cut short or no checkpoint{detail}') from error
 
 
-def load_checkpoint_file(filename: str, map_location: Any = 'cpu') -> Any:
+def load_checkpoint_file(filename: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     """Reads a checkpoint without executing anything that it says.
 
     Args:
@@ -167,10 +166,8 @@ def load_checkpoint_file(filename: str, map_location: Any = 'cpu') -> Any:
     path = os.path.expanduser(str(filename))
     if not os.path.isfile(path):
         raise InputError(f'checkpoint {path} does not exist')
-    # torch.load looks at no checksum; what it wrote before version 1.6 has none.
-    trouble = damage(path) if zipfile.is_zipfile(path) else None
-    if trouble:
-        raise InputError(f'checkpoint {path} is damaged: {trouble}; take a whole copy')
+    if trouble := damage(path):
+        raise InputError(f'checkpoint {path} is damaged: {trouble}')
     try:
         return _read(path, torch.load, map_location=map_location)
     except OSError as error:

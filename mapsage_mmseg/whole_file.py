@@ -60,19 +60,23 @@ def remove_partial(folder: str | Path) -> None:
 
 
 def damage(path: str | Path) -> str | None:
-    """What is wrong with a file of ``torch.save``: a ZIP archive, with a checksum (CRC-32) of each tensor, which
-    ``torch.load`` does not look at.
+    """What is wrong with the content of a ZIP archive, such as ``torch.save`` writes, with a checksum (CRC-32) of each
+    tensor; ``torch.load`` does not look at these.
 
     Returns:
-        In words, or None where the file is whole.
+        In words. None where all checksums hold, and for a file that is no archive, or not a whole one, which every
+        reader refuses.
+
+    Raises:
+        OSError: It cannot be read.
     """
     try:
+        if not zipfile.is_zipfile(path):
+            return None
         with zipfile.ZipFile(path) as archive:
             broken = archive.testzip()
-    except OSError as error:
-        return f'it cannot be read: {error.strerror}'
-    except zipfile.BadZipFile as error:
-        return 'it is cut short' if 'not a zip file' in str(error) else 'its table of contents is damaged'
+    except OSError:
+        raise
     except Exception as error:  # in a damaged header anything may stand: encryption, a compression that nobody knows
-        return f'its table of contents is damaged ({type(error).__name__})'
+        return f'its table of contents does not hold ({type(error).__name__})'
     return f'the checksum of {broken} does not hold' if broken else None

@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
-from ..errors import InputError, RunStopped
+from ..errors import InputError, RunInterrupted, RunStopped
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
@@ -29,7 +29,7 @@ def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None
             traceback.print_exc()
         print(f'error: {error}', file=sys.stderr)
         return WRONG_INPUT
-    except RunStopped as stop:
+    except (RunStopped, RunInterrupted) as stop:
         print(stop, file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:

@@ -14,13 +14,15 @@ from mmengine.runner import Runner
 
 from ..compat import keep_freed_memory
 from ..engine import teachers
-from ..engine.hooks import ProgressHook, RecordHook
-from ..errors import InputError
+from ..engine.checkpoint_files import resumable
+from ..engine.hooks import InterruptHook, ProgressHook, RecordHook
+from ..engine.run_lock import held
+from ..errors import InputError, RunInterrupted
 from ..evaluation.record import read_record
 from .config import load_config, override
 from .data_root import apply_data_root
 from .runner import ToolRunner
-from .runs import new_run_dir, newest_run
+from .runs import begun, new_run_dir, newest_run
 from .tuning_split import follow_tuning_split
 
 
@@ -98,7 +100,7 @@ def place(config: Config, arguments: argparse.Namespace) -> None:
     root = config.get('experiments', 'experiments')
     if arguments.resume:
         folder = Path(arguments.work_dir) if arguments.work_dir else newest_run(root, experiment)
-        if not (folder / 'last_checkpoint').is_file():
+        if not begun(folder):
             raise InputError(f'--resume: {folder} holds no checkpoint to go on from')
         config.resume = True
     elif arguments.work_dir:
@@ -120,9 +122,11 @@ def train(config: Config) -> Runner:
     except BaseException as error:
         for hook in runner.hooks:
             if isinstance(hook, RecordHook):
-                hook.fail('interrupted' if isinstance(error, KeyboardInterrupt) else 'failed')
+                hook.fail('interrupted' if isinstance(error, KeyboardInterrupt | RunInterrupted) else 'failed')
             if isinstance(hook, ProgressHook):
                 hook.stop()
+            if isinstance(hook, InterruptHook):
+                hook.restore()
         raise
     if config.get('experiment') == 'teacher':
         publish_teacher(runner)
@@ -186,7 +190,9 @@ def unfinished_teacher(config: Config, key: str) -> Path | None:
     """A teacher's run that was interrupted, of the same recipe on the same data; None where there is none."""
     for folder in sorted(Path(config.get('experiments', 'experiments')).glob('teacher_*'), reverse=True):
         status = (read_record(folder / 'result.json') or {}).get('status')
-        if status not in ('interrupted', 'failed') or not (folder / 'last_checkpoint').is_file():
+        if status == 'running' and held(folder) is False:
+            status = 'killed'
+        if status not in ('interrupted', 'failed', 'killed') or not resumable(folder):
             continue
         if teachers.content_key(load_config(folder / 'config.py')) == key:
             print_log(f'Teacher: going on with {folder}, which was {status}', 'current')

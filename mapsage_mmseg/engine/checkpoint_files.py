@@ -5,8 +5,9 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
+from ..compat import load_checkpoint_file
 from ..errors import InputError
-from ..whole_file import damage, whole_file, write_text
+from ..whole_file import whole_file, write_text
 
 FOLDER = 'checkpoints'  # in the run directory
 POINTER = 'last_checkpoint'  # beside it: MMEngine's name for the file that names the last one
@@ -40,8 +41,9 @@ def point_to(work_dir: str | Path, checkpoint: str | Path) -> None:
     write_text(Path(work_dir) / POINTER, str(checkpoint))
 
 
-def resumable(work_dir: str | Path, iters_per_epoch: int = 1) -> list[Path]:
-    """Checkpoints that a run can go on from, the newest first; not its best ones, which have no optimizer.
+def resumable(work_dir: str | Path, iters_per_epoch: int = 1) -> list[tuple[int, Path]]:
+    """Checkpoints that a run can go on from, each with its iteration, the newest first; not the best, which have no
+    optimizer.
 
     Args:
         work_dir: The run directory.
@@ -51,12 +53,34 @@ def resumable(work_dir: str | Path, iters_per_epoch: int = 1) -> list[Path]:
     found = []
     for path in (Path(work_dir) / FOLDER).glob('*.pth'):
         if match := _NAME.fullmatch(path.name):
-            found.append((units[match[1]] * int(match[2]), path.stat().st_mtime_ns, path))
-    return [path for *_, path in sorted(found, reverse=True)]
+            found.append((units[match[1]] * int(match[2]), path))
+    return sorted(found, reverse=True)
+
+
+def set_aside(work_dir: str | Path, iteration: int, iters_per_epoch: int) -> list[Path]:
+    """Renames the checkpoints that lie ahead of a run that begins at an iteration: another run's, or damaged ones.
+
+    Returns:
+        Their former names.
+    """
+    ahead = [path for its, path in resumable(work_dir, iters_per_epoch) if its > iteration]
+    ahead += [] if iteration else list((Path(work_dir) / FOLDER).glob('best_*.pth'))
+    for path in ahead:
+        path.replace(f'{path}.aside')
+    return ahead
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with a checkpoint, in words; None where all of it can be read and its checksums hold."""
+    try:
+        load_checkpoint_file(path)
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def newest_whole(work_dir: str | Path, iters_per_epoch: int = 1) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint that is whole, and a line for each that was passed over.
+    """The newest checkpoint that is whole, and for each that was passed over what is wrong with it.
 
     Returns:
         None and no line where there are no checkpoints at all.
@@ -64,12 +88,12 @@ def newest_whole(work_dir: str | Path, iters_per_epoch: int = 1) -> tuple[Path |
     Raises:
         InputError: There are some, and none is whole.
     """
-    passed = []
-    for path in resumable(work_dir, iters_per_epoch):
+    passed: list[str] = []
+    for _, path in resumable(work_dir, iters_per_epoch):
         trouble = damage(path)
         if trouble is None:
             return path, passed
-        passed.append(f'{path}: {trouble}')
+        passed.append(trouble)
     if passed:
         raise InputError(
             f'--resume: no checkpoint of {work_dir} is whole ({"; ".join(passed)}); put a whole copy there, or begin '

@@ -28,6 +28,8 @@ WATCHING = (
     'timer',
     'logger',
     'checkpoint',
+    'lock',
+    'interrupt',
     'record',
     'diagnosis',
     'scalars',

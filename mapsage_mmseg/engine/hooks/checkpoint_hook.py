@@ -11,8 +11,8 @@ from mmengine.runner.base_loop import BaseLoop
 from mmseg.registry import HOOKS
 
 from ...errors import InputError
-from ...whole_file import damage, remove_partial
-from ..checkpoint_files import FOLDER, WHOLE, newest_whole, point_to, resumable
+from ...whole_file import remove_partial
+from ..checkpoint_files import FOLDER, WHOLE, damage, newest_whole, point_to, resumable, set_aside
 
 OURS = ('out_dir', 'filename_tmpl', 'backend_args', 'file_client_args')
 
@@ -48,7 +48,7 @@ class RunCheckpointHook(CheckpointHook):
             return
         newest, passed = newest_whole(runner.work_dir, len(runner.train_dataloader))
         for line in passed:
-            runner.logger.warning(f'Passed over a damaged checkpoint, {line}')
+            runner.logger.warning(f'Passed over: {line}')
         if newest is None:
             runner.logger.warning(f'No checkpoint lies in {runner.work_dir} yet: the run begins anew')
             runner._resume = False
@@ -57,14 +57,20 @@ class RunCheckpointHook(CheckpointHook):
 
     def before_train(self, runner: Runner) -> None:
         self.out_dir = None  # type: ignore[assignment]
+        self._saved = runner.iter or None
         self._find_best_again(runner)
         super().before_train(runner)
-        folder = Path(runner.work_dir) / FOLDER
+        self.folder = folder = Path(runner.work_dir) / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        self.out_dir = str(folder)
+        self.out_dir = str(folder)  # type: ignore[assignment]
         if is_main_process():
             for place in (runner.work_dir, folder):
                 remove_partial(place)
+            ahead = set_aside(runner.work_dir, runner.iter, len(runner.train_dataloader))
+            if ahead:
+                runner.logger.warning(
+                    f'{folder}: {", ".join(path.name for path in ahead)} lie ahead of this run; kept as *.pth.aside'
+                )
 
     def _find_best_again(self, runner: Runner) -> None:
         """The best checkpoint by the name that is remembered, in a directory that may have moved; one that is gone or
@@ -72,11 +78,11 @@ class RunCheckpointHook(CheckpointHook):
         hub = runner.message_hub
         for key in [key for key in hub.runtime_info if key.startswith('best_ckpt')]:
             path = Path(runner.work_dir) / FOLDER / Path(hub.get_info(key)).name
-            trouble = damage(path) if path.is_file() else 'it is gone'
+            trouble = damage(path)
             if trouble is None:
                 hub.update_info(key, str(path))
                 continue
-            runner.logger.warning(f'The best checkpoint so far is left out, {path}: {trouble}')
+            runner.logger.warning(f'The best so far is forgotten: {trouble}')
             for name in (key, key.replace('best_ckpt', 'best_score')):
                 hub.pop_info(name)
 
@@ -95,8 +101,9 @@ class RunCheckpointHook(CheckpointHook):
         self._save(runner, self.filename_tmpl.format(step), meta)
 
     def _save(self, runner: Runner, name: str, meta: dict) -> None:
-        self.last_ckpt = str(Path(self.out_dir) / name)  # type: ignore[assignment]
-        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        path = str(self.folder / name)
+        self.last_ckpt = path  # type: ignore[assignment]
+        runner.message_hub.update_info('last_ckpt', path)
         runner.save_checkpoint(
             self.out_dir,
             name,
@@ -109,10 +116,10 @@ class RunCheckpointHook(CheckpointHook):
         )
         self._saved = meta['iter']
         if is_main_process():
-            point_to(runner.work_dir, self.last_ckpt)
+            point_to(runner.work_dir, path)
             if self.keep > 0:
-                for path in resumable(runner.work_dir, len(runner.train_dataloader))[self.keep :]:
-                    path.unlink(missing_ok=True)
+                for _, old in resumable(runner.work_dir, len(runner.train_dataloader))[self.keep :]:
+                    old.unlink(missing_ok=True)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         super()._save_best_checkpoint(runner, metrics)
@@ -127,7 +134,7 @@ class RunCheckpointHook(CheckpointHook):
             return
         hub = runner.message_hub.runtime_info
         best = {Path(path).name for key, path in hub.items() if key.startswith('best_ckpt')}
-        for path in Path(self.out_dir).glob('best_*.pth'):
+        for path in self.folder.glob('best_*.pth'):
             if path.name not in best:
                 path.unlink(missing_ok=True)
 

@@ -26,8 +26,8 @@ class RecordHook(Hook):
     """Keeps the run's record: what ran, the terms of every epoch, and how it ended.
 
     One entry an epoch, or one a validation under an iteration loop. Values stay on the device until an entry is made,
-    so a step waits for nothing. A checkpoint carries the entries so far, and from mid-epoch the epoch's values so far, so
-    that a resumed run has them all whatever became of ``result.json``.
+    so a step waits for nothing. A checkpoint carries the entries so far, and from mid-epoch the epoch's values so far:
+    a resumed run has them all, whatever became of ``result.json``.
     """
 
     priority = 'LOW'
