@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup improved baseline test test-all check format clean
+.PHONY: help setup improved baseline test test-all drill check format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,6 +45,9 @@ test: $(VENV)/.stamp  ## the tests but the slow ones
 
 test-all: $(VENV)/.stamp  ## all the tests but those that need a GPU
 	$(BIN)/python -m pytest -q -m 'not gpu' $(ARGS)
+
+drill: $(VENV)/.stamp  ## kills a training 20 times (SIGKILL), resumes it, and compares it with one that was never disturbed
+	$(BIN)/python -W ignore -m tests.drill $(ARGS)
 
 check: $(VENV)/.stamp  ## lint, format, types, layers
 	$(BIN)/ruff check .

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from .errors import InputError
+from .whole_file import damage
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of <malloc.h>
 MMCV_INSTALL = "pip install 'mmcv-lite>=2.0.0,<2.2.0' (or a build of mmcv 2.0 to 2.1 with compiled ops)"
@@ -148,11 +149,11 @@ def _read(source: str, read: Callable[..., Any], **kwargs: Any) -> Any:
             ) from error
         # Only torch's RuntimeErrors are written for a reader; a KeyError says '101'.
         reason = str(error).splitlines() if isinstance(error, RuntimeError) else []
-        detail = f': {reason[-1].strip()[:200]}' if reason else ''
+        detail = f': {reason[-1].strip().split(". ")[0][:200]}' if reason else ''
         raise InputError(f'checkpoint {source} cannot be read, it is cut short or no checkpoint{detail}') from error
 
 
-def load_checkpoint_file(filename: str, map_location: Any = 'cpu') -> Any:
+def load_checkpoint_file(filename: str | os.PathLike, map_location: Any = 'cpu') -> Any:
     """Reads a checkpoint without executing anything that it says.
 
     Args:
@@ -160,11 +161,14 @@ def load_checkpoint_file(filename: str, map_location: Any = 'cpu') -> Any:
         map_location: As for :func:`torch.load`.
 
     Raises:
-        InputError: The file is missing, is no checkpoint, is cut short, or names something outside the allow-list.
+        InputError: The file is missing, is no checkpoint, is cut short or damaged, or names something outside the
+            allow-list.
     """
     path = os.path.expanduser(str(filename))
     if not os.path.isfile(path):
         raise InputError(f'checkpoint {path} does not exist')
+    if trouble := damage(path):
+        raise InputError(f'checkpoint {path} is damaged: {trouble}')
     try:
         return _read(path, torch.load, map_location=map_location)
     except OSError as error:

@@ -11,3 +11,8 @@ class InputError(ValueError):
 
 class RunStopped(RuntimeError):
     """A run was stopped on purpose: nothing is wrong with the input or the code. Exit status 1, one line."""
+
+
+class RunInterrupted(SystemExit):
+    """A signal ended a run, and what it did is saved. Exit status 1; Python prints the message, one line, and no
+    traceback, so a training tool that knows nothing of this class ends as ours do."""

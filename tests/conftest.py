@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from mapsage_mmseg.engine import teachers
+from tests.tool_process import Trainings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -36,6 +38,13 @@ def dubai() -> Path:
     if not (folder / 'dataset.yaml').is_file():
         pytest.skip(f'no real tiles at {folder}; MAPSAGE_DUBAI names their folder')
     return folder
+
+
+@pytest.fixture(scope='session')
+def trainings() -> Iterator[Trainings]:
+    """Starts trainings in processes of their own."""
+    with Trainings() as trainings:
+        yield trainings
 
 
 @pytest.fixture(scope='session')

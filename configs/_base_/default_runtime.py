@@ -14,7 +14,8 @@ default_hooks = dict(  # by name, so that a config or --cfg-options can reach ea
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    checkpoint=dict(type='RunCheckpointHook', interval=1, max_keep_ckpts=1, save_best='mIoU', rule='greater'),
+    lock=dict(type='LockHook'),
+    checkpoint=dict(type='RunCheckpointHook', interval=1, max_keep_ckpts=2, save_best='mIoU', rule='greater'),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     seed=dict(type='SeedHook'),
     record=dict(type='RecordHook'),
@@ -23,6 +24,7 @@ default_hooks = dict(  # by name, so that a config or --cfg-options can reach ea
     panels=dict(type='PanelHook', images=4, interval=5),
     progress=dict(type='ProgressHook'),
     report=dict(type='ReportHook'),
+    interrupt=dict(type='InterruptHook'),
 )
 # MMEngine's own pattern would print the mean of many validations as task_loss.
 log_processor = dict(window_size=50, by_epoch=True, mean_pattern=r'(^|[/.])loss|time|grad_norm')

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 
 from ..engine.processes import first_to_fail
-from ..errors import InputError, RunStopped
+from ..errors import InputError, RunInterrupted, RunStopped
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 
@@ -28,6 +28,10 @@ def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None
     debug = '--debug' in arguments
     try:
         main([argument for argument in arguments if argument != '--debug'])
+    except RunInterrupted as stop:
+        if debug or first_to_fail():
+            print(stop, file=sys.stderr)
+        return FAILED
     except SystemExit as end:  # argparse: 0 after --help, 2 for wrong arguments
         return end.code if isinstance(end.code, int) else FAILED
     except (Exception, KeyboardInterrupt) as error:

@@ -9,15 +9,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..engine.checkpoint_files import resumable
 from ..engine.known_runs import by_key
+from ..engine.run_lock import held
 from ..errors import InputError
 from ..evaluation.record import read_record
 from . import jobs, train
 from .arms import Arm, arms_of
 from .runs import new_run_dir
 
-# A run that is alive writes logs, points and entries. One that says it is running counts as interrupted when nothing in
-# its directory has changed for this long, or for twice its longest epoch: its process was killed.
+# A run that is alive writes logs, points and entries. Where its lock tells nothing (an older run, a file system without
+# locks), one that says it is running counts as interrupted when nothing in its directory has changed for this long, or
+# for twice its longest epoch: its process was killed.
 SILENCE = 15 * 60.0  # seconds
 
 FINISHED, GO_ON, BUSY, TO_RUN = 'finished', 'to go on with', 'running elsewhere', 'to run'
@@ -164,11 +167,17 @@ def what_is_there(folders: Sequence[Path], resume_running: bool = False) -> tupl
         record = read_record(folder / 'result.json') or {}
         if record.get('status') == 'finished':
             found[FINISHED] = folder
-        elif record.get('status') == 'running' and not resume_running and not silent(folder, record):
+        elif record.get('status') == 'running' and not resume_running and alive(folder, record):
             found[BUSY] = folder
-        elif (folder / 'last_checkpoint').is_file():
+        elif resumable(folder):
             found[GO_ON] = folder
     return next(((state, found[state]) for state in (FINISHED, BUSY, GO_ON) if state in found), (TO_RUN, None))
+
+
+def alive(folder: Path, record: Mapping) -> bool:
+    """Whether the process of a run that says it is running is there: by its lock, else by what it writes."""
+    locked = held(folder)
+    return not silent(folder, record) if locked is None else locked
 
 
 def silent(folder: Path, record: Mapping) -> bool:

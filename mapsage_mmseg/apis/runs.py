@@ -1,9 +1,12 @@
 """Run directories: how they are named, and which is the newest."""
 
 import os
+import re
 import time
 from pathlib import Path
 
+from ..engine.checkpoint_files import resumable
+from ..engine.run_lock import claim, claimed
 from ..errors import InputError
 from ..evaluation.record import read_record
 
@@ -21,6 +24,7 @@ def new_run_dir(root: str | Path, experiment: str) -> Path:
                 f'{path} cannot be made: {error.strerror}; choose another place with --work-dir'
             ) from error
         else:
+            claim(path)
             return path
 
 
@@ -41,19 +45,27 @@ def given_run_dir(name: str) -> Path:
 
 
 def newest_run(root: str | Path, experiment: str) -> Path:
-    """The newest run directory of an experiment that has a checkpoint.
+    """The newest run directory of an experiment.
 
     Raises:
         InputError: There is none.
     """
-    found = [
-        path.parent
-        for path in Path(root).glob(f'{experiment}_*/last_checkpoint')
-        if (read_record(path.parent / 'result.json') or {}).get('experiment') == experiment
-    ]
+    found = [path for path in Path(root).glob(f'{experiment}_*') if begun(path) and _experiment(path) == experiment]
     if not found:
         raise InputError(
-            f'--resume: no run of {experiment!r} with a checkpoint lies under {root}/; start one without --resume, '
-            'or name its directory with --work-dir'
+            f'--resume: no run of {experiment!r} lies under {root}/; start one without --resume, or name its '
+            'directory with --work-dir'
         )
     return max(found, key=lambda path: path.name)
+
+
+def begun(folder: Path) -> bool:
+    """Whether there is a run to go on with: one that was killed before its first checkpoint begins anew there."""
+    return bool(resumable(folder)) or claimed(folder)
+
+
+def _experiment(folder: Path) -> str | None:
+    record = read_record(folder / 'result.json')
+    if record is None:  # killed before it wrote one
+        return re.sub(r'_\d{8}_\d{6}$', '', folder.name)
+    return record.get('experiment')

@@ -13,15 +13,17 @@ from mmengine.runner import Runner
 
 from ..compat import keep_freed_memory
 from ..engine import processes, teachers
-from ..engine.hooks import ProgressHook, RecordHook
+from ..engine.checkpoint_files import resumable
+from ..engine.hooks import InterruptHook, ProgressHook, RecordHook
+from ..engine.run_lock import held
 from ..engine.tool_runner import ToolRunner
-from ..errors import InputError
+from ..errors import InputError, RunInterrupted
 from ..evaluation.record import read_record
 from . import cli
 from .config import load_config, override
 from .config_check import check_config
 from .data_root import apply_data_root
-from .runs import given_run_dir, new_run_dir, newest_run
+from .runs import begun, given_run_dir, new_run_dir, newest_run
 from .tuning_split import follow_tuning_split
 
 
@@ -111,16 +113,16 @@ def place(config: Config, arguments: argparse.Namespace) -> None:
             made = given_run_dir(arguments.work_dir) if arguments.work_dir else new_run_dir(root, experiment)
             return str(made)
         found = Path(arguments.work_dir) if arguments.work_dir else newest_run(root, experiment)
-        if not (found / 'last_checkpoint').is_file():
+        if not begun(found):
             raise InputError(f'--resume: {found} holds no checkpoint to go on from')
         return str(found)
 
     config.work_dir = processes.from_first(folder)
     if arguments.resume:
         config.resume = True
-        begun = (read_record(Path(config.work_dir) / 'result.json') or {}).get('seed')
-        if arguments.seed is None and begun is not None:
-            config.randomness = dict(config.get('randomness') or {}, seed=begun)
+        seed = (read_record(Path(config.work_dir) / 'result.json') or {}).get('seed')
+        if arguments.seed is None and seed is not None:
+            config.randomness = dict(config.get('randomness') or {}, seed=seed)
 
 
 def train(config: Config) -> Runner:
@@ -131,9 +133,11 @@ def train(config: Config) -> Runner:
     except BaseException as error:
         for hook in runner.hooks:
             if isinstance(hook, RecordHook):
-                hook.fail('interrupted' if isinstance(error, KeyboardInterrupt) else 'failed')
+                hook.fail('interrupted' if isinstance(error, KeyboardInterrupt | RunInterrupted) else 'failed')
             if isinstance(hook, ProgressHook):
                 hook.stop()
+            if isinstance(hook, InterruptHook):
+                hook.restore()
         raise
     if config.get('publish_teacher'):
         processes.from_first(lambda: publish_teacher(runner))  # who goes on finds it there
@@ -204,7 +208,9 @@ def unfinished_teacher(recipe: Config, key: str) -> Path | None:
     for folder in sorted(Path(recipe.get('experiments', 'experiments')).glob('teacher_*'), reverse=True):
         record = read_record(folder / 'result.json') or {}
         status = record.get('status')
-        if status not in ('interrupted', 'failed') or not (folder / 'last_checkpoint').is_file():
+        if status == 'running' and held(folder) is False:
+            status = 'killed'
+        if status not in ('interrupted', 'failed', 'killed') or not resumable(folder):
             continue
         if record.get('images_per_step') not in (None, images):  # of another number of processes
             continue

@@ -84,7 +84,10 @@ class ResumableIterTrainLoop(IterBasedTrainLoop):
         self.runner.call_hook('before_train_epoch')
         if self._iter:
             _skip(self.dataloader, self._iter)
-            self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
+        # MMEngine started workers when the loop was built, before hooks had set up signals, which workers inherit.
+        self.dataloader._iterator = None
+        self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
+        if self._iter:
             self._validate()
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()

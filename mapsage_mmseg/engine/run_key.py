@@ -29,6 +29,8 @@ WATCHING = (
     'timer',
     'logger',
     'checkpoint',
+    'lock',
+    'interrupt',
     'record',
     'diagnosis',
     'scalars',

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from mmengine.config import Config
 from ..compat import load_checkpoint_file
 from ..datasets import fingerprint, read_dataset_yaml
 from ..errors import InputError
+from ..whole_file import whole_file
 from .known_runs import finished
 
 SETTINGS = (
@@ -194,13 +194,10 @@ def file_digest(path: str | Path) -> str:
 
 
 def publish(path: str | Path, weights: Mapping[str, torch.Tensor], meta: Mapping[str, Any]) -> Path:
-    """Writes a teacher's weights and meta where runs look for them, atomically."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f'.tmp{os.getpid()}')
-    torch.save(dict(state_dict=dict(weights), meta=dict(meta)), aside)
-    os.replace(aside, path)
-    return path
+    """Writes a teacher's weights and meta where runs look for them, whole or not at all."""
+    with whole_file(path) as file:
+        torch.save(dict(state_dict=dict(weights), meta=dict(meta)), file)
+    return Path(path)
 
 
 def known_control(root: str | Path, data: str) -> tuple[float, str] | None:

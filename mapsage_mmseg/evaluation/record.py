@@ -1,8 +1,8 @@
 """A run's record: its shape, its numbers, and how it is kept. Neither torch nor the runner."""
 
+import hashlib
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
@@ -10,6 +10,7 @@ from statistics import fmean, median
 from typing import Any
 
 from ..errors import InputError
+from ..whole_file import write_text
 
 SCHEMA = 1
 KEYS = ('experiment', 'seed', 'dataset', 'teacher', 'student', 'epochs', 'findings', 'criteria', 'status')
@@ -139,15 +140,10 @@ def _sum_of_products(values: Iterable[float], weights: Iterable[float]) -> float
 
 
 def write_record(path: str | Path, record: Mapping[str, Any]) -> None:
-    """Writes a record aside, flushes it and renames it: a reader, or a crash, never meets half of one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f'.{path.name}.{os.getpid()}')
-    with open(aside, 'w', encoding='utf-8') as file:
-        json.dump(_finite(record), file, indent=1, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(aside, path)
+    """Writes a record, whole or not at all, with a checksum of its content in the key ``sha256``."""
+    content = _finite(record)
+    text = json.dumps({**content, 'sha256': _digest(content)}, indent=1, allow_nan=False)
+    write_text(path, text)
 
 
 def read_record(path: str | Path) -> dict[str, Any] | None:
@@ -156,7 +152,17 @@ def read_record(path: str | Path) -> dict[str, Any] | None:
         record = json.loads(Path(path).read_text(encoding='utf-8'))
     except (OSError, ValueError):
         return None
-    return record if isinstance(record, dict) else None
+    return record if isinstance(record, dict) and _holds(record) else None
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _holds(record: dict[str, Any]) -> bool:
+    """Takes the checksum out of a record; records without one, of earlier versions or written by hand, hold too."""
+    expected = record.pop('sha256', None)
+    return expected in (None, _digest(record))
 
 
 def open_record(path: str | Path) -> dict[str, Any]:
@@ -174,6 +180,11 @@ def open_record(path: str | Path) -> dict[str, Any]:
     schema = record.get('schema') if isinstance(record, dict) else None
     if schema != SCHEMA:
         raise InputError(f'{path}: schema={schema!r}, where {SCHEMA} is needed; it is no record of this version')
+    if not _holds(record):
+        raise InputError(
+            f'{path} is not as it was written: its key sha256 does not hold; take a whole copy, or remove that key if '
+            'you changed the record on purpose'
+        )
     fault = _fault(record)
     if fault:
         raise InputError(f'{path} {fault}; it is no whole record of a run')

@@ -52,6 +52,11 @@ class RunTensorboardBackend(TensorboardVisBackend):
     def add_scalars(self, scalar_dict: dict, step: int = 0, file_path: str | None = None, **kwargs: Any) -> None:
         """Write nothing: the run's hooks write their own tags with ``add_scalar``."""
 
+    def flush(self) -> None:
+        """Write what waits to be written; TensorBoard does so every two minutes."""
+        if self._env_initialized:
+            self._tensorboard.flush()
+
 
 def _logs_dir(save_dir: Path) -> Path:
     """Return the folder of the events for the folder that MMEngine names."""

@@ -38,8 +38,9 @@ def put(arm, seed, name='run', silent_for=0, checkpoint=True, **changes):
     record = dict(key=arm.key, seed=seed, status='finished', experiment=arm.experiment, epochs=[dict(seconds=1.0)])
     (folder / 'result.json').write_text(json.dumps({**record, **changes}))
     if checkpoint:
-        (folder / 'last_checkpoint').touch()
-    for path in (*folder.iterdir(), folder):
+        (folder / 'checkpoints').mkdir()
+        (folder / 'checkpoints' / 'epoch_1.pth').touch()
+    for path in (*folder.rglob('*'), folder):
         os.utime(path, (time.time() - silent_for,) * 2)
     return folder
 

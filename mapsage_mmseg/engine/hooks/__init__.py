@@ -1,6 +1,8 @@
 from .checkpoint_hook import RunCheckpointHook
 from .diagnosis_hook import DiagnosisHook
 from .examination_hook import ExaminationHook
+from .interrupt_hook import InterruptHook
+from .lock_hook import LockHook
 from .panel_hook import PanelHook
 from .phase_aware_hook import PhaseAwareHook
 from .progress_hook import ProgressHook
@@ -14,6 +16,8 @@ from .temperature_hook import TemperatureHook
 __all__ = [
     'DiagnosisHook',
     'ExaminationHook',
+    'InterruptHook',
+    'LockHook',
     'PanelHook',
     'PhaseAwareHook',
     'ProgressHook',

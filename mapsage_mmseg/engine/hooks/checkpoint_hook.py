@@ -1,59 +1,157 @@
-"""Checkpoints in the run's own folder, and a resume that refuses what does not fit."""
+"""Checkpoints in the run's own folder that are whole at any moment, and a resume that refuses what does not fit."""
 
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import get_world_size
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from mmengine.runner.base_loop import BaseLoop
 from mmseg.registry import HOOKS
 
 from ...errors import InputError
+from ...whole_file import remove_partial
+from ..checkpoint_files import FOLDER, WHOLE, damage, newest_whole, point_to, resumable, set_aside
 from ..data_parallel import average_statistics, images_per_step
+
+OURS = ('out_dir', 'filename_tmpl', 'backend_args', 'file_client_args')
 
 
 @HOOKS.register_module()
 class RunCheckpointHook(CheckpointHook):
-    """MMEngine's hook, writing into ``<work_dir>/checkpoints`` (its ``out_dir`` appends the run's name).
+    """MMEngine's hook, writing into ``<work_dir>/checkpoints`` (its ``out_dir`` appends the run's name), so that a run
+    can be killed at any moment.
 
-    Resuming fails on any missing or unexpected key; MMEngine only warns, and trains on with random weights. It fails
-    too where a step would see more images than before, or fewer: iterations would mean something else.
+    A checkpoint is written aside, flushed and renamed, then named in ``<work_dir>/last_checkpoint``, and only then does
+    an older one go; MMEngine removes first and writes in place. A resume takes the newest whole one, by checksum, and
+    says which it passed over. It fails on any missing or unexpected key, where MMEngine only warns and trains on with
+    random weights, and where a step would see more images than before, or fewer: iterations would mean something else.
 
     Several processes bring their norms' statistics together before a checkpoint and before a validation, so that both
     are of one model. Other hooks that have something to bring together define ``before_checkpoint(runner)``: it is
     called on every process, where MMEngine's ``before_save_checkpoint`` is called on the one that writes.
 
     Args:
-        kwargs: As for MMEngine's ``CheckpointHook``, without ``out_dir``.
+        max_keep_ckpts: How many to go on from are kept, the best ones aside; -1 keeps all.
+        kwargs: As for MMEngine's ``CheckpointHook``, without places and names, which resuming relies on.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        if 'out_dir' in kwargs:
+    def __init__(self, max_keep_ckpts: int = 2, **kwargs: Any) -> None:
+        taken = [key for key in OURS if key in kwargs]
+        if taken:
             raise InputError(
-                'RunCheckpointHook writes into <work_dir>/checkpoints; leave default_hooks.checkpoint.out_dir out'
+                f'RunCheckpointHook writes <work_dir>/{FOLDER}/epoch_N.pth or iter_N.pth; leave '
+                f'default_hooks.checkpoint.{taken[0]} out'
             )
         interval = kwargs.get('interval', -1)
         if not isinstance(interval, int):
             raise InputError(f'default_hooks.checkpoint.interval={interval!r} must be a whole number; -1: never')
-        super().__init__(**kwargs)
+        super().__init__(backend_args=dict(backend=WHOLE), **kwargs)  # nothing is removed by MMEngine, which is early
+        self.keep = max_keep_ckpts
+        self._saved: int | None = None  # iteration of the newest checkpoint
+
+    def before_run(self, runner: Runner) -> None:
+        if not (runner._resume and runner._load_from is None and isinstance(runner._train_loop, BaseLoop)):
+            return
+        newest, passed = newest_whole(runner.work_dir, len(runner.train_dataloader))
+        for line in passed:
+            runner.logger.warning(f'Passed over: {line}')
+        if newest is None:
+            runner.logger.warning(f'No checkpoint lies in {runner.work_dir} yet: the run begins anew')
+            runner._resume = False
+        else:
+            runner._load_from = str(newest)
 
     def before_train(self, runner: Runner) -> None:
         self.out_dir = None  # type: ignore[assignment]
+        self._saved = runner.iter or None
+        self._find_best_again(runner)
         super().before_train(runner)
-        folder = Path(runner.work_dir) / 'checkpoints'
+        self.folder = folder = Path(runner.work_dir) / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        self.out_dir = str(folder)
+        self.out_dir = str(folder)  # type: ignore[assignment]
+        if is_main_process():
+            for place in (runner.work_dir, folder):
+                remove_partial(place)
+            ahead = set_aside(runner.work_dir, runner.iter, len(runner.train_dataloader))
+            if ahead:
+                runner.logger.warning(
+                    f'{folder}: {", ".join(path.name for path in ahead)} lie ahead of this run; kept as *.pth.aside'
+                )
+
+    def _find_best_again(self, runner: Runner) -> None:
+        """The best checkpoint by the name that is remembered, in a directory that may have moved; one that is gone or
+        damaged is forgotten, so that the next validation makes another."""
+        hub = runner.message_hub
+        for key in [key for key in hub.runtime_info if key.startswith('best_ckpt')]:
+            path = Path(runner.work_dir) / FOLDER / Path(hub.get_info(key)).name
+            trouble = damage(path)
+            if trouble is None:
+                hub.update_info(key, str(path))
+                continue
+            runner.logger.warning(f'The best so far is forgotten: {trouble}')
+            for name in (key, key.replace('best_ckpt', 'best_score')):
+                hub.pop_info(name)
+
+    def save(self, runner: Runner, epoch: int, iteration: int) -> None:
+        """Makes sure that there is a checkpoint of this very moment.
+
+        Args:
+            runner: The runner.
+            epoch: Epochs that are complete.
+            iteration: Iterations that are complete.
+        """
+        if self._saved != iteration:
+            self._save(runner, f'iter_{iteration}.pth', dict(epoch=epoch, iter=iteration))
+
+    def _save_checkpoint_with_step(self, runner: Runner, step: int, meta: dict) -> None:
+        self._save(runner, self.filename_tmpl.format(step), meta)
+
+    def _save(self, runner: Runner, name: str, meta: dict) -> None:
+        runner.call_hook('before_checkpoint')
+        path = str(self.folder / name)
+        self.last_ckpt = path  # type: ignore[assignment]
+        runner.message_hub.update_info('last_ckpt', path)
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=dict(meta),
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args,
+        )
+        self._saved = meta['iter']
+        if is_main_process():
+            point_to(runner.work_dir, path)
+            if self.keep > 0:
+                for _, old in resumable(runner.work_dir, len(runner.train_dataloader))[self.keep :]:
+                    old.unlink(missing_ok=True)
+
+    def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
+        super()._save_best_checkpoint(runner, metrics)
+        self._remove_former_best(runner)
+
+    def after_train(self, runner: Runner) -> None:
+        self._remove_former_best(runner)
+        super().after_train(runner)
+
+    def _remove_former_best(self, runner: Runner) -> None:
+        if not (self.save_best and is_main_process()):
+            return
+        hub = runner.message_hub.runtime_info
+        best = {Path(path).name for key, path in hub.items() if key.startswith('best_ckpt')}
+        for path in self.folder.glob('best_*.pth'):
+            if path.name not in best:
+                path.unlink(missing_ok=True)
 
     def before_val_epoch(self, runner: Runner) -> None:
         average_statistics(runner.model)
 
     def before_checkpoint(self, runner: Runner) -> None:
         average_statistics(runner.model)
-
-    def _save_checkpoint(self, runner: Runner) -> None:
-        runner.call_hook('before_checkpoint')
-        super()._save_checkpoint(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         checkpoint['images_per_step'] = images_per_step(runner)

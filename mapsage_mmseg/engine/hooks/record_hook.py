@@ -16,6 +16,7 @@ from ...evaluation.criteria import judge
 from ...evaluation.milestones import milestones
 from ...evaluation.record import read_record, summarise, write_record
 from ...evaluation.verdict_text import verdict_lines
+from ...whole_file import write_text
 from ..known_runs import judged_against
 from ..processes import global_means
 from .run_facts import run_facts
@@ -26,8 +27,9 @@ class RecordHook(Hook):
     """Keeps the run's record: what ran, the terms of every epoch, and how it ended.
 
     One entry an epoch, or one a validation under an iteration loop. Values stay on the device until an entry is made,
-    so a step waits for nothing. A checkpoint from mid-epoch carries the epoch's values so far. Of several processes
-    the first writes; an entry is of all of them: each step's values are their means, made once an entry.
+    so a step waits for nothing. A checkpoint carries the entries so far, and from mid-epoch the epoch's values so far:
+    a resumed run has them all, whatever became of ``result.json``. Of several processes the first writes; an entry is
+    of all of them: each step's values are their means, made once an entry.
     """
 
     priority = 'LOW'
@@ -35,6 +37,7 @@ class RecordHook(Hook):
     def __init__(self) -> None:
         self._steps: dict[str, list] = defaultdict(list)
         self._seconds = 0.0
+        self._before: dict[str, Any] | None = None  # of the checkpoint that was resumed
         self.record: dict[str, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
@@ -43,10 +46,10 @@ class RecordHook(Hook):
         images, processes = self.record['images_per_step'], self.record['processes']
         runner.logger.info(f'A step sees {images} images: {processes} process{"es" * (processes > 1)}')
         if is_main_process():
-            runner.cfg.dump(str(Path(runner.work_dir) / 'config.py'))
+            write_text(Path(runner.work_dir) / 'config.py', runner.cfg.pretty_text)
         self._started = time.perf_counter()
         if runner.iter:
-            before = read_record(self._path) or {}
+            before = self._before or read_record(self._path) or {}
             self.record['epochs'] = [entry for entry in before.get('epochs', []) if entry['iter'] <= runner.iter]
             seen = {entry['epoch'] for entry in self.record['epochs']}
             self.record['findings'] = [found for found in before.get('findings', []) if found['epoch'] in seen]
@@ -98,7 +101,9 @@ class RecordHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         elapsed = self._seconds + time.perf_counter() - self._started
         checkpoint['record'] = dict(
-            steps={key: torch.stack([v.cpu() for v in values]) for key, values in self._steps.items()}, seconds=elapsed
+            steps={key: torch.stack([v.cpu() for v in values]) for key, values in self._steps.items()},
+            seconds=elapsed,
+            **{key: self.record[key] for key in ('epochs', 'findings') if key in self.record},
         )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -106,6 +111,7 @@ class RecordHook(Hook):
         if runner._resume and saved:
             self._steps = defaultdict(list, {key: list(values.unbind()) for key, values in saved['steps'].items()})
             self._seconds = saved['seconds'] if saved['steps'] else 0.0
+            self._before = saved if 'epochs' in saved else None
 
     def add_findings(self, findings: list[dict[str, Any]]) -> None:
         """Adds what a diagnosis found."""

@@ -73,6 +73,12 @@ class ScalarHook(Hook):
             'Training/Phase', hub['distill/phase']['index'] if 'distill/phase' in hub else 1, step
         )
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Points that a resume will not draw again are on the disk before the checkpoint is."""
+        for backend in runner.visualizer._vis_backends.values():
+            if hasattr(backend, 'flush'):
+                backend.flush()
+
     @staticmethod
     def _terms(hub: dict) -> set[str]:
         return {'loss', 'task', *hub.get('distill/weights', {})}

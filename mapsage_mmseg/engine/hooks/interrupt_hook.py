@@ -1,0 +1,115 @@
+"""Ends a run in order when a person or a cluster asks for it."""
+
+import os
+import signal
+import threading
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce, get_world_size
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.runner.base_loop import BaseLoop
+from mmseg.registry import HOOKS
+
+from ...errors import RunInterrupted
+from .checkpoint_hook import RunCheckpointHook
+from .progress_hook import ProgressHook
+from .record_hook import RecordHook
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AGREE = 10  # iterations between two times that processes ask one another, which costs a synchronisation
+
+
+@HOOKS.register_module()
+class InterruptHook(Hook):
+    """SIGINT (Ctrl-C) and SIGTERM (a cluster's preemption) finish the step, save, mark the record ``interrupted`` and
+    end the process with exit status 1; a second signal ends it at once.
+
+    A validation is left behind the image under way, and made up by the resume. A signal that the process ignores, under
+    nohup for one, stays ignored.
+
+    Raises:
+        RunInterrupted: After a signal, when all is saved.
+    """
+
+    priority = 'LOWEST'  # behind the checkpoint of the same moment
+
+    def __init__(self) -> None:
+        self._came: int | None = None
+        self._former: dict[int, Any] = {}
+        self._process = os.getpid()
+
+    def before_train(self, runner: Runner) -> None:
+        if threading.current_thread() is not threading.main_thread():  # Python sets handlers in that one alone
+            return
+        self._came, self._process = None, os.getpid()
+        handlers = {number: signal.getsignal(number) for number in SIGNALS}
+        self._former = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
+        for number in self._former:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, frame: Any) -> None:
+        # The data's workers inherit this, and live on until the step that needs them is done.
+        self._came = number
+        for each in self._former:
+            signal.signal(each, signal.SIG_DFL)  # the second one acts whatever the process is waiting for
+        if os.getpid() == self._process:
+            name = signal.Signals(number).name
+            os.write(2, f'\n{name}: finishing the step, then saving; a second signal ends at once\n'.encode())
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        ends = isinstance(runner.train_loop, EpochBasedTrainLoop) and self.end_of_epoch(
+            runner.train_dataloader, batch_idx
+        )
+        if not ends and self._agreed(runner.iter):
+            self._stop(runner, runner.epoch, runner.iter + 1)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        if isinstance(runner.train_loop, EpochBasedTrainLoop) and self._agreed():
+            self._stop(runner, runner.epoch + 1, runner.iter)
+
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        if get_world_size() == 1:
+            self._in_validation(runner)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        if isinstance(runner._train_loop, BaseLoop) and runner.iter < runner.max_iters:  # else it is as good as done
+            self._in_validation(runner)
+
+    def _in_validation(self, runner: Runner) -> None:
+        if self._agreed():
+            self._stop(runner, runner.epoch, runner.iter)
+
+    def _agreed(self, step: int = 0) -> bool:
+        if get_world_size() == 1:
+            return self._came is not None
+        if step % AGREE:
+            return False
+        came = torch.tensor(int(self._came is not None))
+        all_reduce(came, 'max')
+        return bool(came)
+
+    def _stop(self, runner: Runner, epoch: int, iteration: int) -> None:
+        name = 'a signal' if self._came is None else signal.Signals(self._came).name
+        for hook in runner.hooks:
+            if isinstance(hook, RunCheckpointHook):
+                hook.save(runner, epoch, iteration)
+            elif isinstance(hook, RecordHook):
+                hook.fail('interrupted')
+            elif isinstance(hook, ProgressHook):
+                hook.stop()
+        runner.visualizer.close()
+        self.restore()
+        raise RunInterrupted(f'interrupted by {name} after iteration {iteration}; --resume goes on from there')
+
+    def after_train(self, runner: Runner) -> None:
+        self.restore()
+
+    def restore(self) -> None:
+        """Gives signals back to whom they belonged."""
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+        self._former = {}
