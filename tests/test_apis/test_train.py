@@ -249,7 +249,7 @@ def test_one_image_over_a_batch_is_left_out_rather_than_failed_on(configs):
         (['broken.py'], 'config broken.py cannot be read: SyntaxError'),
         (['empty.py'], 'trains nothing'),
         (['no_distill.py', '--seed', '-1'], '--seed -1'),
-        (['no_distill.py', '--resume'], "no run of 'no_distill' with a checkpoint"),
+        (['no_distill.py', '--resume'], "no run of 'no_distill' lies under"),
         (['no_distill.py', '--resume', '--work-dir', 'elsewhere'], 'elsewhere holds no checkpoint'),
         (['no_distill.py', '--data-root', 'nowhere'], '--data-root nowhere: no such folder'),
         (['no_distill.py', '--cfg-options', 'nonsense'], 'must read key=value'),

@@ -52,7 +52,10 @@ def refusal(folder):
     return 'taken'
 
 
-def test_a_directory_in_use_is_refused_by_name_and_a_dead_owner_keeps_nobody_out(tmp_path, capfd):
+def test_a_directory_in_use_is_refused_by_name_and_a_dead_owner_keeps_nobody_out(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr('mapsage_mmseg.engine.run_lock.print_log', lambda text, *_, **__: said.append(text))
+
     def hold():
         lock = RunLock(tmp_path)
         lock.acquire()
@@ -69,7 +72,7 @@ def test_a_directory_in_use_is_refused_by_name_and_a_dead_owner_keeps_nobody_out
     assert held(tmp_path) is False
     lock = RunLock(tmp_path)
     lock.acquire()
-    assert f'process {owner} on ' in capfd.readouterr().out
+    assert f'process {owner} on ' in said[0]
     assert answer(*in_a_process(lambda: held(tmp_path))) == 'True'
     lock.release()
     assert (tmp_path / '.lock').read_text() == ''
