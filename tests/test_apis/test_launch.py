@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mmseg
 import pytest
 
 from tests import small
@@ -121,3 +122,21 @@ def test_slurm_starts_one_task_a_gpu(folder):
     assert 'srun -p gpus --job-name=job --gres=gpu:2 --ntasks=2 --ntasks-per-node=2' in out
     record = only_record(folder, 'no_distill')
     assert (record['processes'], record['images_per_step'], record['seed']) == (2, 4, 3)
+
+
+@pytest.mark.slow
+def test_the_stock_tool_trains_on_two_processes_without_a_gpu(folder):
+    """MMEngine by itself asks for CUDA; the config brings what is missing."""
+    stock = Path(mmseg.__file__).parent / '.mim' / 'tools' / 'train.py'
+    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc-per-node=2', str(stock)]
+    environment = {**os.environ, 'PYTHONPATH': str(small.REPOSITORY), 'OMP_NUM_THREADS': '1'}
+    done = subprocess.run(
+        [*command, 'no_distill.py', '--launcher', 'pytorch', '--work-dir', 'stock'],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    record = json.loads(Path('stock/result.json').read_text())
+    assert (record['status'], record['processes']) == ('finished', 2)
