@@ -1,5 +1,6 @@
 """What every command line tool shares: its exit status."""
 
+import errno
 import logging
 import sys
 import traceback
@@ -8,6 +9,7 @@ from collections.abc import Callable, Sequence
 from ..errors import InputError, RunInterrupted, RunStopped
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None) -> int:
@@ -27,13 +29,21 @@ def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None
     except InputError as error:
         if debug:
             traceback.print_exc()
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {last_line(error)}', file=sys.stderr)
         return WRONG_INPUT
     except (RunStopped, RunInterrupted) as stop:
         print(stop, file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
+        return FAILED
+    except OSError as error:
+        if error.errno not in FULL:
+            traceback.print_exc()
+        else:
+            print(
+                f'{error.filename or "the disk"}: {error.strerror}; make room, and go on with --resume', file=sys.stderr
+            )
         return FAILED
     except SystemExit as end:  # argparse: 0 after --help, 2 for wrong arguments
         return end.code if isinstance(end.code, int) else FAILED
@@ -42,3 +52,8 @@ def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None
         traceback.print_exc()
         return FAILED
     return DONE
+
+
+def last_line(error: InputError) -> str:
+    """Its message; where a worker of the data raised it, torch puts that worker's traceback before."""
+    return str(error).rstrip().rsplit('\n', 1)[-1].removeprefix(f'{InputError.__module__}.{InputError.__name__}: ')

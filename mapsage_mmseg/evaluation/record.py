@@ -37,7 +37,7 @@ def new_record(
     """An empty record of a run that begins.
 
     ``gflops`` of student and teacher: forward pass over one training crop, 10^9 operations, 2 a MAC. ``control``: the
-    experiment that is the same without a teacher.
+    experiment that is the same without a teacher. ``dataset.skipped``: images that became unreadable in mid-run.
     """
     chance = math.log(len(classes)) if classes else None
     return dict(
@@ -50,7 +50,7 @@ def new_record(
         seed=seed,
         device=device,
         versions=dict(versions),
-        dataset=dict(name=dataset, classes=list(classes), chance_loss=chance, key=data_key),
+        dataset=dict(name=dataset, classes=list(classes), chance_loss=chance, key=data_key, skipped=[]),
         teacher=dict(teacher) if teacher else None,
         student=dict(params_m=student_params_m, gflops=student_gflops),
         epochs=[],
