@@ -1,6 +1,7 @@
 """What every command line tool shares: its exit status."""
 
 import argparse
+import errno
 import io
 import sys
 import traceback
@@ -11,6 +12,7 @@ from ..engine.processes import first_to_fail
 from ..errors import InputError, RunInterrupted, RunStopped
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None) -> int:
@@ -50,9 +52,16 @@ def tell(error: BaseException, debug: bool) -> None:
     elif isinstance(error, InputError):
         if debug:
             traceback.print_exception(error)
-        print(f'error: {error}', file=sys.stderr)
+        print(f'error: {last_line(error)}', file=sys.stderr)
+    elif isinstance(error, OSError) and error.errno in FULL:
+        print(f'{error.filename or "the disk"}: {error.strerror}; make room, and go on with --resume', file=sys.stderr)
     else:
         traceback.print_exception(error)
+
+
+def last_line(error: InputError) -> str:
+    """Its message; where a worker of the data raised it, torch puts that worker's traceback before."""
+    return str(error).rstrip().rsplit('\n', 1)[-1].removeprefix(f'{InputError.__module__}.{InputError.__name__}: ')
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -23,9 +24,11 @@ from rich.progress import Progress
 from ..errors import InputError
 from .dataset_yaml import IGNORE, DatasetSpec, read_dataset_yaml, tile_files
 from .parts import check_part, tuning_names
+from .skipped import SkippedImages
 
 SPLITS = ('train', 'val')
 MANY_FILES = 200  # From here on a check takes long enough to show its progress.
+PAUSES = (0.0, 0.1, 1.0)  # Seconds before each time that an unreadable image is tried again.
 HASHED_WHOLE = 20_000  # Files; beyond, reading them all costs minutes at every start.
 
 
@@ -154,16 +157,21 @@ class FolderLandCover(BaseSegDataset):
 
     Labels of ``ignore_index`` reach the pipeline as 255, whatever the file says: losses and metrics ignore that one.
 
+    An image that becomes unreadable while a run goes on is tried again, then the one before it in the order of names
+    takes its place.
+
     Args:
         data_root: The folder.
         split: ``'train'`` or ``'val'``.
         part: ``'fit'`` or ``'tune'``, which divide the training tiles by scene, or None for all of a split.
         scene: As in ``dataset.yaml``, before which it goes.
+        max_unreadable: Share of the images that may become unreadable, rounded up to images.
         kwargs: As for :class:`mmseg.datasets.BaseSegDataset`; classes, palette and suffixes come from ``dataset.yaml``.
 
     Raises:
         InputError: As :func:`read_dataset_yaml`; or the split is unknown, missing or empty, or an image has no label,
-            or the tiles cannot be divided, as :func:`~mapsage_mmseg.datasets.parts.tuning_names` says.
+            or the tiles cannot be divided, as :func:`~mapsage_mmseg.datasets.parts.tuning_names` says. While a run goes
+            on: more images are unreadable than may be.
     """
 
     def __init__(
@@ -172,6 +180,7 @@ class FolderLandCover(BaseSegDataset):
         split: str = 'train',
         part: str | None = None,
         scene: str | None = None,
+        max_unreadable: float = 0.01,
         **kwargs: Any,
     ) -> None:
         if split not in SPLITS:
@@ -188,6 +197,48 @@ class FolderLandCover(BaseSegDataset):
             **kwargs,
         )
         self._metainfo['name'] = self.spec.name  # Not by the argument: MMEngine takes text there for a file's name.
+        self.skipped = SkippedImages(len(self), max_unreadable)
+
+    def prepare_data(self, idx: int) -> Any:
+        """The sample of an index, or of the nearest readable one before it."""
+        while True:
+            try:
+                return super().prepare_data(idx)
+            except Exception:
+                trouble = self._trouble(idx)
+                if trouble is None:  # it was unreadable for a moment, or the mistake is not the file's and comes again
+                    return super().prepare_data(idx)
+            self._skip(idx, trouble)
+            idx = (idx - 1) % len(self)
+
+    def _trouble(self, idx: int) -> str | None:
+        info, trouble = self.get_data_info(idx), None
+        for pause in (0.0,) if idx in self.skipped else PAUSES:
+            time.sleep(pause)
+            try:
+                _check_pair(Path(info['img_path']), Path(info['seg_map_path']), self.spec)
+            except InputError as error:
+                trouble = str(error)
+            else:
+                return None
+        return trouble
+
+    def _skip(self, idx: int, trouble: str) -> None:
+        known, count = idx in self.skipped, self.skipped.add(idx)
+        if count > self.skipped.allowed:
+            raise InputError(
+                f'{count} of {len(self)} images became unreadable, above the {self.skipped.allowed} that may '
+                f'(dataset.max_unreadable), the last: {trouble}. Bring them back and go on with --resume'
+            )
+        if not known:
+            print_log(f'Skipped, the image before it takes its place: {trouble}', 'current', logging.WARNING)
+
+    def skipped_images(self) -> list[str]:
+        """Paths of the images that were skipped, relative to the folder."""
+        root = Path(self.data_root)
+        return [
+            Path(self.get_data_info(index)['img_path']).relative_to(root).as_posix() for index in self.skipped.indices()
+        ]
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """One entry per image, sorted by name: exactly the files that :func:`check_folder` looks at."""

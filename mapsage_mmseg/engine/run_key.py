@@ -57,7 +57,8 @@ def run_key(config: Config) -> str:
         (settings['default_hooks'] or {}).pop(name, None)
     (settings['randomness'] or {}).pop('seed', None)
     for split in ('train_dataloader', 'val_dataloader'):
-        settings[split]['dataset'].pop('data_root', None)
+        for name in ('data_root', 'max_unreadable'):
+            settings[split]['dataset'].pop(name, None)
         for name in LOADING:
             settings[split].pop(name, None)
     if 'batch_size' in settings['train_dataloader']:

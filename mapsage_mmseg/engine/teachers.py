@@ -63,7 +63,9 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
     parts: list[Any] = []
     for split in loaders:
         dataset = config[split]['dataset']
-        settings = {key: value for key, value in dataset.items() if key not in ('pipeline', 'data_root')}
+        settings = {
+            key: value for key, value in dataset.items() if key not in ('pipeline', 'data_root', 'max_unreadable')
+        }
         parts.append(settings)
     train = config.train_dataloader.dataset
     root = train.get('data_root')
@@ -83,6 +85,7 @@ def content_key(recipe: Config) -> str:
     settings = json.loads(json.dumps(settings, default=str))
     for split in ('train_dataloader', 'val_dataloader'):
         settings[split]['dataset'].pop('data_root', None)  # a folder that moves is the same data
+        settings[split]['dataset'].pop('max_unreadable', None)
         settings[split].pop('num_workers', None)
         settings[split].pop('persistent_workers', None)
     return digest([settings, data_key(recipe)])

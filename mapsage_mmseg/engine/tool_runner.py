@@ -1,6 +1,7 @@
 """MMEngine's Runner with a console that a person can read, and answers to mistakes in a config."""
 
 import logging
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -27,6 +28,18 @@ STARTUP = (
 def is_news(record: logging.LogRecord) -> bool:
     """Whether a line belongs on the console; the log file gets every line."""
     return not record.getMessage().startswith(STARTUP)
+
+
+class SayOnce:
+    """What a log's file handler does where it cannot write: one line, where logging prints a traceback a line."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._said = name, False
+
+    def __call__(self, record: logging.LogRecord) -> None:
+        if not self._said:
+            print(f'{self._name} could not be written ({sys.exc_info()[1]})', file=sys.stderr)
+        self._said = True
 
 
 def _answered(build: Callable[..., Any], section: str) -> Callable[..., Any]:
@@ -63,6 +76,8 @@ class ToolRunner(Runner):
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = _answered(super().build_logger, 'log_level')(*args, **kwargs)
         for handler in logger.handlers:
-            if not isinstance(handler, logging.FileHandler):
+            if isinstance(handler, logging.FileHandler):
+                handler.handleError = SayOnce(handler.baseFilename)  # type: ignore[method-assign]
+            else:
                 handler.addFilter(is_news)
         return logger

@@ -44,6 +44,7 @@ def new_record(
 
     ``gflops`` of student and teacher: forward pass over one training crop, 10^9 operations, 2 a MAC. ``control``: the
     experiment that is the same without a teacher. ``images_per_step``: of all ``processes`` together.
+    ``dataset.skipped``: images that became unreadable in mid-run.
     """
     chance = math.log(len(classes)) if classes else None
     return dict(
@@ -58,7 +59,7 @@ def new_record(
         processes=processes,
         images_per_step=images_per_step,
         versions=dict(versions),
-        dataset=dict(name=dataset, classes=list(classes), chance_loss=chance, key=data_key),
+        dataset=dict(name=dataset, classes=list(classes), chance_loss=chance, key=data_key, skipped=[]),
         teacher=dict(teacher) if teacher else None,
         student=dict(params_m=student_params_m, gflops=student_gflops),
         epochs=[],

@@ -1,18 +1,23 @@
 """TensorBoard events in the run's own ``logs`` folder, without MMEngine's flat tags."""
 
+import logging
 import os
 import re
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.visualization import TensorboardVisBackend
 from mmengine.visualization.vis_backend import force_init_env
 from mmseg.registry import VISBACKENDS
 
+from ..compat import catch_event_errors
 from ..errors import InputError
+from ..whole_file import whole_file
 
 LOGS = 'logs'
+ROOM = 1 << 16  # bytes that there must be before another file of events is begun
 _TIMESTAMP = re.compile(r'\d{8}_\d{6}')
 
 
@@ -23,6 +28,9 @@ class RunTensorboardBackend(TensorboardVisBackend):
     MMEngine hands its backends ``<work_dir>/<timestamp>/vis_data``. What is shown is chosen by the run's hooks, which
     call ``add_scalar`` and ``add_image``; ``add_scalars``, with which MMEngine's LoggerHook writes everything that it
     prints under flat tags (``loss``, ``time``), is ignored.
+
+    Where events cannot be written, the disk being full, it says so and goes on without; every :meth:`flush` looks
+    whether there is room again, and begins another file.
 
     Args:
         save_dir (str): The folder that MMEngine hands over. ``<work_dir>/<timestamp>/vis_data`` becomes
@@ -43,6 +51,12 @@ class RunTensorboardBackend(TensorboardVisBackend):
         if self._save_dir is None:
             raise InputError('RunTensorboardBackend: save_dir=None: there is no folder to write TensorBoard events to')
         super()._init_env()
+        self._broken = False
+        catch_event_errors(self._tensorboard, self._say_broken)
+
+    def _say_broken(self, error: OSError) -> None:
+        self._broken = True
+        print_log(f'{self._save_dir}: points are lost until there is room ({error.strerror})', 'current', logging.ERROR)
 
     @force_init_env
     def add_config(self, config: Config, **kwargs: Any) -> None:
@@ -54,8 +68,23 @@ class RunTensorboardBackend(TensorboardVisBackend):
 
     def flush(self) -> None:
         """Write what waits to be written; TensorBoard does so every two minutes."""
-        if self._env_initialized:
-            self._tensorboard.flush()
+        if not self._env_initialized:
+            return
+        if self._broken and _has_room(Path(self._save_dir)):
+            self._tensorboard.close()
+            self._init_env()
+        self._tensorboard.flush()
+
+
+def _has_room(folder: Path) -> bool:
+    probe = folder / 'room'
+    try:
+        with whole_file(probe) as file:
+            file.write(bytes(ROOM))
+        probe.unlink()
+    except OSError:
+        return False
+    return True
 
 
 def _logs_dir(save_dir: Path) -> Path:

@@ -16,6 +16,7 @@ from mmseg.registry import MODELS
 from mapsage_mmseg.apis import cli, data_root, test, train
 from mapsage_mmseg.apis.config import load_config, override
 from mapsage_mmseg.errors import InputError
+from mapsage_mmseg.evaluation.record import read_record, write_record
 from tests import tiny
 
 SMALL = """
@@ -104,6 +105,7 @@ def test_a_teacher_that_was_interrupted_is_gone_on_with(configs, monkeypatch, ca
     run = only('experiments', 'teacher_*')
     record = json.loads((run / 'result.json').read_text())
     assert (record['status'], len(record['epochs'])) == ('interrupted', 1)
+    write_record(run / 'result.json', {**read_record(run / 'result.json'), 'status': 'running'})  # as SIGKILL leaves it
     assert cli.run(train.main, ['improved.py']) == 0
     assert 'going on with' in capfd.readouterr().out
     assert only('experiments', 'teacher_*') == run

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mapsage_mmseg.apis.runs import new_run_dir, newest_run
+from mapsage_mmseg.engine import run_lock
 from mapsage_mmseg.engine.run_lock import RunLock, claimed, held
 from mapsage_mmseg.errors import InputError
 from tests.tool_process import kill, wait_until
@@ -54,7 +55,7 @@ def refusal(folder):
 
 def test_a_directory_in_use_is_refused_by_name_and_a_dead_owner_keeps_nobody_out(tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr('mapsage_mmseg.engine.run_lock.print_log', lambda text, *_, **__: said.append(text))
+    monkeypatch.setattr(run_lock, 'print_log', lambda message, *_: said.append(message))
 
     def hold():
         lock = RunLock(tmp_path)
@@ -72,7 +73,7 @@ def test_a_directory_in_use_is_refused_by_name_and_a_dead_owner_keeps_nobody_out
     assert held(tmp_path) is False
     lock = RunLock(tmp_path)
     lock.acquire()
-    assert f'process {owner} on ' in said[0]
+    assert f'process {owner} on ' in said[0] and said[0].endswith('had this run and is gone')
     assert answer(*in_a_process(lambda: held(tmp_path))) == 'True'
     lock.release()
     assert (tmp_path / '.lock').read_text() == ''

@@ -1,5 +1,7 @@
 """Checkpoints in the run's own folder that are whole at any moment, and a resume that refuses what does not fit."""
 
+import copy
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmseg.registry import HOOKS
 
-from ...errors import InputError
+from ...errors import InputError, RunStopped
 from ...whole_file import remove_partial
 from ..checkpoint_files import FOLDER, WHOLE, damage, newest_whole, point_to, resumable, set_aside
 from ..data_parallel import average_statistics, images_per_step
+from .record_hook import RecordHook
 
 OURS = ('out_dir', 'filename_tmpl', 'backend_args', 'file_client_args')
 
@@ -32,9 +35,15 @@ class RunCheckpointHook(CheckpointHook):
     are of one model. Other hooks that have something to bring together define ``before_checkpoint(runner)``: it is
     called on every process, where MMEngine's ``before_save_checkpoint`` is called on the one that writes.
 
+    Where a checkpoint cannot be written, the disk being full, the one before stays and the run goes on; one that could
+    not be written at the end stops it.
+
     Args:
         max_keep_ckpts: How many to go on from are kept, the best ones aside; -1 keeps all.
         kwargs: As for MMEngine's ``CheckpointHook``, without places and names, which resuming relies on.
+
+    Raises:
+        RunStopped: At the end of a run, whose last checkpoint could not be written.
     """
 
     def __init__(self, max_keep_ckpts: int = 2, **kwargs: Any) -> None:
@@ -50,6 +59,7 @@ class RunCheckpointHook(CheckpointHook):
         super().__init__(backend_args=dict(backend=WHOLE), **kwargs)  # nothing is removed by MMEngine, which is early
         self.keep = max_keep_ckpts
         self._saved: int | None = None  # iteration of the newest checkpoint
+        self._missed: tuple[str, dict] | None = None  # the newest that could not be written
 
     def before_run(self, runner: Runner) -> None:
         if not (runner._resume and runner._load_from is None and isinstance(runner._train_loop, BaseLoop)):
@@ -113,28 +123,57 @@ class RunCheckpointHook(CheckpointHook):
         path = str(self.folder / name)
         self.last_ckpt = path  # type: ignore[assignment]
         runner.message_hub.update_info('last_ckpt', path)
-        runner.save_checkpoint(
-            self.out_dir,
-            name,
-            save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler,
-            meta=dict(meta),
-            by_epoch=self.by_epoch,
-            backend_args=self.backend_args,
-            **self.args,
-        )
-        self._saved = meta['iter']
+        try:
+            runner.save_checkpoint(
+                self.out_dir,
+                name,
+                save_optimizer=self.save_optimizer,
+                save_param_scheduler=self.save_param_scheduler,
+                meta=dict(meta),
+                by_epoch=self.by_epoch,
+                backend_args=self.backend_args,
+                **self.args,
+            )
+        except OSError as error:
+            self._missed = name, meta
+            runner.logger.error(f'{path} could not be written ({error.strerror}): the one before stays')
+            return
+        self._saved, self._missed = meta['iter'], None
         if is_main_process():
-            point_to(runner.work_dir, path)
+            with suppress(OSError):  # resuming looks at the checkpoints themselves
+                point_to(runner.work_dir, path)
             if self.keep > 0:
                 for _, old in resumable(runner.work_dir, len(runner.train_dataloader))[self.keep :]:
                     old.unlink(missing_ok=True)
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
-        super()._save_best_checkpoint(runner, metrics)
-        self._remove_former_best(runner)
+        hub = runner.message_hub
+        before = {key: value for key, value in hub.runtime_info.items() if key.startswith('best_')}
+        kept = {key: copy.copy(value) for key, value in vars(self).items() if key.startswith('best_ckpt_path')}
+        try:
+            super()._save_best_checkpoint(runner, metrics)
+        except OSError as error:
+            runner.logger.error(f'The best checkpoint could not be written ({error.strerror}): the one before stays')
+            for key in [key for key in hub.runtime_info if key.startswith('best_')]:
+                hub.pop_info(key)
+            hub.update_info_dict(before)
+            for key, value in kept.items():
+                setattr(self, key, value)
+        else:
+            self._remove_former_best(runner)
 
     def after_train(self, runner: Runner) -> None:
+        last = self._missed is not None and self._missed[1]['iter'] == runner.iter
+        if self._missed is not None and last:
+            self._save(runner, *self._missed)  # there may be room by now
+        if self._missed is not None and last:
+            for hook in runner.hooks:
+                if isinstance(hook, RecordHook):
+                    hook.fail('failed')
+            raise RunStopped(
+                f'{self.folder / self._missed[0]} could not be written, so the run is not complete; make room, and '
+                '--resume goes on from the checkpoint before'
+            )
         self._remove_former_best(runner)
         super().after_train(runner)
 

@@ -103,7 +103,7 @@ class InterruptHook(Hook):
                 hook.stop()
         runner.visualizer.close()
         self.restore()
-        raise RunInterrupted(f'interrupted by {name} after iteration {iteration}; --resume goes on from there')
+        raise RunInterrupted(f'interrupted by {name} after iteration {iteration}; go on with --resume')
 
     def after_train(self, runner: Runner) -> None:
         self.restore()

@@ -89,7 +89,11 @@ class PanelHook(Hook):
             return
         folder = Path(runner.work_dir) / 'pictures' / _stem(outputs[0], batch_idx)
         maps = {'label': _labels(outputs[0].gt_sem_seg), **self._predictions(outputs[0], 'student')}
-        write_picture(folder, _photograph(data_batch), maps, palette)
+        try:
+            write_picture(folder, _photograph(data_batch), maps, palette)
+        except OSError as error:
+            runner.logger.warning(f'{folder} could not be written ({error.strerror})')
+            self._chosen = set()  # says so once a validation
 
     def _row(self, runner: Runner, data_batch: Any, outputs: Sequence, legend: bool) -> np.ndarray:
         meta = runner.visualizer.dataset_meta or {}

@@ -1,5 +1,6 @@
 """Writes what a run is to ``config.py`` and what it did to ``result.json``, epoch by epoch."""
 
+import logging
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -8,10 +9,12 @@ from typing import Any
 import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
+from ...errors import RunStopped
 from ...evaluation.criteria import judge
 from ...evaluation.milestones import milestones
 from ...evaluation.record import read_record, summarise, write_record
@@ -38,6 +41,7 @@ class RecordHook(Hook):
         self._steps: dict[str, list] = defaultdict(list)
         self._seconds = 0.0
         self._before: dict[str, Any] | None = None  # of the checkpoint that was resumed
+        self._unwritten = False
         self.record: dict[str, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
@@ -52,6 +56,7 @@ class RecordHook(Hook):
             before = self._before or read_record(self._path) or {}
             self.record['epochs'] = [entry for entry in before.get('epochs', []) if entry['iter'] <= runner.iter]
             seen = {entry['epoch'] for entry in self.record['epochs']}
+            self.record['dataset']['skipped'] = before.get('skipped', [])
             self.record['findings'] = [found for found in before.get('findings', []) if found['epoch'] in seen]
         self._write()
 
@@ -78,6 +83,7 @@ class RecordHook(Hook):
         if not self.record.get('epochs'):  # a validation outside training
             return
         self.record['epochs'][-1]['val'] = val_entry(metrics or {})
+        self._note_skipped(runner.val_dataloader.dataset)
         self._write()
         self._started = time.perf_counter()
 
@@ -87,6 +93,8 @@ class RecordHook(Hook):
         if self.record['teacher']:
             self._judge(runner)
         self._write()
+        if self._unwritten:
+            raise RunStopped(f'{self._path} could not be written; make room, and --resume writes it')
 
     def _judge(self, runner: Runner) -> None:
         baseline, control = judged_against(runner.cfg.get('experiments', 'experiments'), self.record)
@@ -103,6 +111,7 @@ class RecordHook(Hook):
         checkpoint['record'] = dict(
             steps={key: torch.stack([v.cpu() for v in values]) for key, values in self._steps.items()},
             seconds=elapsed,
+            skipped=self.record.get('dataset', {}).get('skipped', []),
             **{key: self.record[key] for key in ('epochs', 'findings') if key in self.record},
         )
 
@@ -141,6 +150,7 @@ class RecordHook(Hook):
             seconds=round(seconds, 3),
         )
         self.record['teacher'] = hub.get('distill/teacher')
+        self._note_skipped(runner.train_dataloader.dataset)
         self.record['epochs'] = [old for old in self.record['epochs'] if old['epoch'] < epoch] + [entry]
         self._steps.clear()
         self._seconds, self._started = 0.0, time.perf_counter()
@@ -150,9 +160,26 @@ class RecordHook(Hook):
         """Means over the processes of each step's values so far."""
         return global_means({key: torch.stack([v.to('cpu') for v in values]) for key, values in self._steps.items()})
 
+    def _note_skipped(self, dataset: Any) -> None:
+        if hasattr(dataset, 'skipped_images'):
+            known = self.record['dataset']['skipped']
+            known += [name for name in dataset.skipped_images() if name not in known]
+
     def _write(self) -> None:
-        if is_main_process():
+        if not is_main_process():
+            return
+        try:
             write_record(self._path, self.record)
+        except OSError as error:
+            if not self._unwritten:
+                print_log(
+                    f'{self._path} could not be written ({error.strerror}): it stays as it was',
+                    'current',
+                    logging.ERROR,
+                )
+            self._unwritten = True
+        else:
+            self._unwritten = False
 
 
 def val_entry(metrics: dict[str, float]) -> dict[str, Any]:
