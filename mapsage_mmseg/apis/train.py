@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.dist import master_only
 from mmengine.logging import print_log
@@ -21,6 +20,7 @@ from .config import load_config, override
 from .data_root import apply_data_root
 from .runner import ToolRunner
 from .runs import new_run_dir, newest_run
+from .switches import add_switches, apply_switches
 from .tuning_split import follow_tuning_split
 
 
@@ -34,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
         action='store_true',
         help='go on with the newest run of this experiment, or with the one that --work-dir names',
     )
-    parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
+    add_switches(parser)
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
     )
@@ -83,11 +83,7 @@ def prepare(arguments: argparse.Namespace) -> Config:
         config.randomness = dict(seed=arguments.seed)
     if arguments.strict:
         config.default_hooks.setdefault('diagnosis', dict(type='DiagnosisHook')).strict = True
-    if arguments.amp:
-        if not torch.cuda.is_available():
-            raise InputError('--amp needs a CUDA device, and torch sees none here; leave it out')
-        config.optim_wrapper.type = 'AmpOptimWrapper'
-        config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    apply_switches(config, arguments)
     return config
 
 

@@ -1,3 +1,3 @@
-from . import hooks, loops
+from . import hooks, loops, mixed_precision
 
-__all__ = ['hooks', 'loops']
+__all__ = ['hooks', 'loops', 'mixed_precision']

@@ -14,6 +14,9 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
+from ..models.segmentors.frozen_teacher import freeze_teacher
+from .flops import crop_size
+
 Step = Callable[[], Any]
 
 
@@ -67,6 +70,7 @@ def _student(config: Config) -> nn.Module:
 def _distillation(config: Config, device: str, weights: dict, dtype: str | None = None) -> nn.Module:
     model: Any = _on(device, MODELS.build(dict(config.model, teacher_dtype=dtype)))
     _on(device, model.build_teacher())
+    freeze_teacher(model, crop_size(model))
     model.set_loss_weights(weights)
     return model
 
