@@ -33,7 +33,7 @@ class PackedLinear(nn.Linear):
 
 
 def _packed_kernel(conv: nn.Conv2d, weight: Tensor, x: Tensor) -> Tensor:
-    return torch._C._nn.mkldnn_reorder_conv2d_weight(
+    return torch.ops.aten.mkldnn_reorder_conv2d_weight(
         weight.to_mkldnn(), conv.padding, conv.stride, conv.dilation, conv.groups, x.shape
     )
 
