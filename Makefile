@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup improved baseline test test-all drill check format clean
+.PHONY: help setup improved baseline bench test test-all drill check format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -39,6 +39,9 @@ improved: $(VENV)/.stamp  ## the improved distillation (ARGS=... goes to tools/t
 
 baseline: $(VENV)/.stamp  ## the earlier recipe, which the improved one is measured against
 	$(BIN)/python tools/train.py configs/distill/baseline.py $(ARGS)
+
+bench: $(VENV)/.stamp  ## what a distillation step costs over stock MMSegmentation's and mmrazor's (docs/performance.md)
+	$(BIN)/python tools/benchmark.py configs/distill/improved.py $(ARGS)
 
 test: $(VENV)/.stamp  ## the tests but the slow ones
 	$(BIN)/python -m pytest -q -m 'not slow and not gpu' $(ARGS)

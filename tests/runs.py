@@ -4,7 +4,8 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmseg.registry import MODELS
+from mmengine.hooks import Hook
+from mmseg.registry import HOOKS, MODELS
 
 from mapsage_mmseg.engine import teachers
 from tests import tiny
@@ -76,3 +77,21 @@ def config(
     for hook, settings in hooks.items():
         cfg.default_hooks[hook] = {**cfg.default_hooks.get(hook, {}), **settings}
     return cfg
+
+
+@HOOKS.register_module()
+class Losses(Hook):
+    """Keeps what every step logged."""
+
+    priority = 'VERY_LOW'
+
+    def before_run(self, runner):
+        self.steps = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.steps.append({key: float(value) for key, value in outputs.items()})
+
+
+def losses(runner) -> list[dict[str, float]]:
+    """What every step of a run with ``losses=dict(type='Losses')`` logged."""
+    return next(hook for hook in runner.hooks if isinstance(hook, Losses)).steps

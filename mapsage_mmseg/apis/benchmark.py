@@ -9,17 +9,18 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
 from ..compat import keep_freed_memory
-from ..engine.contenders import Step, make_contenders
+from ..engine.contenders import SWITCHES, Step, make_contenders, make_switched
 from ..engine.examination import planned_iterations
 from ..engine.hooks.run_facts import device_name, git_commit
 from ..errors import InputError
-from ..evaluation.timing import ratios, summarise_seconds
+from ..evaluation.timing import over, ratios, summarise_seconds
 from .config import load_config, override
 from .train import is_distillation
 
@@ -45,6 +46,18 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--batch-size', type=int, default=4, metavar='N')
     parser.add_argument('--rounds', type=int, default=15, metavar='N', help='timed steps of each (default 15)')
     parser.add_argument('--warm-up', type=int, default=3, metavar='N', help='steps of each before them (default 3)')
+    parser.add_argument(
+        '--cpu-time',
+        action='store_true',
+        help="count this process's time on the CPU, not the clock's: for one thread beside busy neighbours",
+    )
+    parser.add_argument(
+        '--switches',
+        nargs='+',
+        choices=SWITCHES,
+        metavar='NAME',
+        help=f'time the last phase under these instead: {", ".join(SWITCHES)} (compile takes minutes)',
+    )
     parser.add_argument('--json', metavar='FILE', help='write the figures there')
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
@@ -61,7 +74,10 @@ def main(argv: Sequence[str]) -> None:
             raise InputError(f'--{name.replace("_", "-")} {getattr(arguments, name)} must be a whole number from 1')
     if arguments.device == 'cuda' and not torch.cuda.is_available():
         raise InputError('--device cuda: torch sees no CUDA device here')
+    if arguments.cpu_time and (arguments.device != 'cpu' or torch.get_num_threads() > 1):
+        raise InputError('--cpu-time adds the time of all threads up: it needs --device cpu and OMP_NUM_THREADS=1')
     keep_freed_memory()
+    MMLogger.get_current_instance().setLevel('ERROR')  # an optimizer's settings, parameter by parameter
     config = load_config(arguments.config)
     override(config, arguments.cfg_options)
     if not is_distillation(config):
@@ -74,17 +90,17 @@ def main(argv: Sequence[str]) -> None:
 
 def measure(config: Config, arguments: argparse.Namespace) -> dict[str, Any]:
     """The figures: facts, ``seconds`` and ``peak_mib`` by contender, ``ratios``."""
-    contenders = make_contenders(config, arguments.batch_size, arguments.size, arguments.device)
+    if arguments.switches:
+        contenders = make_switched(config, arguments.batch_size, arguments.size, arguments.device, arguments.switches)
+    else:
+        contenders = make_contenders(config, arguments.batch_size, arguments.size, arguments.device)
     for step in contenders.values():
         for _ in range(arguments.warm_up):
             step()
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for _ in track(range(arguments.rounds), description='timing in turns', transient=True):
         for name, step in contenders.items():
-            seconds[name].append(timed(step, arguments.device))
-    phases = zip(planned_iterations(config), config.default_hooks.phases.phases, strict=True)
-    lengths = [(count, distils(phase)) for count, phase in phases]
-    without, with_teacher = (sum(count for count, on in lengths if on is wanted) for wanted in (False, True))
+            seconds[name].append(timed(step, arguments.device, arguments.cpu_time))
     return dict(
         config=arguments.config,
         commit=git_commit(),
@@ -93,12 +109,17 @@ def measure(config: Config, arguments: argparse.Namespace) -> dict[str, Any]:
         batch_size=arguments.batch_size,
         size=arguments.size,
         rounds=arguments.rounds,
+        cpu_time=arguments.cpu_time,
         seconds=summarise_seconds(seconds),
         peak_mib={name: peak_mib(step, arguments.device) for name, step in contenders.items()},
-        ratios=ratios(
-            seconds, [sum(count for count, on in lengths if on is with_teacher) for with_teacher in (False, True)]
-        ),
+        ratios=over(seconds, 'phase2') if arguments.switches else ratios(seconds, lengths(config)),
     )
+
+
+def lengths(config: Config) -> list[int]:
+    """Iterations of a whole run in which the teacher does not run, and in which it does."""
+    phases = list(zip(planned_iterations(config), config.default_hooks.phases.phases, strict=True))
+    return [sum(count for count, phase in phases if distils(phase) is wanted) for wanted in (False, True)]
 
 
 def distils(phase: Mapping[str, Any]) -> bool:
@@ -106,15 +127,16 @@ def distils(phase: Mapping[str, Any]) -> bool:
     return any(weight for term, weight in phase['weights'].items() if term != 'task')
 
 
-def timed(step: Step, device: str) -> float:
+def timed(step: Step, device: str, cpu_time: bool = False) -> float:
     """Seconds of one step, the device's work included."""
+    clock = time.process_time if cpu_time else time.perf_counter
     if device == 'cuda':
         torch.cuda.synchronize()
-    began = time.perf_counter()
+    began = clock()
     step()
     if device == 'cuda':
         torch.cuda.synchronize()
-    return time.perf_counter() - began
+    return clock() - began
 
 
 def peak_mib(step: Step, device: str) -> float:
@@ -137,6 +159,7 @@ def peak_mib(step: Step, device: str) -> float:
 def show(figures: Mapping[str, Any], console: Console) -> None:
     """Prints steps and ratios."""
     where = f'{figures["device"]}, batch {figures["batch_size"]}, {figures["size"]} x {figures["size"]}'
+    where += ', time on the CPU' * figures['cpu_time']
     steps = Table(title=f'Steps: {where}')
     for name in ('step', 'median s', 'quartiles', 'peak MiB'):
         steps.add_column(name, justify='left' if name == 'step' else 'right')

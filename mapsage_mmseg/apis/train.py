@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
@@ -24,6 +23,7 @@ from .config import load_config, override
 from .config_check import check_config
 from .data_root import apply_data_root
 from .runs import begun, given_run_dir, new_run_dir, newest_run
+from .switches import add_switches, apply_switches
 from .tuning_split import follow_tuning_split
 
 
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
         action='store_true',
         help='go on with the newest run of this experiment, or with the one that --work-dir names',
     )
-    parser.add_argument('--amp', action='store_true', help='mixed precision (needs a GPU)')
+    add_switches(parser)
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
     )
@@ -88,16 +88,12 @@ def prepare(arguments: argparse.Namespace) -> Config:
         config.randomness = dict(seed=arguments.seed)
     if arguments.strict:
         config.default_hooks.setdefault('diagnosis', dict(type='DiagnosisHook')).strict = True
-    if arguments.amp:
-        if not torch.cuda.is_available():
-            raise InputError('--amp needs a CUDA device, and torch sees none here; leave it out')
-        config.optim_wrapper.type = 'AmpOptimWrapper'
-        config.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if config.get('val_dataloader') is None:
         raise InputError(
             'val_dataloader=None: without a validation nobody knows what a run is worth; leave it in, and raise '
             'train_cfg.val_interval to validate less often'
         )
+    apply_switches(config, arguments)
     check_config(config)
     return config
 

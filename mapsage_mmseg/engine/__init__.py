@@ -1,3 +1,3 @@
-from . import data_parallel, hooks, loops
+from . import data_parallel, hooks, loops, mixed_precision
 
-__all__ = ['data_parallel', 'hooks', 'loops']
+__all__ = ['data_parallel', 'hooks', 'loops', 'mixed_precision']

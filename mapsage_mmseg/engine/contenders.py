@@ -1,7 +1,8 @@
 """The training steps that a benchmark sets against each other, all on one batch."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -9,14 +10,19 @@ from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement, PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import nn
 
+from ..models.segmentors.frozen_teacher import freeze_teacher
 from .cache_plan import STRIDE
+from .flops import crop_size
+from .hooks.compile_hook import compile_forwards
 
 Step = Callable[[], Any]
+SWITCHES = ('amp', 'channels_last', 'amp_channels_last', 'compile', 'accumulate2', 'workers0', 'workers1', 'workers2')
 
 
 def make_batch(batch_size: int, size: int, classes: int) -> dict[str, list]:
@@ -43,10 +49,7 @@ def make_contenders(config: Config, batch_size: int, size: int, device: str) -> 
         batch_size, size: Of the batch; size in pixels.
         device: ``'cpu'`` or ``'cuda'``.
     """
-    init_default_scope(config.get('default_scope', 'mmseg'))
-    config = copy.deepcopy(config)
-    config.data_preprocessor.size = config.model.data_preprocessor.size = (size, size)
-    config.model.teacher.data_preprocessor = config.model.data_preprocessor
+    config = _sized(config, size)
     batch = make_batch(batch_size, size, config.model.architecture.decode_head.num_classes)
     first, last = (config.default_hooks.phases.phases[i].weights for i in (0, -1))
     steps = dict(
@@ -62,6 +65,55 @@ def make_contenders(config: Config, batch_size: int, size: int, device: str) -> 
     return steps
 
 
+def make_switched(config: Config, batch_size: int, size: int, device: str, switches: Sequence[str]) -> dict[str, Step]:
+    """``phase2``, and its step under each of these switches, by name.
+
+    ``accumulate2`` is one update from two batches of half the size; ``workers<n>`` takes its batch from the config's
+    own data, loaded by n processes (0: by this one).
+
+    Args:
+        config, batch_size, size, device: As for :func:`make_contenders`.
+        switches: Some of ``SWITCHES``.
+    """
+    config = _sized(config, size)
+    batch = make_batch(batch_size, size, config.model.architecture.decode_head.num_classes)
+    last = config.default_hooks.phases.phases[-1].weights
+    steps = dict(phase2=_training(_distillation(config, device, last), config, batch))
+    for switch in switches:
+        settings = copy.deepcopy(config)
+        model: Any = _distillation(settings, device, last, pack=switch != 'compile')
+        if 'channels_last' in switch:
+            for part in (model, model.teacher):
+                part.to(memory_format=torch.channels_last)
+        if 'amp' in switch:
+            settings.optim_wrapper.update(type='AmpOptimWrapper', dtype='bfloat16')
+        if switch == 'compile':
+            compile_forwards(model, dynamic=False)
+        if switch == 'accumulate2':
+            settings.optim_wrapper.accumulative_counts = 2
+            halves = [{key: items[half::2] for key, items in batch.items()} for half in (0, 1)]
+            steps[switch] = _twice(_over(model, settings, itertools.cycle(halves)))
+        elif switch.startswith('workers'):
+            steps[switch] = _over(model, settings, _loaded(settings, batch_size, int(switch.removeprefix('workers'))))
+        else:
+            steps[switch] = _training(model, settings, batch)
+    return steps
+
+
+def _sized(config: Config, size: int) -> Config:
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    config = copy.deepcopy(config)
+    config.data_preprocessor.size = config.model.data_preprocessor.size = (size, size)
+    config.model.teacher.data_preprocessor = config.model.data_preprocessor
+    return config
+
+
+def _loaded(config: Config, batch_size: int, workers: int) -> Iterator[dict[str, list]]:
+    loader = dict(config.train_dataloader, sampler=dict(type='SeededSampler', infinite=True))
+    loader.update(batch_size=batch_size, num_workers=workers, persistent_workers=workers > 0)
+    return iter(Runner.build_dataloader(loader, seed=0))
+
+
 def _on(device: str, model: nn.Module) -> nn.Module:
     return model.to(device) if device != 'cpu' else revert_sync_batchnorm(model)
 
@@ -70,9 +122,10 @@ def _student(config: Config) -> nn.Module:
     return MODELS.build(dict(config.model.architecture, data_preprocessor=config.model.data_preprocessor))
 
 
-def _distillation(config: Config, device: str, weights: dict, dtype: str | None = None) -> nn.Module:
+def _distillation(config: Config, device: str, weights: dict, dtype: str | None = None, pack: bool = True) -> nn.Module:
     model: Any = _on(device, MODELS.build(dict(config.model, teacher_dtype=dtype)))
     _on(device, model.build_teacher())
+    freeze_teacher(model, crop_size(model), pack)
     model.set_loss_weights(weights)
     return model
 
@@ -95,9 +148,17 @@ def with_maps(batch: dict[str, list], sources: Iterable[str], classes: int) -> d
 
 
 def _training(model: Any, config: Config, batch: dict) -> Step:
+    return _over(model, config, itertools.repeat(batch))
+
+
+def _over(model: Any, config: Config, batches: Iterator[dict]) -> Step:
     wrapper = build_optim_wrapper(model, copy.deepcopy(config.optim_wrapper))
     model.train()
-    return lambda: model.train_step(batch, wrapper)
+    return lambda: model.train_step(next(batches), wrapper)
+
+
+def _twice(step: Step) -> Step:
+    return lambda: (step(), step())
 
 
 def _forward(model: Any, batch: dict) -> Step:

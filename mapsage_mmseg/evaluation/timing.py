@@ -18,6 +18,16 @@ def summarise_seconds(seconds: Seconds) -> dict[str, dict[str, float]]:
     return {name: dict(zip(('median', 'low', 'high'), spread(values), strict=True)) for name, values in seconds.items()}
 
 
+def over(seconds: Seconds, base: str) -> dict[str, dict[str, float]]:
+    """Every other contender over ``base``, round by round: by ratio ``median``, ``low`` and ``high``."""
+    found = {}
+    for name in seconds:
+        if name != base:
+            values = [mine / its for mine, its in zip(seconds[name], seconds[base], strict=True)]
+            found[f'{name}_over_{base}'] = dict(zip(('median', 'low', 'high'), spread(values), strict=True))
+    return found
+
+
 def ratios(seconds: Seconds, phases: Sequence[int]) -> dict[str, dict[str, float] | None]:
     """What a step costs over what it is measured against.
 

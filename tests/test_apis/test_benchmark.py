@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import torch
 
 from mapsage_mmseg.apis import benchmark, cli
 from tests import runs
@@ -25,16 +26,36 @@ def test_every_contender_is_timed_and_every_ratio_that_can_be_is_given(tmp_path,
     assert 'phase2_over_floor' in capsys.readouterr().out
 
 
+def test_switches_are_timed_against_the_step_without_them(tmp_path):
+    cfg = runs.config(tmp_path)
+    cfg.dump(str(tmp_path / 'config.py'))
+    options = ['--device', 'cpu', '--size', '64', '--batch-size', '2', '--rounds', '2', '--warm-up', '1', '--cpu-time']
+    out, switches = tmp_path / 'figures.json', ['amp', 'channels_last', 'accumulate2', 'workers0']
+    arguments = [str(tmp_path / 'config.py'), *options, '--json', str(out), '--switches', *switches]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert cli.run(benchmark.main, arguments) == 0
+    finally:
+        torch.set_num_threads(threads)
+    figures = json.loads(out.read_text())
+    assert figures['cpu_time'] is True
+    assert list(figures['seconds']) == ['phase2', *switches]
+    assert set(figures['ratios']) == {f'{name}_over_phase2' for name in switches}
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
         (['improved', '--rounds', '0'], '--rounds 0 must be'),
         (['no_distill'], 'has no teacher'),
         (['improved', '--device', 'cuda'], 'torch sees no CUDA device'),
+        (['improved', '--device', 'cpu', '--cpu-time'], 'needs --device cpu and OMP_NUM_THREADS=1'),
     ],
 )
 def test_mistakes(repository, capsys, monkeypatch, arguments, message):
     monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    monkeypatch.setattr('torch.get_num_threads', lambda: 2)
     config, *rest = arguments
     assert cli.run(benchmark.main, [str(repository / f'configs/distill/{config}.py'), *rest]) == 2
     assert message in capsys.readouterr().err

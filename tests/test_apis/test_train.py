@@ -261,7 +261,7 @@ def test_one_image_over_a_batch_is_left_out_rather_than_failed_on(configs):
         ),
         (['no_distill.py', '--launcher', 'pytorch'], 'start it with: bash tools/dist_train.sh CONFIG PROCESSES'),
         (['no_distill.py', '--launcher', 'slurm'], '--launcher slurm: SLURM_PROCID, SLURM_NTASKS'),
-        (['no_distill.py', '--amp'], '--amp needs a CUDA device'),
+        (['no_distill.py', '--amp', '--cfg-options', 'optim_wrapper.dtype=float16'], "dtype='float16' needs a GPU"),
         (['no_distill.py', '--colour', 'blue'], 'unrecognized arguments: --colour blue'),
     ],
 )

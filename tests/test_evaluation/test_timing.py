@@ -2,7 +2,7 @@
 
 import pytest
 
-from mapsage_mmseg.evaluation.timing import ratios, spread, summarise_seconds
+from mapsage_mmseg.evaluation.timing import over, ratios, spread, summarise_seconds
 
 
 def test_median_and_quartiles():
@@ -22,3 +22,8 @@ def test_ratios_are_taken_round_by_round():
     assert found['phase2_over_mmrazor']['median'] == pytest.approx(0.75)
     assert found['run_over_mmrazor']['median'] == pytest.approx((1.1 + 4 * 3) / (5 * 4))
     assert found['cached_over_student'] is None and found['phase2_half_over_floor'] is None
+
+
+def test_every_other_contender_over_one():
+    found = over(dict(phase2=[1.0, 10.0, 2.0], amp=[0.5, 5.0, 1.0]), 'phase2')
+    assert found == dict(amp_over_phase2=dict(median=0.5, low=0.5, high=0.5))

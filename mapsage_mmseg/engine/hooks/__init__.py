@@ -1,4 +1,6 @@
+from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import RunCheckpointHook
+from .compile_hook import CompileHook
 from .diagnosis_hook import DiagnosisHook
 from .examination_hook import ExaminationHook
 from .interrupt_hook import InterruptHook
@@ -14,6 +16,8 @@ from .teacher_hook import TeacherHook
 from .temperature_hook import TemperatureHook
 
 __all__ = [
+    'ChannelsLastHook',
+    'CompileHook',
     'DiagnosisHook',
     'ExaminationHook',
     'InterruptHook',

@@ -69,7 +69,8 @@ class RecordHook(Hook):
         measured = {**weights, **getattr(model, 'term_gradients', {}), **getattr(model, 'effective_weights', {})}
         for key, value in {**(outputs or {}), **measured}.items():
             self._steps[key].append(value.detach() if isinstance(value, torch.Tensor) else torch.tensor(float(value)))
-        if 'train/grad_norm' in runner.message_hub.log_scalars:
+        # Between updates, where gradients are accumulated, the last one's norm still stands there.
+        if 'train/grad_norm' in runner.message_hub.log_scalars and runner.optim_wrapper.should_update():
             norm = runner.message_hub.get_scalar('train/grad_norm').current()
             self._steps['grad_norm'].append(torch.tensor(float(norm)))
         # Here and not behind the epoch: a checkpoint of this very step must find the entry written.

@@ -24,8 +24,9 @@ class AttentionRows(nn.Module):
         Returns:
             (N, L, L) in float32; each row sums to 1.
         """
-        scores = torch.matmul(query.float(), key.float().transpose(-2, -1)) * query.shape[-1] ** -0.5
-        return scores.softmax(dim=-1).mean(dim=1)
+        with torch.autocast(query.device.type, enabled=False):
+            scores = torch.matmul(query.float(), key.float().transpose(-2, -1)) * query.shape[-1] ** -0.5
+            return scores.softmax(dim=-1).mean(dim=1)
 
 
 class Attention(nn.Module):

@@ -1,6 +1,7 @@
 """Levels to recorders, connectors and losses."""
 
 import copy
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -143,9 +144,12 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
         values = []
         for i, (student, teacher) in enumerate(zip(level.student, level.teacher, strict=True)):
             pair = [self._record(level, 'student', student, i), self._record(level, 'teacher', teacher, i)]
-            pair[1] = pair[1].to(torch.promote_types(pair[0].dtype, pair[1].dtype))  # the teacher may run in half
-            # mmrazor's losses take no mask, and use .view
-            values.append(loss(*pair, valid) if self.masked[name] else loss(*(tensor.contiguous() for tensor in pair)))
+            # Under autocast either may be in half precision; a loss counts in float32 (float64 where one side has it).
+            dtype = functools.reduce(torch.promote_types, (tensor.dtype for tensor in pair), torch.float32)
+            pair = [tensor.to(dtype) for tensor in pair]
+            with torch.autocast(pair[0].device.type, enabled=False):
+                # mmrazor's losses take no mask, and use .view
+                values.append(loss(*pair, valid) if self.masked[name] else loss(*(each.contiguous() for each in pair)))
         return torch.stack(values).mean()
 
     def _record(self, level: Level, side: str, source: Source, pair: int) -> Tensor:

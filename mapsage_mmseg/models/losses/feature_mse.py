@@ -1,6 +1,5 @@
 """Mean squared error between a connected student feature and the normalised teacher feature."""
 
-import torch
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,9 +30,8 @@ def feature_mse(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
 
 def normalise_feature(feature: Tensor, eps: float = 1e-6) -> Tensor:
     """Zero mean and unit variance over the channels of each position. (N, C, h, w) -> (N, C, h, w) in float32."""
-    feature = feature.float()
-    variance, mean = torch.var_mean(feature, dim=1, correction=0, keepdim=True)
-    return (feature - mean) * (variance + eps).rsqrt()
+    last = feature.float().permute(0, 2, 3, 1)
+    return F.layer_norm(last, last.shape[-1:], eps=eps).permute(0, 3, 1, 2)
 
 
 @MODELS.register_module()

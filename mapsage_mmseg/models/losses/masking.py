@@ -38,10 +38,10 @@ def masked_mean(values: Tensor, weights: Tensor) -> Tensor:
         values: Any shape, float.
         weights: Broadcastable to ``values``, 0 or 1.
     """
-    weights = weights.expand_as(values)
     # where, not a product: a non-finite value under the mask must not reach the sum as 0 * inf.
     total = values.where(weights > 0, 0.0).sum()
-    return total / weights.sum().clamp_min(1)
+    each = values.numel() / max(weights.numel(), 1)  # values that a weight stands for
+    return total / (weights.sum() * each).clamp_min(1)
 
 
 def token_grid(length: int, image: tuple[int, int]) -> tuple[int, int]:

@@ -1,0 +1,63 @@
+"""Student and teacher under torch.compile."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from torch import nn
+
+PARTS = ('backbone', 'neck', 'decode_head', 'auxiliary_head')
+
+
+@HOOKS.register_module()
+class CompileHook(Hook):
+    """Compiles the forward of the student's parts, for training, and of the teacher.
+
+    Losses, weights and temperature stay outside, so a schedule compiles nothing anew; a phase that records other levels
+    does, once. Recorders inside are part of the graph. A validation, whose images have other sizes, runs as written.
+    Neither modules nor the keys of ``state_dict`` change. (MMEngine's ``cfg.compile`` takes the whole training step,
+    optimizer, labels and log included.)
+
+    Args:
+        options: As for :func:`torch.compile`: ``backend``, ``mode``, ``fullgraph``.
+    """
+
+    priority = 'BELOW_NORMAL'  # behind all that changes the model before training
+
+    def __init__(self, **options: Any) -> None:
+        self.options = {'dynamic': False, **options}
+
+    def before_train(self, runner: Runner) -> None:
+        compile_forwards(runner.model.module if is_model_wrapper(runner.model) else runner.model, **self.options)
+
+
+def compile_forwards(model: Any, **options: Any) -> None:
+    """Puts compiled forwards in the place of a segmentor's, or of a distillation's student and teacher.
+
+    Args:
+        model: Changed in place, by attributes of its instances.
+        options: As for :func:`torch.compile`.
+    """
+    segmentor = getattr(model, 'student', model)
+    for name in PARTS:
+        part = getattr(segmentor, name, None)
+        for module in part if isinstance(part, nn.ModuleList) else [part]:
+            if module is not None:
+                module.forward = _while_training(module, torch.compile(module.forward, **options))  # type: ignore
+    teacher = getattr(model, 'teacher', None)
+    if teacher is not None:
+        # mode='tensor', which training alone uses: a validation predicts, on images of other sizes
+        teacher._forward = torch.compile(teacher._forward, **options)
+
+
+def _while_training(module: nn.Module, compiled: Callable[..., Any]) -> Callable[..., Any]:
+    written = module.forward
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        return (compiled if module.training else written)(*args, **kwargs)
+
+    return forward

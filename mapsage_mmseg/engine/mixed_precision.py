@@ -1,0 +1,45 @@
+"""Mixed precision on CPUs too."""
+
+from typing import Any
+
+import torch
+from mmengine.device import get_device
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from mmseg.registry import OPTIM_WRAPPERS
+
+from ..errors import InputError
+
+
+@OPTIM_WRAPPERS.register_module(name='AmpOptimWrapper')
+class MixedPrecisionOptimWrapper(AmpOptimWrapper):
+    """MMEngine's wrapper without its demand for a GPU, and without loss scaling where nothing can underflow.
+
+    Under MMSegmentation's scope it answers to MMEngine's name, so that the stock tool's ``--amp`` finds it. float16
+    needs its gradients scaled and bfloat16, which has float32's range, does not.
+
+    Args:
+        loss_scale: As for MMEngine's; of no effect in bfloat16.
+        dtype: ``'bfloat16'`` or ``'float16'`` (a GPU's alone). None, as the stock tool leaves it, is bfloat16 on a CPU
+            and float16 elsewhere.
+        kwargs: As for MMEngine's ``OptimWrapper``.
+
+    Raises:
+        InputError: Another dtype, or float16 on a CPU.
+    """
+
+    def __init__(self, loss_scale: str | float | dict = 'dynamic', dtype: str | None = None, **kwargs: Any) -> None:
+        device = torch.device(get_device()).type
+        dtype = dtype or ('bfloat16' if device == 'cpu' else 'float16')
+        if dtype not in ('bfloat16', 'float16'):
+            raise InputError(f'optim_wrapper.dtype={dtype!r} must be bfloat16 or float16')
+        if device == 'cpu' and dtype == 'float16':
+            raise InputError("optim_wrapper.dtype='float16' needs a GPU, and torch sees none here; use bfloat16")
+        if device != 'cpu':
+            super().__init__(loss_scale=loss_scale, dtype=dtype, **kwargs)
+            if dtype == 'float16':
+                return
+        else:
+            # Not AmpOptimWrapper.__init__: it asserts a GPU.
+            OptimWrapper.__init__(self, **kwargs)
+        self.cast_dtype, self._scale_update_param = getattr(torch, dtype), None
+        self.loss_scaler = torch.amp.GradScaler(device, enabled=False)  # passes everything through
