@@ -17,9 +17,9 @@ from tests.tool_process import Trainings
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(scope='session', autouse=True)
+@pytest.fixture(autouse=True)
 def mmseg_scope() -> None:
-    """Names without a prefix are MMSegmentation's, as in a run."""
+    """Names without a prefix are MMSegmentation's, as in a run, whatever an earlier test's Runner left."""
     init_default_scope('mmseg')
 
 
