@@ -14,6 +14,8 @@ BIN := $(VENV)/bin
 # Errors only, and no byte-compiling of what may never be imported (a minute on two cores): WARM_UP compiles what is.
 PIP_INSTALL := $(BIN)/python -m pip -qq --disable-pip-version-check install --no-compile
 EXTRAS := mim,pretrained,tune,dev
+# One process for each core, each with one thread; a file's tests stay together, for they share what is costly to make.
+PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 
 # torch comes first, by itself: on Linux the package index's own build carries CUDA (several GB), so a machine without a GPU asks
 # PyTorch's CPU index, and where that cannot be reached, the configured index for the one release that is known to work.
@@ -44,10 +46,10 @@ bench: $(VENV)/.stamp  ## what a distillation step costs over stock MMSegmentati
 	$(BIN)/python tools/benchmark.py configs/distill/improved.py $(ARGS)
 
 test: $(VENV)/.stamp  ## the tests but the slow ones
-	$(BIN)/python -m pytest -q -m 'not slow and not gpu' $(ARGS)
+	$(PYTEST) -m 'not slow and not gpu' $(ARGS)
 
 test-all: $(VENV)/.stamp  ## all the tests but those that need a GPU
-	$(BIN)/python -m pytest -q -m 'not gpu' $(ARGS)
+	$(PYTEST) -m 'not gpu' $(ARGS)
 
 drill: $(VENV)/.stamp  ## kills a training 20 times (SIGKILL), resumes it, and compares it with one that was never disturbed
 	$(BIN)/python -W ignore -m tests.drill $(ARGS)

@@ -48,6 +48,7 @@ EXTRAS_REQUIRE = {
     'tune': ['optuna>=3.6'],  # 3.6: the first with PED-ANOVA, which needs no scikit-learn
     'dev': [
         'pytest>=8.0',
+        'pytest-xdist>=3.5',  # a process of tests for each core
         'hypothesis>=6.100',
         'coverage[toml]>=7.4',
         'ruff>=0.17,<0.18',  # the formatter's output changes between minor versions

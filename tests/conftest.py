@@ -17,9 +17,15 @@ from tests.tool_process import Trainings
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope='session', autouse=True)
 def mmseg_scope() -> None:
-    """Names without a prefix are MMSegmentation's, as in a run, whatever an earlier test's Runner left."""
+    """Names without a prefix are MMSegmentation's, as in a run."""
+    init_default_scope('mmseg')
+
+
+@pytest.fixture(autouse=True)
+def mmseg_scope_again(mmseg_scope) -> None:
+    """The same, whatever an earlier test's Runner left."""
     init_default_scope('mmseg')
 
 
