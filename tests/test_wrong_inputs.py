@@ -99,7 +99,7 @@ COMMANDS = [
     (train, 'improved.py --colour blue', 'unrecognized arguments: --colour blue'),
     (train, 'improved.py --work-dir teacher.pth', '--work-dir teacher.pth cannot be made'),
     (train, 'improved.py --work-dir /proc/run', '--work-dir /proc/run cannot be made'),
-    (train, 'improved.py --resume', "no run of 'improved_distill' lies under"),
+    (train, 'no_distill.py --resume', "no run of 'no_distill' lies under"),
     (train, 'improved.py --resume --work-dir elsewhere', 'elsewhere holds no checkpoint'),
     (train, 'improved.py --cfg-options nonsense', 'must read key=value'),
     (train, 'improved.py --data-root nowhere', '--data-root nowhere: no such folder'),
