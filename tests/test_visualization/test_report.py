@@ -63,7 +63,7 @@ def test_the_answer_comes_first_and_then_its_reason(html):
 
 
 def test_what_is_about_one_experiment_says_so_of_that_one():
-    runs = [*three(), *(record('other', seed, 60.0) for seed in range(3))]
+    runs = [*three(), *(record('other', seed, 60.0 + seed / 10) for seed in range(3))]
     assert '<title>other on tiles: Yes</title>' in render(runs)  # the best
     page = render(runs, focus='improved_distill')
     assert '<title>improved_distill on tiles: Yes</title>' in page
