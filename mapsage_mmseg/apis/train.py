@@ -61,9 +61,12 @@ def main(argv: Sequence[str]) -> None:
     if arguments.launcher != 'none':
         processes.join(arguments.launcher, load_config(arguments.config).get('env_cfg', {}))
     config = prepare(arguments)
+    if arguments.resume:  # whether there is a run to go on with is known before a teacher is trained
+        place(config, arguments)
     if is_distillation(config):
         ensure_teacher(config, arguments)
-    place(config, arguments)
+    if not arguments.resume:
+        place(config, arguments)
     train(config)
     processes.leave()
 
@@ -199,11 +202,17 @@ def teacher_config(config: Config, arguments: argparse.Namespace) -> Config:
 
 
 def unfinished_teacher(recipe: Config, key: str) -> Path | None:
-    """A teacher's run that was interrupted, of the same recipe on the same data; None where there is none."""
+    """A teacher's run that was interrupted, of the same recipe on the same data; None where there is none.
+
+    Raises:
+        InputError: Another process is training that teacher now.
+    """
     images = recipe.train_dataloader.get('batch_size', 1) * get_world_size()
     for folder in sorted(Path(recipe.get('experiments', 'experiments')).glob('teacher_*'), reverse=True):
         record = read_record(folder / 'result.json') or {}
         status = record.get('status')
+        if status == 'running' and held(folder) and _key_of(folder) == key:
+            raise InputError(f'this teacher is being trained by another process, in {folder}; wait for its end')
         if status == 'running' and held(folder) is False:
             status = 'killed'
         if status not in ('interrupted', 'failed', 'killed') or not resumable(folder):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.grouping import as_long
 from ..evaluation.record import read_record
 
 
@@ -42,7 +43,8 @@ def by_key(root: str | Path) -> dict[tuple[str, int], list[Path]]:
 def judged_against(root: str | Path, record: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Finished runs on the same data that a run is judged by: baseline and control, each None where there is none.
 
-    The newest of the same seed, because differences are paired by seed; where there is none, the newest.
+    The newest of the same seed, because differences are paired by seed; where there is none, the newest. A run that was
+    trained for longer, or shorter, is none to be judged by.
 
     Args:
         root: The experiments folder.
@@ -51,6 +53,7 @@ def judged_against(root: str | Path, record: Mapping[str, Any]) -> tuple[dict[st
     chosen: list[dict[str, Any] | None] = []
     for name in ('baseline_distill', record.get('control') or 'no_distill'):
         runs = [] if name == record['experiment'] else finished(root, name, record['dataset']['key'])
+        runs = [run for run in runs if as_long(run, record)]
         same_seed = [run for run in runs if run['seed'] == record['seed']]
         chosen.append(next(reversed(same_seed or runs), None))
     return chosen[0], chosen[1]

@@ -40,6 +40,14 @@ def run_name(record: Record) -> str:
     return parts[-2] if len(parts) > 1 else f'{record["experiment"]} (seed {record["seed"]})'
 
 
+def as_long(run: Record, other: Record) -> bool:
+    """Whether two runs were trained for as many epochs, or iterations."""
+    if not run['epochs'] or not other['epochs']:
+        return False
+    last, its = run['epochs'][-1], other['epochs'][-1]
+    return any(last[key] == its[key] for key in ('epoch', 'iter') if key in last and key in its)
+
+
 def check_same_data(records: Sequence[Record]) -> None:
     """Refuses runs that do not compare.
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from .comparison import Arm, Comparison, Difference
 from .criteria import Record, agreement, judge
-from .grouping import group
+from .grouping import as_long, group
 from .score_text import share, signed
 
-ONE_SEED = 'One seed does not tell a gain from chance.'
+ONE_SEED = 'One seed does not tell a gain, or a loss, from chance.'
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,10 @@ def answers(comparison: Comparison, records: Sequence[Record]) -> list[Answer]:
 def _answer(arm: Arm, runs: Sequence[Record], controls: dict[Any, Record], control: str | None) -> Answer:
     if arm.unfinished:
         return Answer(arm.experiment, None, 'Not shown', f'Not every run has finished: {"; ".join(arm.unfinished)}.')
+    paired = [(run, controls[run['seed']]) for run in runs if run['seed'] in controls]
+    if not all(as_long(run, its) for run, its in paired):
+        reason = f'{arm.experiment} and {control} were not trained for as long, so neither tells what the teacher did.'
+        return Answer(arm.experiment, None, 'Not shown', reason)
     difference = arm.differences['mIoU']
     if difference is not None and difference.estimate.n > 1:
         return _many(arm, difference, [pair for run in runs if (pair := agreement(run))], control)
@@ -61,8 +65,9 @@ def _answer(arm: Arm, runs: Sequence[Record], controls: dict[Any, Record], contr
     verdict = met.pop() if len(met) == 1 else None
     reasons = dict.fromkeys(_sentence(criterion.get('reason') or 'no verdict in the record') for criterion in criteria)
     number = 'in one run' if len(runs) == 1 else f'in each of {len(runs)} runs'
-    headline = _headline(verdict) + (f', {number}' if verdict else '')
-    return Answer(arm.experiment, verdict, headline, ' '.join([*reasons, *([ONE_SEED] if verdict else [])]))
+    known = verdict is not None
+    headline = _headline(verdict) + (f', {number}' if known else '')
+    return Answer(arm.experiment, verdict, headline, ' '.join([*reasons, *([ONE_SEED] if known else [])]))
 
 
 def _criterion(run: Record, control: Record | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ REPORT = dict(type='ReportHook')
 def folder(tmp_path_factory):
     """A control, then a distillation, under one experiments folder."""
     folder = tmp_path_factory.mktemp('report')
-    alone = runs.config(folder, name='experiments/no_distill_1', model=tiny.student(), epochs=1, report=REPORT)
+    alone = runs.config(folder, name='experiments/no_distill_1', model=tiny.student(), epochs=3, report=REPORT)
     alone.experiment = 'no_distill'
     for hook in ('teacher', 'phases', 'temperature'):
         alone.default_hooks.pop(hook)
@@ -99,3 +99,6 @@ def test_a_run_is_judged_by_runs_of_its_seed_where_there_are_any(tmp_path):
     assert chosen(seed=0)[0] is None  # no baseline
     assert chosen(experiment='no_distill')[1] is None
     assert chosen(seed=0, control='other_control')[1]['experiment'] == 'other_control'
+    shorter = records.record(seed=0)
+    shorter['epochs'].pop()
+    assert judged_against(tmp_path, shorter)[1] is None  # no control was trained for as little

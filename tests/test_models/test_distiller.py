@@ -163,6 +163,11 @@ def test_a_source_that_gives_no_tensor_is_an_error_that_names_the_level(source, 
         distiller.compute_distill_losses(['x'], torch.ones(2, 1, 8, 8))
 
 
+def test_a_misspelt_level_is_not_switched_off_in_silence():
+    with pytest.raises(InputError, match="levels.attenton=None switches nothing off, 'attention' is on"):
+        MultiLevelDistillLoss({**tiny.levels(), 'attenton': None})
+
+
 def test_a_level_set_to_none_is_declared_and_off():
     distiller = MultiLevelDistillLoss(dict(distill=LOGITS, attention=None))
     assert distiller.declared == ('distill', 'attention')

@@ -3,6 +3,7 @@
 import logging
 from typing import Any
 
+import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -12,6 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..clock import read_clock
 from .scalar_hook import TITLES
+
+BAR, WIDE = 20, 150  # columns: of the bar; of a terminal that has room for every term
 
 
 @HOOKS.register_module()
@@ -43,7 +46,7 @@ class ProgressHook(Hook):
             handler.setLevel(logging.WARNING)  # the log file still gets everything
         self._progress = Progress(
             TextColumn('{task.description}', markup=False),
-            BarColumn(bar_width=None),
+            BarColumn(bar_width=BAR),
             MofNCompleteColumn(),
             TextColumn('{task.fields[status]}', markup=False),
             TimeElapsedColumn(),
@@ -51,6 +54,7 @@ class ProgressHook(Hook):
             TimeRemainingColumn(),
             console=console,
         )
+        self._wide = console.width >= WIDE
         self._task = self._progress.add_task('training', total=runner.max_iters, completed=runner.iter, status='')
         self._progress.start()
         self._progress.console.print(f'Run directory: {runner.work_dir}', highlight=False, markup=False)
@@ -75,14 +79,17 @@ class ProgressHook(Hook):
             return f'{name}epoch {clock.epoch + 1}/{round(clock.max_epochs)}'
         return f'{name}iteration {clock.iter + 1}/{clock.max_iters}'
 
-    @staticmethod
-    def _losses(runner: Runner, outputs: dict) -> str:
+    def _losses(self, runner: Runner, outputs: dict) -> str:
         hub = runner.message_hub.runtime_info
-        shown = {
-            key: value for key, value in outputs.items() if key in {'loss', 'task', *hub.get('distill/weights', {})}
-        }
-        parts = [f'{TITLES.get(key, key).lower()} {float(value):.3f}' for key, value in shown.items()]
-        if 'distill/temperature' in hub and len(shown) > 2:
+        levels = hub.get('distill/weights', {}) if self._wide else {}  # on a narrow terminal they give way
+        shown = {key: value for key, value in outputs.items() if key in {'loss', 'task', *levels}}
+        parts = [
+            f'{TITLES.get(key, key).lower()} {float(torch.as_tensor(value).detach()):.3f}'
+            for key, value in shown.items()
+        ]
+        if 'distill/temperature' in hub and any(
+            key in outputs for key in hub.get('distill/weights', {}) if key != 'task'
+        ):
             parts.append(f'T {hub["distill/temperature"]:.2f}')
         return '  '.join(parts)
 
@@ -101,6 +108,10 @@ class ProgressHook(Hook):
         self._progress.console.print(
             f'{self._where_done(runner)}: validation {", ".join(parts)}', highlight=False, markup=False
         )
+        if (
+            runner.iter >= runner.max_iters
+        ):  # what other hooks say at the end, the verdict above all, is for the console
+            self.stop()
 
     @staticmethod
     def _where_done(runner: Runner) -> str:

@@ -4,6 +4,7 @@ import copy
 import functools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -38,6 +39,10 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
             raise InputError(f'levels={levels!r} must be a dict of levels')
         self.declared = tuple(levels)
         parsed = {name: Level.parse(name, config) for name, config in levels.items() if config is not None}
+        for name in levels:
+            near = [] if name in parsed else get_close_matches(name, parsed, 1, cutoff=0.75)
+            if near:
+                raise InputError(f'levels.{name}=None switches nothing off, {near[0]!r} is on; did you mean that one?')
         super().__init__(
             student_recorders=_recorders(source for level in parsed.values() for source in level.student),
             teacher_recorders=_recorders(source for level in parsed.values() for source in level.teacher),
