@@ -99,6 +99,8 @@ def test_the_keys_of_the_contract():
         'git_commit',
         'seed',
         'device',
+        'processes',
+        'images_per_step',
         'versions',
         'dataset',
         'teacher',
