@@ -29,11 +29,6 @@ while True:
 """
 
 
-@pytest.fixture(scope='module', params=[0, pytest.param(2, marks=pytest.mark.slow)], ids=['no workers', '2 workers'])
-def undisturbed(request, trainings, tmp_path_factory):
-    return drill.Drill(trainings, tmp_path_factory.mktemp('interrupt'), seed=0, workers=request.param)
-
-
 def interrupt(run, number, condition):
     """Signals the training and its workers, as a terminal or a cluster does; returns what the record says."""
     process = run.start()
@@ -47,9 +42,14 @@ def interrupt(run, number, condition):
     return record
 
 
-def test_a_run_that_is_interrupted_time_and_again_ends_the_same(undisturbed):
-    run, checkpoints = undisturbed, undisturbed.run / 'checkpoints'
-    record = interrupt(run, signal.SIGTERM, lambda: list(checkpoints.glob('epoch_1.pth')))
+@pytest.mark.slow
+def test_a_run_with_workers_that_is_interrupted_ends_the_same(trainings, tmp_path):
+    test_a_run_that_is_interrupted_time_and_again_ends_the_same(drill.Drill(trainings, tmp_path, seed=0, workers=2))
+
+
+def test_a_run_that_is_interrupted_time_and_again_ends_the_same(drilled):
+    run = drilled
+    record = interrupt(run, signal.SIGTERM, (run.run / 'checkpoints/epoch_1.pth').is_file)
     assert record['status'] == 'interrupted'
     before = run.pictured()
     record = interrupt(run, signal.SIGINT, lambda: run.pictured() > before)
