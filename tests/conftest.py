@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
 from mapsage_mmseg.engine import teachers
+from tests.drill import Drill
 from tests.tool_process import Trainings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -51,6 +52,12 @@ def trainings() -> Iterator[Trainings]:
     """Starts trainings in processes of their own."""
     with Trainings() as trainings:
         yield trainings
+
+
+@pytest.fixture(scope='session')
+def drilled(trainings, tmp_path_factory) -> Drill:
+    """A training that was not disturbed, and what disturbs others like it."""
+    return Drill(trainings, tmp_path_factory.mktemp('drill'), seed=1)
 
 
 @pytest.fixture(scope='session')

@@ -84,7 +84,7 @@ class ResumableIterTrainLoop(IterBasedTrainLoop):
         self.runner.call_hook('before_train_epoch')
         if self._iter:
             _skip(self.dataloader, self._iter)
-        # MMEngine started workers when the loop was built, before hooks had set up signals, which workers inherit.
+        # MMEngine started workers when the loop was built, before InterruptHook told them how to take a signal.
         self.dataloader._iterator = None
         self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
         if self._iter:

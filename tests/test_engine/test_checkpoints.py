@@ -77,7 +77,10 @@ def test_two_to_go_on_with_and_the_best_are_kept(trained):
     assert Path(last['message_hub']['runtime_info']['best_ckpt']) == best
 
 
-@pytest.mark.parametrize('harm', ['cut', 'rot', 'empty'])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize('harm', [pytest.param('cut', marks=SLOW), 'rot', pytest.param('empty', marks=SLOW)])
 def test_a_resume_passes_over_what_is_damaged_says_why_and_ends_the_same(copy, harm):
     newest = copy / 'run/checkpoints/epoch_3.pth'
     expected, record = load_checkpoint_file(newest), read_record(copy / 'run/result.json')
@@ -109,6 +112,7 @@ def test_a_resume_before_the_first_checkpoint_begins_anew(tmp_path):
     assert train(tmp_path, 'first', 1, resume=True).iter == 6
 
 
+@SLOW
 def test_a_new_run_over_an_old_one_keeps_what_it_would_take_for_its_own(copy):
     train(copy, 'over', 1)
     kept = [name for name in names(copy) if name.endswith('.aside')]
@@ -116,6 +120,7 @@ def test_a_new_run_over_an_old_one_keeps_what_it_would_take_for_its_own(copy):
     assert 'epoch_1.pth' in names(copy)
 
 
+@SLOW
 def test_a_best_checkpoint_that_is_gone_is_made_again(copy):
     (best,) = (copy / 'run/checkpoints').glob('best_*')
     best.unlink()
@@ -123,6 +128,7 @@ def test_a_best_checkpoint_that_is_gone_is_made_again(copy):
     assert [name for name in names(copy) if name.startswith('best')] == ['best_mIoU_epoch_3.pth']
 
 
+@SLOW
 def test_a_run_directory_may_move(copy):
     (copy / 'run').rename(copy / 'moved')
     (copy / 'moved').rename(copy / 'run')

@@ -5,11 +5,11 @@ import pytest
 from tests import drill
 
 
-def test_three_kills(trainings, tmp_path):
-    runs = drill.Drill(trainings, tmp_path, seed=1)
-    runs.kill_all(['writing', 'validating', 'any_time'])
-    assert sum(runs.kinds.values()) == 3
-    assert runs.runs >= 1  # that came to their end, and were compared
+def test_three_kills(drilled):
+    compared = drilled.runs
+    drilled.kill_all(['writing', 'validating', 'any_time'])
+    assert sum(drilled.kinds.values()) == 3
+    assert drilled.runs > compared
 
 
 @pytest.mark.slow

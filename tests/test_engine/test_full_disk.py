@@ -72,6 +72,7 @@ def same(model, state):
     return all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_over_two_epochs_without_room(undisturbed, disk, capfd):
     teacher, expected = undisturbed
     runner = train(disk, teacher, 'goes_on', full=1, room=3)
@@ -95,6 +96,7 @@ def test_a_run_goes_on_over_two_epochs_without_room(undisturbed, disk, capfd):
     assert {1, 2, 24} <= steps
 
 
+@pytest.mark.slow
 def test_a_run_that_cannot_end_whole_stops_and_is_gone_on_with(undisturbed, disk):
     teacher, expected = undisturbed
     with pytest.raises(RunStopped, match='make room, and --resume'):

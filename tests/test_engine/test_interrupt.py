@@ -2,30 +2,31 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from torch import distributed, multiprocessing
+from torch.utils.data import DataLoader
 
 from mapsage_mmseg.engine.hooks import InterruptHook
+from mapsage_mmseg.engine.hooks.interrupt_hook import SIGNALS, LastingWorker
 from mapsage_mmseg.evaluation.record import read_record
 from tests import drill
 from tests.tool_process import wait_until
 
 BUSY = """
-import signal, time
+import signal, time, types
 from mapsage_mmseg.engine.hooks import InterruptHook
 signal.signal(signal.SIGINT, signal.default_int_handler)
-InterruptHook().before_train(None)
+InterruptHook().before_train(types.SimpleNamespace(_train_loop=None, _val_loop=None))
 print('ready', flush=True)
 while True:
     time.sleep(0.01)
 """
-
-
-@pytest.fixture(scope='module', params=[0, pytest.param(2, marks=pytest.mark.slow)], ids=['no workers', '2 workers'])
-def undisturbed(request, trainings, tmp_path_factory):
-    return drill.Drill(trainings, tmp_path_factory.mktemp('interrupt'), seed=0, workers=request.param)
 
 
 def interrupt(run, number, condition):
@@ -41,9 +42,14 @@ def interrupt(run, number, condition):
     return record
 
 
-def test_a_run_that_is_interrupted_time_and_again_ends_the_same(undisturbed):
-    run, checkpoints = undisturbed, undisturbed.run / 'checkpoints'
-    record = interrupt(run, signal.SIGTERM, lambda: list(checkpoints.glob('epoch_1.pth')))
+@pytest.mark.slow
+def test_a_run_with_workers_that_is_interrupted_ends_the_same(trainings, tmp_path):
+    test_a_run_that_is_interrupted_time_and_again_ends_the_same(drill.Drill(trainings, tmp_path, seed=0, workers=2))
+
+
+def test_a_run_that_is_interrupted_time_and_again_ends_the_same(drilled):
+    run = drilled
+    record = interrupt(run, signal.SIGTERM, (run.run / 'checkpoints/epoch_1.pth').is_file)
     assert record['status'] == 'interrupted'
     before = run.pictured()
     record = interrupt(run, signal.SIGINT, lambda: run.pictured() > before)
@@ -65,12 +71,58 @@ def test_a_second_signal_ends_it_at_once():
     assert process.wait(timeout=60) == -signal.SIGTERM
 
 
+def test_a_worker_of_the_data_lives_on_after_the_first_signal():
+    batches = iter(DataLoader(range(200), num_workers=1, worker_init_fn=LastingWorker(None, SIGNALS)))
+    next(batches)
+    os.kill(batches._workers[0].pid, signal.SIGTERM)
+    assert len(list(batches)) == 199
+
+
+def agree(rank, port, folder):
+    distributed.init_process_group('gloo', f'tcp://127.0.0.1:{port}', world_size=2, rank=rank)
+    hook = InterruptHook()
+    said = [hook._agreed(step) for step in (0, 10)]
+    hook._came = signal.SIGTERM if rank else None
+    said += [hook._agreed(step) for step in (13, 20)]
+    (folder / str(rank)).write_text(repr(said))
+    distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_processes_stop_at_the_same_step_whichever_of_them_was_asked(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        port = probe.getsockname()[1]
+    multiprocessing.spawn(agree, (port, tmp_path), nprocs=2)
+    for rank in '01':
+        assert (tmp_path / rank).read_text() == '[False, False, False, True]'
+
+
+@pytest.mark.slow
+def test_the_stock_tool_ends_the_same_way(tmp_path):
+    """Without a traceback, and resumed by its own flag."""
+    import mmseg
+
+    run, config = tmp_path / 'run', drill.write_config(tmp_path)
+    tool = Path(mmseg.__file__).parent / '.mim' / 'tools' / 'train.py'
+    command = [sys.executable, str(tool), str(config), '--work-dir', str(run)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert wait_until((run / 'checkpoints/epoch_1.pth').is_file, process.pid)
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert 'Traceback' not in error and 'interrupted by SIGTERM after iteration' in error
+    assert read_record(run / 'result.json')['status'] == 'interrupted'
+    subprocess.run([*command, '--resume'], check=True, capture_output=True)
+    assert read_record(run / 'result.json')['status'] == 'finished'
+
+
 def test_signals_are_given_back_and_what_is_ignored_stays_so():
     former = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     hook = InterruptHook()
     try:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        hook.before_train(None)
+        hook.before_train(SimpleNamespace(_train_loop=None, _val_loop=None))
         assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
         assert signal.getsignal(signal.SIGINT) == hook._note
         hook.restore()

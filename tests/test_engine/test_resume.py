@@ -65,6 +65,19 @@ def test_the_same_weights_bit_for_bit(whole, iteration):
     assert left == right
 
 
+@pytest.mark.slow
+def test_iterations_with_workers_end_as_without(tmp_path):
+    """The loop starts its workers anew, behind MMEngine's."""
+    weights = []
+    for workers in (0, 2):
+        cfg = runs.config(tmp_path, name=f'workers{workers}', epochs=2, loop='iter')
+        cfg.train_dataloader.update(num_workers=workers, persistent_workers=workers > 0)
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        weights.append(runner.model.state_dict())
+    assert all(torch.equal(value, weights[1][key]) for key, value in weights[0].items())
+
+
 def test_two_epochs_draw_differently_and_seeds_matter(tmp_path):
     weights = []
     for name, seed in (('a', 5), ('b', 5), ('c', 6)):

@@ -98,6 +98,7 @@ def test_what_the_process_forks_does_not_keep_the_lock(tmp_path):
     assert held(tmp_path) is False
 
 
+@pytest.mark.slow
 def test_a_second_training_in_the_same_directory_ends_with_status_2(trainings, tmp_path):
     from tests import drill
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,6 +20,30 @@ from .record_hook import RecordHook
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 AGREE = 10  # iterations between two times that processes ask one another, which costs a synchronisation
+
+
+class LastingWorker:
+    """A ``worker_init_fn`` with which a worker of the data outlives the first signal, which terminals and clusters
+    send to it too, until the step that needs it is done. (torch's workers die of SIGTERM, and the training with them.)
+
+    Args:
+        init: What else a worker does when it begins.
+        signals: Their numbers.
+    """
+
+    def __init__(self, init: Callable[[int], None] | None, signals: tuple[int, ...]) -> None:
+        self._init, self._signals = init, signals
+
+    def __call__(self, worker: int) -> None:
+        if self._init is not None:
+            self._init(worker)
+        for number in self._signals:
+            signal.signal(number, lambda *_: _second_one_kills(self._signals))
+
+
+def _second_one_kills(signals: tuple[int, ...]) -> None:
+    for number in signals:
+        signal.signal(number, signal.SIG_DFL)  # it acts whatever the process is waiting for
 
 
 @HOOKS.register_module()
@@ -48,13 +73,14 @@ class InterruptHook(Hook):
         self._former = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
         for number in self._former:
             signal.signal(number, self._note)
+        for loop in (runner._train_loop, runner._val_loop) if self._former else ():
+            if isinstance(loop, BaseLoop):
+                loop.dataloader.worker_init_fn = LastingWorker(loop.dataloader.worker_init_fn, tuple(self._former))
 
     def _note(self, number: int, frame: Any) -> None:
-        # The data's workers inherit this, and live on until the step that needs them is done.
         self._came = number
-        for each in self._former:
-            signal.signal(each, signal.SIG_DFL)  # the second one acts whatever the process is waiting for
-        if os.getpid() == self._process:
+        _second_one_kills(tuple(self._former))
+        if os.getpid() == self._process:  # and no worker that has just been forked
             name = signal.Signals(number).name
             os.write(2, f'\n{name}: finishing the step, then saving; a second signal ends at once\n'.encode())
 
