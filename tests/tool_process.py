@@ -12,10 +12,13 @@ from pathlib import Path
 
 ZYGOTE = """
 import json, os, sys
+import matplotlib.pyplot, torch._dynamo, torch.utils.tensorboard  # what a training imports when it needs it
 from mapsage_mmseg.apis import cli, train
 print('ready', flush=True)
 for line in sys.stdin:
     verb, value, log = json.loads(line)
+    if verb == 'end':
+        break
     if verb == 'wait':
         status = os.waitstatus_to_exitcode(os.waitpid(value, 0)[1])
         print(status, flush=True)
@@ -43,6 +46,8 @@ class Trainings:
         return self
 
     def __exit__(self, *_) -> None:
+        # Not by closing the pipe: what else was forked here, workers of data for one, may hold it open.
+        self._zygote.stdin.write(json.dumps(['end', 0, '']) + '\n')
         self._zygote.stdin.close()
         self._zygote.wait()
 
