@@ -1,6 +1,7 @@
 """The loaded teacher, made an inference graph: exact transforms of a model that will never train again."""
 
 import torch
+from mmseg.structures import SegDataSample
 
 from .folding import fold_batch_norms
 from .multi_level_distill import MultiLevelDistill
@@ -18,8 +19,9 @@ def freeze_teacher(model: MultiLevelDistill, size: tuple[int, int] = (128, 128))
     """
     device = next(model.teacher.parameters()).device
     inputs = torch.randn((2, 3, *size), generator=torch.Generator().manual_seed(0)).to(device)
+    samples = [SegDataSample(metainfo=dict(img_shape=size, ori_shape=size, pad_shape=size)) for _ in inputs]
     recorded = {source.module for level in model.distiller.levels.values() for source in level.teacher}
-    fold_batch_norms(model.teacher, lambda: model.teacher(inputs, None, mode='tensor'), recorded)
+    fold_batch_norms(model.teacher, lambda: model.teacher(inputs, samples, mode='tensor'), recorded)
     if device.type == 'cpu':
         model.teacher.to(memory_format=torch.channels_last)  # for the convolutions that cannot be packed
         pack_weights(model.teacher)
