@@ -81,7 +81,7 @@ def make_switched(config: Config, batch_size: int, size: int, device: str, switc
     steps = dict(phase2=_training(_distillation(config, device, last), config, batch))
     for switch in switches:
         settings = copy.deepcopy(config)
-        model: Any = _distillation(settings, device, last, pack=switch != 'compile')
+        model: Any = _distillation(settings, device, last)
         if 'channels_last' in switch:
             for part in (model, model.teacher):
                 part.to(memory_format=torch.channels_last)
@@ -122,10 +122,10 @@ def _student(config: Config) -> nn.Module:
     return MODELS.build(dict(config.model.architecture, data_preprocessor=config.model.data_preprocessor))
 
 
-def _distillation(config: Config, device: str, weights: dict, dtype: str | None = None, pack: bool = True) -> nn.Module:
+def _distillation(config: Config, device: str, weights: dict, dtype: str | None = None) -> nn.Module:
     model: Any = _on(device, MODELS.build(dict(config.model, teacher_dtype=dtype)))
     _on(device, model.build_teacher())
-    freeze_teacher(model, crop_size(model), pack)
+    freeze_teacher(model, crop_size(model))
     model.set_loss_weights(weights)
     return model
 

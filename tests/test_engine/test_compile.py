@@ -38,11 +38,11 @@ def fresh():
 
 
 def make_model():
+    """Its teacher is as one is on a GPU, whose weights are not packed."""
     torch.manual_seed(0)
     model = MODELS.build(tiny.distill())
     model.init_weights()
     model.build_teacher().init_weights()
-    freeze_teacher(model, (64, 64), pack=False)
     return model.train()
 
 
@@ -80,6 +80,15 @@ def test_no_graph_breaks_and_schedules_compile_nothing_anew():
     with torch.no_grad():  # a validation, whose images have other sizes
         model(*batch(96), mode='predict')
     assert graphs.count == 5
+
+
+def test_a_packed_teacher_stays_as_it_is():
+    model, graphs = make_model(), Graphs()
+    freeze_teacher(model, (64, 64))
+    compile_forwards(model, backend=graphs, dynamic=False)
+    step(model, ALL)
+    assert graphs.count == 2
+    assert not counters['graph_break']
 
 
 @pytest.mark.slow

@@ -15,7 +15,6 @@ from .. import teachers
 from ..cache_report import report
 from ..flops import crop_size, forward_gflops
 from ..teacher_cache import TeacherCache
-from .compile_hook import CompileHook
 
 
 @HOOKS.register_module()
@@ -47,7 +46,7 @@ class TeacherHook(Hook):
         teacher = model.build_teacher()
         teachers.load_whole(teacher, weights, f'teacher {path} does not fit model.teacher')
         gflops = forward_gflops(teacher, crop_size(model))  # before packing, whose operators the counter does not know
-        freeze_teacher(model, crop_size(model), pack=not any(isinstance(hook, CompileHook) for hook in runner.hooks))
+        freeze_teacher(model, crop_size(model))
         runner.message_hub.update_info('distill/teacher', {**card.record(), 'gflops': gflops})
         score = 'unknown' if card.mIoU is None else f'{card.mIoU:.2f}'
         runner.logger.info(

@@ -1,13 +1,14 @@
 """The loaded teacher, made an inference graph: exact transforms of a model that will never train again."""
 
 import torch
+from mmseg.structures import SegDataSample
 
 from .folding import fold_batch_norms
 from .multi_level_distill import MultiLevelDistill
 from .packed import pack_weights
 
 
-def freeze_teacher(model: MultiLevelDistill, size: tuple[int, int] = (128, 128), pack: bool = True) -> None:
+def freeze_teacher(model: MultiLevelDistill, size: tuple[int, int] = (128, 128)) -> None:
     """Folds the teacher's batch norms into its convolutions and, on a CPU, keeps its weights in oneDNN's layout.
 
     What its modules give, at their paths, differs by rounding alone.
@@ -15,12 +16,12 @@ def freeze_teacher(model: MultiLevelDistill, size: tuple[int, int] = (128, 128),
     Args:
         model: With its teacher built and its weights loaded.
         size: Image size in pixels, as in training.
-        pack: False where the forward is to be compiled, which brings its own layout and cannot trace this one.
     """
     device = next(model.teacher.parameters()).device
     inputs = torch.randn((2, 3, *size), generator=torch.Generator().manual_seed(0)).to(device)
+    samples = [SegDataSample(metainfo=dict(img_shape=size, ori_shape=size, pad_shape=size)) for _ in inputs]
     recorded = {source.module for level in model.distiller.levels.values() for source in level.teacher}
-    fold_batch_norms(model.teacher, lambda: model.teacher(inputs, None, mode='tensor'), recorded)
-    if pack and device.type == 'cpu':
+    fold_batch_norms(model.teacher, lambda: model.teacher(inputs, samples, mode='tensor'), recorded)
+    if device.type == 'cpu':
         model.teacher.to(memory_format=torch.channels_last)  # for the convolutions that cannot be packed
         pack_weights(model.teacher)

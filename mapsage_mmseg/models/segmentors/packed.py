@@ -65,6 +65,11 @@ def _runs_in(dtype: torch.dtype) -> bool:
     return dtype == torch.float32
 
 
+def is_packed(model: nn.Module) -> bool:
+    """Whether any of a model's layers is packed; torch.compile cannot trace those."""
+    return any(isinstance(module, PackedConv2d | PackedLinear) for module in model.modules())
+
+
 def pack_weights(model: nn.Module) -> int:
     """Turns every plain convolution and linear layer of a frozen model into a packed one, where oneDNN is there.
 
