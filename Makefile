@@ -52,7 +52,7 @@ test-all: $(VENV)/.stamp  ## all the tests but those that need a GPU
 	$(PYTEST) -m 'not gpu' $(ARGS)
 
 drill: $(VENV)/.stamp  ## kills a training 20 times (SIGKILL), resumes it, and compares it with one that was never disturbed
-	$(BIN)/python -W ignore -m tests.drill $(ARGS)
+	env OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m tests.drill $(ARGS)
 
 check: $(VENV)/.stamp  ## lint, format, types, layers
 	$(BIN)/ruff check .

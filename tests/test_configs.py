@@ -13,10 +13,10 @@ from mapsage_mmseg.engine import teachers
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'distill'
 SMALL = sorted(str(p.relative_to(CONFIGS))[:-3] for d in ('ablations', 'fallbacks') for p in (CONFIGS / d).glob('*.py'))
 TEACHERS = ('teacher', 'teacher_tiles', 'ablations/teacher_patch', 'ablations/teacher_stem')
-DISTILL = ('improved', 'baseline', *(name for name in SMALL if name not in TEACHERS))
-ALONE = ('no_distill', *TEACHERS)
-# What a fallback or an ablation changes of the training itself, on purpose; every other config shares improved.py's.
-OWN_SCHEDULE = {'fallbacks/stalled', 'fallbacks/unstable', 'fallbacks/unstable_he'}
+DISTILL = ('improved', 'baseline', 'best', *(name for name in SMALL if name not in TEACHERS))
+ALONE = ('no_distill', 'best_control', *TEACHERS)
+# What these change of the training itself, on purpose; every other config shares improved.py's.
+OWN_SCHEDULE = {'best', 'fallbacks/stalled', 'fallbacks/unstable', 'fallbacks/unstable_he'}
 
 
 def load(repository, name):
@@ -108,7 +108,7 @@ def test_arms_differ_in_the_distillation_alone(name, repository):
     assert cfg.optim_wrapper.clip_grad.max_norm == 1.0
 
 
-def test_heads_learn_ten_times_faster_and_norms_positions_and_connectors_do_not_decay(repository):
+def test_heads_and_connectors_learn_ten_times_faster_and_norms_positions_and_connectors_do_not_decay(repository):
     from mmengine.model import revert_sync_batchnorm
     from mmengine.optim import build_optim_wrapper
 
@@ -118,9 +118,17 @@ def test_heads_learn_ten_times_faster_and_norms_positions_and_connectors_do_not_
     settings = {id(group['params'][0]): (group['lr'], group['weight_decay']) for group in groups}
     for name, parameter in model.named_parameters():
         lr, decay = settings[id(parameter)]
-        assert lr == pytest.approx(1e-3 if 'head' in name else 1e-4), name
+        assert lr == pytest.approx(1e-3 if 'head' in name or 'connectors' in name else 1e-4), name
         if 'connectors' in name or ('norm' in name and 'head' not in name):
             assert decay == 0, name
+
+
+def test_the_best_recipe_and_its_control_differ_in_the_distillation_alone(repository):
+    best, control = load(repository, 'best'), load(repository, 'best_control')
+    assert best.control == 'best_control.py'
+    for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'val_dataloader', 'randomness'):
+        assert best[key] == control[key], key
+    assert best.model.architecture == {k: v for k, v in control.model.items() if k != 'data_preprocessor'}
 
 
 def test_the_fallbacks_change_what_they_say(repository):

@@ -186,7 +186,7 @@ class FolderLandCover(BaseSegDataset):
         if split not in SPLITS:
             raise InputError(f'FolderLandCover: split={split!r}; expected {" or ".join(map(repr, SPLITS))}')
         check_part(part, split, 'FolderLandCover')
-        self.split, self.part = split, part
+        self.split, self.part, self.max_unreadable = split, part, max_unreadable
         self.spec = read_dataset_yaml(data_root)
         self.scene = scene or self.spec.scene
         super().__init__(
@@ -197,7 +197,12 @@ class FolderLandCover(BaseSegDataset):
             **kwargs,
         )
         self._metainfo['name'] = self.spec.name  # Not by the argument: MMEngine takes text there for a file's name.
-        self.skipped = SkippedImages(len(self), max_unreadable)
+
+    def full_init(self) -> None:
+        """Reads the names of the files, once."""
+        if not self._fully_initialized:
+            super().full_init()
+            self.skipped = SkippedImages(len(self), self.max_unreadable)
 
     def prepare_data(self, idx: int) -> Any:
         """The sample of an index, or of the nearest readable one before it."""
