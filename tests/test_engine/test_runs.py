@@ -141,6 +141,12 @@ def test_phases_in_iterations_work_under_an_epoch_loop(tmp_path):
     assert [step['teacher'] for step in watch(runner).steps] == [0, 0, 0, 0, 1, 1]
 
 
+def test_a_phase_that_is_never_reached_is_said_to_be(tmp_path):
+    Runner.from_cfg(runs.config(tmp_path, epochs=2)).train()
+    log = next((tmp_path / 'run').glob('*/*.log')).read_text()
+    assert "Phase 'distill' begins at epoch 3, and the run ends before it" in log
+
+
 def test_epochs_under_an_iteration_loop_that_was_not_told_their_length_are_refused(tmp_path):
     cfg = runs.config(tmp_path, loop='iter')
     cfg.default_hooks.phases.iters_per_epoch = None

@@ -1,5 +1,6 @@
 """Sets the weights of the loss terms, phase by phase."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,8 +44,18 @@ class PhaseAwareHook(Hook):
             )
         for phase in self.schedule.phases:
             model.set_loss_weights(phase.weights)
+        self._warn_of_unreached(runner)
         self._current = None
         self.before_train_iter(runner, 0)
+
+    def _warn_of_unreached(self, runner: Runner) -> None:
+        now = read_clock(runner, self.iters_per_epoch)
+        last = self.schedule.index(dataclasses.replace(now, iter=now.max_iters - 1))
+        for phase in self.schedule.phases[last + 1 :]:
+            runner.logger.warning(
+                f'Phase {phase.name!r} begins at {self.schedule.by} {phase.begin}, and the run ends before it: it is '
+                'never reached. A shorter run wants shorter phases (default_hooks.phases.phases)'
+            )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         index = self.schedule.index(read_clock(runner, self.iters_per_epoch))
