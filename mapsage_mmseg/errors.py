@@ -13,6 +13,18 @@ class RunStopped(RuntimeError):
     """A run was stopped on purpose: nothing is wrong with the input or the code. Exit status 1, one line."""
 
 
+class RollBack(RunStopped):
+    """A run is to go on from its last whole checkpoint, at half the learning rate.
+
+    Attributes:
+        count: How many times the run has been rolled back, this one included.
+    """
+
+    def __init__(self, message: str, count: int) -> None:
+        super().__init__(message)
+        self.count = count
+
+
 class RunInterrupted(SystemExit):
     """A signal ended a run, and what it did is saved. Exit status 1; Python prints the message, one line, and no
     traceback, so a training tool that knows nothing of this class ends as ours do."""

@@ -24,6 +24,7 @@ default_hooks = dict(  # by name, so that a config or --cfg-options can reach ea
     panels=dict(type='PanelHook', images=4, interval=5),
     progress=dict(type='ProgressHook'),
     report=dict(type='ReportHook'),
+    rescue=dict(type='RescueHook'),
     interrupt=dict(type='InterruptHook'),
 )
 # MMEngine's own pattern would print the mean of many validations as task_loss.

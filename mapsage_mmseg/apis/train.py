@@ -1,6 +1,8 @@
 """The training tool: one command from a config, and a folder of tiles if there is one, to a finished run."""
 
 import argparse
+import logging
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,10 @@ from mmengine.runner import Runner
 from ..compat import keep_freed_memory
 from ..engine import processes, teachers
 from ..engine.checkpoint_files import resumable
-from ..engine.hooks import InterruptHook, ProgressHook, RecordHook
+from ..engine.hooks import InterruptHook, LockHook, ProgressHook, RecordHook
 from ..engine.run_lock import held
 from ..engine.tool_runner import ToolRunner
-from ..errors import InputError, RunInterrupted
+from ..errors import InputError, RollBack, RunInterrupted
 from ..evaluation.record import read_record
 from . import cli
 from .config import load_config, override
@@ -125,7 +127,24 @@ def place(config: Config, arguments: argparse.Namespace) -> None:
 
 
 def train(config: Config) -> Runner:
-    """Runs a config that has its work_dir; its record says so where it fails."""
+    """Runs a config that has its work_dir, and goes on where it is rolled back; its record says so where it fails."""
+    while True:
+        try:
+            runner = train_once(config)
+            break
+        except RollBack as back:
+            print_log(f'Rolling back: {back}', 'current', logging.WARNING)
+            config.resume, config.load_from = True, None
+            config.default_hooks.rescue.rolled_back = back.count
+            time.sleep(1.0 - time.time() % 1.0)  # MMEngine names a run by its second, and shares what has one name
+    if config.get('publish_teacher'):
+        processes.from_first(lambda: publish_teacher(runner))  # who goes on finds it there
+    print_log(in_short(runner.work_dir), 'current')
+    return runner
+
+
+def train_once(config: Config) -> Runner:
+    """Runs a config until its end, or until something ends it."""
     runner = ToolRunner.from_cfg(config)
     try:
         runner.train()
@@ -137,10 +156,9 @@ def train(config: Config) -> Runner:
                 hook.stop()
             if isinstance(hook, InterruptHook):
                 hook.restore()
+            if isinstance(hook, LockHook):
+                hook.after_run(runner)
         raise
-    if config.get('publish_teacher'):
-        processes.from_first(lambda: publish_teacher(runner))  # who goes on finds it there
-    print_log(in_short(runner.work_dir), 'current')
     return runner
 
 

@@ -1,3 +1,3 @@
-from . import data_parallel, hooks, loops, mixed_precision
+from . import data_parallel, guarded_step, hooks, loops, mixed_precision
 
-__all__ = ['data_parallel', 'hooks', 'loops', 'mixed_precision']
+__all__ = ['data_parallel', 'guarded_step', 'hooks', 'loops', 'mixed_precision']

@@ -8,10 +8,11 @@ from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmseg.registry import OPTIM_WRAPPERS
 
 from ..errors import InputError
+from .guarded_step import GuardedStep
 
 
 @OPTIM_WRAPPERS.register_module(name='AmpOptimWrapper')
-class MixedPrecisionOptimWrapper(AmpOptimWrapper):
+class MixedPrecisionOptimWrapper(GuardedStep, AmpOptimWrapper):
     """MMEngine's wrapper without its demand for a GPU, and without loss scaling where nothing can underflow.
 
     Under MMSegmentation's scope it answers to MMEngine's name, so that the stock tool's ``--amp`` finds it. float16
@@ -43,3 +44,17 @@ class MixedPrecisionOptimWrapper(AmpOptimWrapper):
             OptimWrapper.__init__(self, **kwargs)
         self.cast_dtype, self._scale_update_param = getattr(torch, dtype), None
         self.loss_scaler = torch.amp.GradScaler(device, enabled=False)  # passes everything through
+
+    def step(self, **kwargs: Any) -> None:
+        """The optimizer's step, left out where the gradient is no number; the scale falls then, where there is one."""
+        if not self.clip_grad_kwargs:
+            return super().step(**kwargs)
+        self.loss_scaler.unscale_(self.optimizer)
+        self._clip_grad()
+        sound, scaled = self.is_sound(self.grad_name), self.loss_scaler.is_enabled()
+        if sound or scaled:  # a scaler looks for itself
+            self.loss_scaler.step(self.optimizer, **kwargs)
+        self.loss_scaler.update(self._scale_update_param)
+        if not sound and scaled and self.loss_scaler.get_scale() > 1:
+            self.in_a_row = 0  # the scale was too high, which is how it is found
+        return None

@@ -37,6 +37,7 @@ WATCHING = (
     'panels',
     'progress',
     'report',
+    'rescue',
     'visualization',
 )
 LOADING = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')

@@ -62,8 +62,11 @@ def _task_phase(record: Record) -> int:
 
 
 def _nonfinite(record: Record) -> Evidence:
-    steps = _last(record)['stability']['nonfinite']
-    return f'{steps} steps of epoch {_last(record)["epoch"]} with a loss that is no number' if steps else None
+    stability = _last(record)['stability']
+    steps = max(stability['nonfinite'], stability.get('skipped', 0))
+    return (
+        f'{steps} steps of epoch {_last(record)["epoch"]} with a loss or gradient that is no number' if steps else None
+    )
 
 
 def _spike(record: Record) -> Evidence:

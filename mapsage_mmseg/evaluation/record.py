@@ -82,8 +82,9 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
     Returns:
         ``weights`` as declared, ``effective`` (means of those that held; the same where none adapts them), ``terms``
         (means; null where a term was not computed), ``shares`` (sum over the steps of effective weight times term,
-        over the sum of these of all terms), ``total``, ``grad_norm``, ``gradients`` and ``stability`` (its spikes are
-        those of that sum: a total with a balance's penalty can be 0). Means are over the finite steps.
+        over the sum of these of all terms), ``total``, ``grad_norm``, ``gradients`` and ``stability`` (``skipped``:
+        steps that were left out, their gradient being no number; its spikes are those of that sum: a total with a
+        balance's penalty can be 0). Means are over the finite steps.
     """
     losses = steps.get('loss', ())
     weighted = steps.get('weighted', losses)
@@ -107,6 +108,7 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
     middle = median(finite) if finite else 0.0
     stability = dict(
         nonfinite=sum(not math.isfinite(loss) for loss in losses),
+        skipped=len(steps.get('grad_norm', ())) - len(norms),
         max_over_median=max(finite) / middle if finite and middle > 0 else None,
         grad_norm_max=max(norms) if norms else None,
     )

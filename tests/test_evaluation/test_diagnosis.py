@@ -50,7 +50,7 @@ def test_a_finding_says_situation_evidence_and_the_config_to_try(healthy):
     healthy['epochs'][-1]['stability']['nonfinite'] = 3
     (finding,) = diagnose(healthy)
     assert (finding['epoch'], finding['situation']) == (25, 'unstable')
-    assert finding['evidence'] == '3 steps of epoch 25 with a loss that is no number'
+    assert finding['evidence'] == '3 steps of epoch 25 with a loss or gradient that is no number'
     assert finding['suggestion'].endswith('next: configs/distill/fallbacks/unstable.py')
 
 

@@ -10,6 +10,7 @@ from .phase_aware_hook import PhaseAwareHook
 from .progress_hook import ProgressHook
 from .record_hook import RecordHook
 from .report_hook import ReportHook
+from .rescue_hook import RescueHook
 from .scalar_hook import ScalarHook
 from .seed_hook import SeedHook
 from .teacher_hook import TeacherHook
@@ -27,6 +28,7 @@ __all__ = [
     'ProgressHook',
     'RecordHook',
     'ReportHook',
+    'RescueHook',
     'RunCheckpointHook',
     'ScalarHook',
     'SeedHook',

@@ -1,0 +1,46 @@
+"""Steps of the optimizer that a gradient which is no number does not reach."""
+
+import math
+from typing import Any
+
+from mmengine.optim import OptimWrapper
+from mmseg.registry import OPTIM_WRAPPERS
+
+
+class GuardedStep:
+    """Leaves out the step of an optimizer wrapper where the gradient's norm is no number.
+
+    It looks at the norm that clipping has worked out and that MMEngine logs, so it waits for nothing more and costs
+    nothing more. Without ``clip_grad`` there is no norm, and every step is taken.
+
+    Attributes:
+        skipped: Steps that were left out, in this process.
+        in_a_row: How many of them since the last one that was taken.
+    """
+
+    skipped = 0
+    in_a_row = 0
+
+    def is_sound(self, norm_name: str) -> bool:
+        """Whether the step may be taken, by the norm of its own gradient; counts where not."""
+        norm = self.message_hub.get_scalar(f'train/{norm_name}').current()  # type: ignore[attr-defined]
+        if math.isfinite(norm):
+            self.in_a_row = 0
+            return True
+        self.skipped += 1
+        self.in_a_row += 1
+        return False
+
+
+@OPTIM_WRAPPERS.register_module(name='OptimWrapper')
+class GuardedOptimWrapper(GuardedStep, OptimWrapper):
+    """MMEngine's ``OptimWrapper``, guarded; under MMSegmentation's scope it answers to that name, so that stock configs
+    and the stock tool have it."""
+
+    def step(self, **kwargs: Any) -> None:
+        if not self.clip_grad_kwargs:
+            return super().step(**kwargs)
+        self._clip_grad()
+        if self.is_sound(self.grad_name):
+            self.optimizer.step(**kwargs)
+        return None

@@ -1,0 +1,109 @@
+"""Brings a run back whose gradients are no numbers any more."""
+
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce, get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+
+from ...errors import InputError, RollBack, RunStopped
+from ..black_box import broken_state, examine_step, write_black_box
+from ..guarded_step import GuardedStep
+
+
+@HOOKS.register_module()
+class RescueHook(Hook):
+    """Acts on the steps that :class:`~mapsage_mmseg.engine.guarded_step.GuardedStep` leaves out.
+
+    One is warned of. After several in a row, or at once where the model itself holds what is no number (a batch
+    norm's statistics take it up in the forward), the run is rolled back to its last whole checkpoint and goes on at
+    half the learning rate; ``tools/train.py`` does that by itself, under another tool the run stops and is resumed.
+    After too many of these it stops, and leaves the batch and the model in ``black_box.pth``, which
+    ``tools/replay.py`` runs again.
+
+    Args:
+        patience: Steps in a row that may be left out.
+        rollbacks: How many times a run may be rolled back, over all its resumes.
+        rolled_back: How many times it was; set by ``tools/train.py``, and by the checkpoint that is gone on with.
+
+    Raises:
+        RollBack, RunStopped: As said.
+    """
+
+    priority = 85  # behind the record of the step, before anything is saved
+
+    def __init__(self, patience: int = 5, rollbacks: int = 3, rolled_back: int = 0) -> None:
+        for name, value in (('patience', patience), ('rollbacks', rollbacks), ('rolled_back', rolled_back)):
+            if not isinstance(value, int) or value < (name == 'patience'):
+                raise InputError(
+                    f'default_hooks.rescue.{name}={value!r} must be a whole number from {name == "patience":d}'
+                )
+        self.patience, self.rollbacks, self.rolled_back = patience, rollbacks, rolled_back
+        self._seen = 0  # steps left out, of those that were told of
+        self._saved = 0  # how many times the run had been rolled back, by the checkpoint that it goes on from
+
+    def before_train(self, runner: Runner) -> None:
+        self._seen = 0
+        self.rolled_back = max(self.rolled_back, self._saved)
+        factor = 0.5 ** (self.rolled_back - self._saved)
+        if factor < 1:
+            _scale_rate(runner, factor)
+            runner.logger.warning(f'Rolled back {self.rolled_back} of at most {self.rollbacks} times: half the rate')
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        checkpoint['rolled_back'] = self.rolled_back
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        self._saved = checkpoint.get('rolled_back', 0) if runner._resume else 0
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        step = runner.optim_wrapper
+        if not isinstance(step, GuardedStep) or step.skipped == self._seen or not step.in_a_row:
+            return
+        self._seen = step.skipped
+        model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        broken = broken_state(model)
+        runner.logger.warning(
+            f'Iteration {runner.iter + 1}: the gradient is no number, its step was left out '
+            f'({step.in_a_row} in a row, {step.skipped} in all)'
+            + (f'; {broken} holds what is no number' if broken else '')
+        )
+        if step.in_a_row >= self.patience or _anywhere(broken is not None):
+            self._bring_back(runner, model, data_batch)
+
+    def _bring_back(self, runner: Runner, model: Any, batch: Any) -> None:
+        what = f'gradients are no numbers since iteration {runner.iter + 2 - runner.optim_wrapper.in_a_row}'
+        if self.rolled_back < self.rollbacks:
+            raise RollBack(f'{what}; to go on at half the learning rate: --resume', self.rolled_back + 1)
+        if not is_main_process():
+            raise RunStopped(what)
+        path = write_black_box(runner.work_dir, model, batch, runner.iter + 1)
+        _, first = examine_step(model, batch)
+        raise RunStopped(
+            f'stopped: {what}, after {self.rolled_back} times at half the rate; first that is no number: '
+            f'{first or "the gradient alone"}. Look at it: python tools/replay.py {path}'
+        )
+
+
+def _anywhere(local: bool) -> bool:
+    """Whether it holds in any process; all of them left the step out, so all of them ask."""
+    if get_world_size() == 1:
+        return local
+    flag = torch.tensor(int(local))
+    all_reduce(flag, 'max')
+    return bool(flag)
+
+
+def _scale_rate(runner: Runner, factor: float) -> None:
+    for group in runner.optim_wrapper.param_groups:
+        group['lr'] *= factor
+        if 'initial_lr' in group:
+            group['initial_lr'] *= factor
+    for scheduler in runner.param_schedulers or []:
+        if scheduler.param_name == 'lr':
+            scheduler.base_values = [value * factor for value in scheduler.base_values]

@@ -1,0 +1,114 @@
+"""Gradients that are no numbers: left out, rolled back, and at last a black box."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.optim import build_optim_wrapper
+from mmseg.registry import HOOKS
+from torch import nn
+
+from mapsage_mmseg.apis import cli, replay, train
+from mapsage_mmseg.engine.guarded_step import GuardedOptimWrapper
+from mapsage_mmseg.engine.mixed_precision import MixedPrecisionOptimWrapper
+from mapsage_mmseg.errors import RunStopped
+from tests import runs
+
+
+@HOOKS.register_module()
+class PoisonHook(Hook):
+    """Spoils the gradient, or the images, of some iterations (from 1), so many times in all."""
+
+    priority = 'LOW'
+    left = 0
+
+    def __init__(self, iterations, images=False):
+        self.iterations, self.images = iterations, images
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter + 1 not in self.iterations or PoisonHook.left <= 0:
+            return
+        PoisonHook.left -= 1
+        if self.images:
+            data_batch['inputs'][0] = torch.full((3, 64, 64), math.nan)
+            return
+        parameter = next(runner.model.parameters())
+        handle = parameter.register_hook(lambda gradient: (handle.remove(), gradient * math.nan)[1])
+
+
+def config(folder, iterations, times, images=False, **rescue):
+    PoisonHook.left = times
+    cfg = runs.config(folder, epochs=3, **(dict(rescue=rescue) if rescue else {}))
+    cfg.custom_hooks = [dict(type='PoisonHook', iterations=iterations, images=images)]
+    cfg.experiment = 'improved_distill'
+    return cfg
+
+
+def entries(folder):
+    return json.loads((Path(folder) / 'run/result.json').read_text())['epochs']
+
+
+@pytest.mark.parametrize('wrapper', [GuardedOptimWrapper, MixedPrecisionOptimWrapper])
+def test_a_step_is_left_out_by_its_own_gradient_and_the_next_one_is_taken(wrapper):
+    parameter = nn.Parameter(torch.ones(2))
+    step = wrapper(optimizer=torch.optim.SGD([parameter], lr=0.5), clip_grad=dict(max_norm=10.0))
+    step.update_params((parameter * torch.tensor([math.nan, 1.0])).sum())
+    assert parameter.tolist() == [1.0, 1.0] and (step.skipped, step.in_a_row) == (1, 1)
+    step.update_params(parameter.sum())
+    assert parameter.tolist() == [0.5, 0.5] and (step.skipped, step.in_a_row) == (1, 0)
+
+
+def test_configs_that_say_optimwrapper_have_the_guard(repository):
+    cfg = train.load_config(repository / 'configs/distill/no_distill.py')
+    assert isinstance(build_optim_wrapper(nn.Linear(2, 2), cfg.optim_wrapper), GuardedOptimWrapper)
+
+
+def test_one_bad_gradient_costs_its_step(tmp_path):
+    runner = train.train(config(tmp_path, [4], 1))
+    assert [entry['stability']['skipped'] for entry in entries(tmp_path)] == [1, 0, 0]
+    assert all(torch.isfinite(value).all() for value in runner.model.state_dict().values())
+    log = '\n'.join(path.read_text() for path in (tmp_path / 'run').glob('*/*.log'))
+    assert 'Iteration 4: the gradient is no number, its step was left out (1 in a row, 1 in all)' in log
+    assert 'Rolling back' not in log
+
+
+def test_several_in_a_row_roll_back_to_the_last_checkpoint_at_half_the_rate(tmp_path):
+    train.train(config(tmp_path / 'whole', [], 0))
+    train.train(config(tmp_path, range(8, 99), 2, patience=2))
+    rates = [[entry['lr'] for entry in entries(folder)] for folder in (tmp_path / 'whole', tmp_path)]
+    assert rates[1] == pytest.approx([rates[0][0], rates[0][1] / 2, rates[0][2] / 2])
+    assert [entry['iter'] for entry in entries(tmp_path)] == [6, 12, 18]
+    checkpoint = torch.load(tmp_path / 'run/checkpoints/epoch_3.pth', weights_only=False)
+    assert checkpoint['rolled_back'] == 1
+
+
+def test_images_that_are_no_numbers_spoil_the_norms_and_are_rolled_back_at_once(tmp_path):
+    runner = train.train(config(tmp_path, [9], 1, images=True))
+    assert all(torch.isfinite(value).all() for value in runner.model.state_dict().values())
+    assert [entry['iter'] for entry in entries(tmp_path)] == [6, 12, 18]
+
+
+def test_in_the_end_it_stops_and_leaves_a_black_box_that_can_be_run_again(tmp_path, capsys):
+    with pytest.raises(RunStopped, match='after 1 times at half the rate; first that is no number: the images'):
+        train.train(config(tmp_path, range(8, 99), 99, images=True, rollbacks=1))
+    assert json.loads((tmp_path / 'run/result.json').read_text())['status'] == 'failed'
+    assert cli.run(replay.main, [str(tmp_path / 'run')]) == 0
+    told = capsys.readouterr().out
+    assert 'Iteration 8, 2 images' in told and 'task: nan' in told
+    assert 'First that is no number: the images' in told
+    (tmp_path / 'run/black_box.pth').write_bytes(b'no box')
+    assert cli.run(replay.main, [str(tmp_path / 'run')]) == 2
+
+
+def test_a_parameter_that_is_no_number_is_named(tmp_path, capsys):
+    runner = train.train(config(tmp_path, [], 0))
+    with torch.no_grad():
+        runner.model.student.backbone.layers[1][0].projection.weight[0] = math.inf
+    from mapsage_mmseg.engine.black_box import write_black_box
+
+    write_black_box(tmp_path / 'run', runner.model, next(iter(runner.train_dataloader)), 1)
+    assert cli.run(replay.main, [str(tmp_path / 'run')]) == 0
+    assert 'backbone.layers.1.0.projection.weight' in capsys.readouterr().out

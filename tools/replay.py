@@ -1,0 +1,8 @@
+"""Run the step again that a run was stopped by: see --help and docs/reliability.md."""
+
+import sys
+
+from mapsage_mmseg.apis import cli, replay
+
+if __name__ == '__main__':
+    sys.exit(cli.run(replay.main))
