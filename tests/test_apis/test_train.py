@@ -140,6 +140,22 @@ def test_on_a_terminal_there_is_a_progress_bar_and_no_log_lines(configs, reposit
     assert 'Finished: validation mIoU' in text
 
 
+def test_a_run_whose_workers_persist_ends_when_it_has_finished(configs, repository):
+    options = [
+        f'{split}_dataloader.{key}'
+        for split in ('train', 'val')
+        for key in ('num_workers=1', 'persistent_workers=True')
+    ]
+    done = subprocess.run(
+        [sys.executable, str(repository / 'tools/train.py'), 'no_distill.py', '--cfg-options', *options],
+        env={**os.environ, 'PYTHONPATH': str(repository)},
+        timeout=50,  # a worker that waits for a second signal goes on for a minute
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and 'Finished: validation mIoU' in done.stdout
+
+
 def test_the_same_recipe_on_other_data_is_another_teacher(configs):
     from mapsage_mmseg.engine.teachers import content_key
 

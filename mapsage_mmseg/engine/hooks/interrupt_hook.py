@@ -12,6 +12,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmseg.registry import HOOKS
+from torch.utils.data import DataLoader
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from ...errors import RunInterrupted
 from .checkpoint_hook import RunCheckpointHook
@@ -19,12 +21,16 @@ from .progress_hook import ProgressHook
 from .record_hook import RecordHook
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+LONGEST = 60  # seconds that a worker goes on for after a signal
 AGREE = 10  # iterations between two times that processes ask one another, which costs a synchronisation
 
 
 class LastingWorker:
     """A ``worker_init_fn`` with which a worker of the data outlives the first signal, which terminals and clusters
     send to it too, until the step that needs it is done. (torch's workers die of SIGTERM, and the training with them.)
+
+    It does not outlive it by more than ``LONGEST`` seconds: Python ends what is left of its children with one SIGTERM,
+    and waits for them.
 
     Args:
         init: What else a worker does when it begins.
@@ -38,7 +44,11 @@ class LastingWorker:
         if self._init is not None:
             self._init(worker)
         for number in self._signals:
-            signal.signal(number, lambda *_: _second_one_kills(self._signals))
+            signal.signal(number, self._first)
+
+    def _first(self, *_: Any) -> None:
+        _second_one_kills(self._signals)
+        signal.alarm(LONGEST)
 
 
 def _second_one_kills(signals: tuple[int, ...]) -> None:
@@ -64,11 +74,12 @@ class InterruptHook(Hook):
         self._came: int | None = None
         self._former: dict[int, Any] = {}
         self._process = os.getpid()
+        self._loaders: list[DataLoader] = []
 
     def before_train(self, runner: Runner) -> None:
         if threading.current_thread() is not threading.main_thread():  # Python sets handlers in that one alone
             return
-        self._came, self._process = None, os.getpid()
+        self._came, self._process, self._loaders = None, os.getpid(), []
         handlers = {number: signal.getsignal(number) for number in SIGNALS}
         self._former = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
         for number in self._former:
@@ -76,6 +87,7 @@ class InterruptHook(Hook):
         for loop in (runner._train_loop, runner._val_loop) if self._former else ():
             if isinstance(loop, BaseLoop):
                 loop.dataloader.worker_init_fn = LastingWorker(loop.dataloader.worker_init_fn, tuple(self._former))
+                self._loaders.append(loop.dataloader)
 
     def _note(self, number: int, frame: Any) -> None:
         self._came = number
@@ -135,7 +147,13 @@ class InterruptHook(Hook):
         self.restore()
 
     def restore(self) -> None:
-        """Gives signals back to whom they belonged."""
+        """Gives signals back to whom they belonged, and ends the data's workers, which would outlive Python's call to
+        end."""
         for number, handler in self._former.items():
             signal.signal(number, handler)
         self._former = {}
+        for loader in self._loaders:
+            if isinstance(loader._iterator, _MultiProcessingDataLoaderIter):  # persists; others end with their epoch
+                loader._iterator._shutdown_workers()
+                loader._iterator = None
+        self._loaders = []
