@@ -36,7 +36,14 @@ class Arm:
     config: Config = field(repr=False)
 
     @classmethod
-    def prepare(cls, path: str, data_root: str | None, options: Sequence[str], skip_data_check: bool = True) -> 'Arm':
+    def prepare(
+        cls,
+        path: str,
+        data_root: str | None,
+        options: Sequence[str],
+        skip_data_check: bool = True,
+        epochs: int | None = None,
+    ) -> 'Arm':
         """Reads a config and applies what the command line says.
 
         Raises:
@@ -44,6 +51,7 @@ class Arm:
         """
         argv = [path, '--skip-data-check']
         argv += ['--data-root', data_root] if data_root else []
+        argv += ['--epochs', str(epochs)] if epochs is not None else []
         argv += ['--cfg-options', *options] if options else []
         arguments = train.parser().parse_args(argv)
         arguments.skip_data_check, arguments.seed = skip_data_check, 0  # a seed replaces all of `randomness`
@@ -85,6 +93,7 @@ def arms_of(
     options: Sequence[str],
     control: bool = True,
     skip_data_check: bool = False,
+    epochs: int | None = None,
 ) -> list[Arm]:
     """Prepares configs, and the control of each that distils, unless it is among them.
 
@@ -94,6 +103,7 @@ def arms_of(
         options: ``key=value``, for all of them; of these a control gets what concerns it.
         control: Whether controls are added.
         skip_data_check: Whether the tiles are not read first.
+        epochs: Of every run; None leaves what the configs say.
 
     Returns:
         Controls first: a teacher that falls short of its student's control is refused.
@@ -103,25 +113,25 @@ def arms_of(
     """
     named: list[Arm] = []
     for path in paths:
-        arm = Arm.prepare(path, data_root, options, skip_data_check or bool(named))
+        arm = Arm.prepare(path, data_root, options, skip_data_check or bool(named), epochs)
         same = next((other.path for other in named if other.key == arm.key), None)
         if same:
             raise InputError(f'{path} is the same run as {same}; name each once')
         named.append(arm)
     controls: list[Arm] = []
     for arm in [arm for arm in named if control and arm.distils]:
-        found = _control_of(arm, data_root, options)
+        found = _control_of(arm, data_root, options, epochs)
         if found.key not in {other.key for other in named + controls}:
             controls.append(found)
     return controls + named
 
 
-def _control_of(arm: Arm, data_root: str | None, options: Sequence[str]) -> Arm:
+def _control_of(arm: Arm, data_root: str | None, options: Sequence[str], epochs: int | None) -> Arm:
     name = arm.config.get('control', CONTROL)
     path = teachers.find_config(arm.config, name)
     if path is None:
         raise InputError(f'{arm.path}: control={name!r} was not found beside it; name a config, or use --no-control')
-    found = Arm.prepare(str(path), data_root, _that_concern(path, arm.path, options))
+    found = Arm.prepare(str(path), data_root, _that_concern(path, arm.path, options), epochs=epochs)
     if teachers.data_key(found.config) != teachers.data_key(arm.config):
         raise InputError(
             f'{arm.path} and its control {path} have other data, so they do not compare; give the config a key '

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
     )
     parser.add_argument('--debug', action='store_true', help='show tracebacks')
-    parser.set_defaults(launcher='none', strict=False)
+    parser.set_defaults(launcher='none', strict=False, epochs=None)
     return parser
 
 

@@ -141,6 +141,7 @@ def train_apart(config: Config) -> None:
     folder = Path(config.work_dir)
     config.dump(str(folder / 'config.py'))
     resume = ['--resume'] if config.resume else []
+    print(f'Training in {folder}; its lines are in {folder / CONSOLE}', flush=True)
     process = start([str(folder / 'config.py'), '--work-dir', str(folder), *resume], folder / CONSOLE)
     try:
         status = process.wait()

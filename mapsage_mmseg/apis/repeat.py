@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--jobs', type=int, default=1, metavar='N', help='runs at a time, over all CUDA devices (default 1)'
     )
+    parser.add_argument('--epochs', type=int, metavar='N', help='another length of every run')
     parser.add_argument('--data-root', metavar='PATH', help='train on this folder: img_dir, ann_dir and dataset.yaml')
     parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
     parser.add_argument(
@@ -115,6 +116,7 @@ def main(argv: Sequence[str]) -> None:
         arguments.cfg_options,
         control=not arguments.no_control,
         skip_data_check=arguments.skip_data_check,
+        epochs=arguments.epochs,
     )
     runs = plan(arms, arguments.seeds, arguments.resume_running)
     show(runs)

@@ -1,5 +1,8 @@
 """A run of another length."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from mmengine.config import Config
 
 from ..errors import InputError
@@ -21,9 +24,8 @@ def set_epochs(config: Config, epochs: int) -> None:
     ratio = epochs / before
     config.train_cfg.max_epochs = epochs
     config.train_cfg.val_interval = min(config.train_cfg.get('val_interval', 1), epochs)
-    schedulers = config.get('param_scheduler') or []
-    for scheduler in [schedulers] if isinstance(schedulers, dict) else schedulers:
-        for key in ('begin', 'end', 'T_max') if scheduler.get('by_epoch', True) else ():
+    for scheduler in _by_epoch(config):
+        for key in ('begin', 'end', 'T_max'):
             if scheduler.get(key):
                 scheduler[key] = max(1, round(scheduler[key] * ratio))
     hook = config.get('default_hooks', {}).get('phases')
@@ -35,3 +37,23 @@ def set_epochs(config: Config, epochs: int) -> None:
                 phases.append({**phase, 'begin': done + 1, **({'end': end} if end else {})})
                 done = end or done
         hook.phases = phases
+
+
+def off_schedule(config: Config) -> str | None:
+    """What to say where the learning rate's schedule ends before or after the run does; None where it fits."""
+    epochs = config.train_cfg.get('max_epochs')
+    ends = max((scheduler.get('end') or 0 for scheduler in _by_epoch(config)), default=0)
+    if not epochs or not ends or ends == epochs:
+        return None
+    return (
+        f'train_cfg.max_epochs={epochs}, while param_scheduler ends at epoch {ends}: the learning rate '
+        f'{"stays where it is then" if ends < epochs else "does not reach its end"}. --epochs {epochs} changes the '
+        'length of a run and of its schedules together'
+    )
+
+
+def _by_epoch(config: Config) -> Iterator[Any]:
+    schedulers = config.get('param_scheduler') or []
+    for scheduler in [schedulers] if isinstance(schedulers, dict) else schedulers:
+        if scheduler.get('by_epoch', True):
+            yield scheduler

@@ -70,6 +70,8 @@ def main(argv: Sequence[str]) -> None:
     scores = score(config, weights, checkpoint, arguments.pictures, 'teacher' if arguments.teacher else 'student')
     if is_main_process():
         show(scores, checkpoint)
+        if arguments.pictures:
+            print(f'Pictures: {Path(config.work_dir) / "pictures"}')
         if arguments.out:
             write(arguments.out, json.dumps(scores, indent=1))
     processes.leave()
@@ -122,7 +124,8 @@ def score(config: Config, weights: Mapping[str, Any], checkpoint: str, pictures:
 
 def show(scores: Mapping[str, float], checkpoint: str) -> None:
     """Prints the scores as a table."""
-    table = Table(title=Text(checkpoint))
+    print(f'Scores of {checkpoint}')
+    table = Table()
     table.add_column('score')
     table.add_column('value', justify='right')
     for key, value in scores.items():

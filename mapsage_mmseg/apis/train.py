@@ -24,6 +24,7 @@ from . import cli
 from .config import load_config, override
 from .config_check import check_config
 from .data_root import apply_data_root
+from .run_length import off_schedule, set_epochs
 from .runs import begun, given_run_dir, new_run_dir, newest_run
 from .switches import add_switches, apply_switches
 from .tuning_split import follow_tuning_split
@@ -47,6 +48,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
     parser.add_argument('--data-root', metavar='PATH', help='train on this folder: img_dir, ann_dir and dataset.yaml')
     parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
+    parser.add_argument(
+        '--epochs', type=int, metavar='N', help='another length of the run; phases and schedules in epochs go with it'
+    )
     parser.add_argument('--seed', type=int, help='seed of weights, order, augmentation and dropout')
     parser.add_argument(
         '--strict', action='store_true', help='stop at the first finding of the diagnosis (exit status 1)'
@@ -85,7 +89,12 @@ def prepare(arguments: argparse.Namespace) -> Config:
         raise InputError(f'config {arguments.config} trains nothing: it has no model or no train_cfg')
     if arguments.data_root:
         apply_data_root(config, arguments.data_root, check=not arguments.skip_data_check)
+    if arguments.epochs is not None:
+        set_epochs(config, arguments.epochs)
     override(config, arguments.cfg_options)
+    ends = off_schedule(config)
+    if ends:
+        print_log(ends, 'current', logging.WARNING)
     config.launcher = arguments.launcher
     if arguments.seed is not None:
         if arguments.seed < 0:

@@ -12,8 +12,9 @@ from mmengine.runner import Runner
 from ..errors import InputError, RunStopped
 
 # What MMEngine says at every start, some 400 lines: the environment, the config (which stands in config.py too), the
-# order of the hooks, the settings of each parameter, two warnings about its own code, and where checkpoints do not go.
-STARTUP = (
+# order of the hooks, the settings of each parameter, two warnings about its own code, and where checkpoints do not go;
+# and two lines at every checkpoint.
+CHATTER = (
     '\n' + '-' * 60,
     'Config:',
     'Hooks will be executed',
@@ -22,12 +23,14 @@ STARTUP = (
     '"HardDiskBackend"',
     'Distributed training is not used',
     'Checkpoints will be saved to',
+    'Exp name: ',
+    'Saving checkpoint at ',
 )
 
 
 def is_news(record: logging.LogRecord) -> bool:
     """Whether a line belongs on the console; the log file gets every line."""
-    return not record.getMessage().startswith(STARTUP)
+    return not record.getMessage().startswith(CHATTER)
 
 
 class SayOnce:
@@ -72,6 +75,9 @@ class ToolRunner(Runner):
     build_optim_wrapper = _answered(Runner.build_optim_wrapper, 'optim_wrapper')
     build_param_scheduler = _answered(Runner.build_param_scheduler, 'param_scheduler')
     build_log_processor = _answered(Runner.build_log_processor, 'log_processor')
+
+    def dump_config(self) -> None:
+        """Leaves it to the record's hook, which writes ``config.py`` under the stock tool too."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = _answered(super().build_logger, 'log_level')(*args, **kwargs)

@@ -3,9 +3,10 @@
 import pytest
 from mmengine.config import Config
 
+from mapsage_mmseg.apis import train
 from mapsage_mmseg.apis.config import load_config
 from mapsage_mmseg.apis.knobs import changes, knobs_of
-from mapsage_mmseg.apis.run_length import set_epochs
+from mapsage_mmseg.apis.run_length import off_schedule, set_epochs
 from mapsage_mmseg.apis.search_space import SPACE, WEIGHT
 from mapsage_mmseg.apis.tuned_config import write_tuned
 from mapsage_mmseg.errors import InputError
@@ -202,3 +203,18 @@ def test_companions_of_the_users_own_are_found_from_elsewhere(tmp_path, reposito
     assert best.teacher_recipe == str(tmp_path / 'own/teacher.py')
     assert best.control == str(tmp_path / 'own/alone.py')  # its student learns as the original's: the same control
     assert not (tmp_path / 'best_control.py').exists()
+
+
+def test_a_rate_that_ends_before_or_after_the_run_is_told_of_and_one_that_is_changed_with_it_is_not(repository):
+    path = repository / 'configs/distill/improved.py'
+    assert off_schedule(load_config(path)) is None
+    longer, shorter = load_config(path), load_config(path)
+    longer.train_cfg.max_epochs, shorter.train_cfg.max_epochs = 50, 10
+    assert 'max_epochs=50' in off_schedule(longer) and 'ends at epoch 25: the learning rate stays' in off_schedule(
+        longer
+    )
+    assert 'does not reach its end. --epochs 10' in off_schedule(shorter)
+    config = train.prepare(train.parser().parse_args([str(path), '--epochs', '50']))
+    assert (config.train_cfg.max_epochs, config.param_scheduler[0].T_max, config.param_scheduler[0].end) == (50, 50, 50)
+    assert [phase.get('end') for phase in config.default_hooks.phases.phases] == [10, None]
+    assert off_schedule(config) is None

@@ -13,6 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from mapsage_mmseg.datasets import SyntheticLandCover
 from mapsage_mmseg.engine import teachers
 from mapsage_mmseg.errors import InputError
+from mapsage_mmseg.evaluation.record import read_record
 from tests import runs, tiny
 
 
@@ -110,6 +111,8 @@ def test_tensorboard_has_the_tags_of_the_contract(finished):
         'Weight/distill',
         'Share/distill',
         'Val/mIoU',
+        'Val/TeacherMIoU',
+        *(f'Val/IoU/{name}' for name in read_record(Path(finished.work_dir) / 'result.json')['dataset']['classes']),
     }
     assert not any('/' not in tag for tag in scalars)
     assert [event.step for event in events.Scalars('Val/mIoU')] == [6, 12, 18, 24]

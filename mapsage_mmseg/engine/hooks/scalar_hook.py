@@ -12,9 +12,15 @@ from ...errors import InputError
 from ..processes import global_means
 
 TITLES = dict(loss='Total', task='Task', distill='Distillation', feature='Feature', attention='Attention')
-VALIDATION = dict(
-    mIoU='mIoU', aAcc='aAcc', task_loss='TaskLoss', boundary_f1='BoundaryF1', teacher_agreement='TeacherAgreement'
-)
+VALIDATION = {
+    'mIoU': 'mIoU',
+    'aAcc': 'aAcc',
+    'task_loss': 'TaskLoss',
+    'boundary_f1': 'BoundaryF1',
+    'teacher_agreement': 'TeacherAgreement',
+    'teacher/mIoU': 'TeacherMIoU',
+}
+GRADIENTS = {'norm': 'Norm', 'cosine': 'Cosine', 'cosine_all': 'CosineAll'}
 
 
 @HOOKS.register_module()
@@ -41,7 +47,8 @@ class ScalarHook(Hook):
     ) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         for key, value in global_means(getattr(model, 'term_gradients', {})).items():  # in the steps that were measured
-            runner.visualizer.add_scalar(f'Gradient/{key}', float(value), runner.iter + 1)
+            kind, slash, term = key.partition('/')
+            runner.visualizer.add_scalar(f'Gradient/{GRADIENTS[kind]}{slash}{term}', float(value), runner.iter + 1)
         last = isinstance(runner.train_loop, EpochBasedTrainLoop) and self.end_of_epoch(
             runner.train_dataloader, batch_idx
         )
@@ -84,6 +91,7 @@ class ScalarHook(Hook):
         return {'loss', 'task', *hub.get('distill/weights', {})}
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        for key, title in VALIDATION.items():
-            if metrics and key in metrics:
-                runner.visualizer.add_scalar(f'Val/{title}', float(metrics[key]), runner.iter)
+        for key, value in (metrics or {}).items():
+            title = f'IoU/{key.removeprefix("IoU.")}' if key.startswith('IoU.') else VALIDATION.get(key)
+            if title:
+                runner.visualizer.add_scalar(f'Val/{title}', float(value), runner.iter)
