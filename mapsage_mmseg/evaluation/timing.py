@@ -55,6 +55,7 @@ def ratios(seconds: Seconds, phases: Sequence[int]) -> dict[str, dict[str, float
         run_over_mmrazor=lambda step: run(step, 'phase2') / ((without + with_teacher) * step['mmrazor']),
         run_half_over_mmrazor=lambda step: run(step, 'phase2_half') / ((without + with_teacher) * step['mmrazor']),
         cached_over_student=lambda step: step['cached'] / step['student'],
+        run_cached_over_mmrazor=lambda step: run(step, 'cached') / ((without + with_teacher) * step['mmrazor']),
     )
     rounds = [dict(zip(seconds, values, strict=True)) for values in zip(*seconds.values(), strict=True)]
     found: dict[str, dict[str, Any] | None] = {}

@@ -22,6 +22,9 @@ def test_ratios_are_taken_round_by_round():
     assert found['phase2_over_mmrazor']['median'] == pytest.approx(0.75)
     assert found['run_over_mmrazor']['median'] == pytest.approx((1.1 + 4 * 3) / (5 * 4))
     assert found['cached_over_student'] is None and found['phase2_half_over_floor'] is None
+    found = ratios(seconds | dict(cached=[1.2, 12.0]), (1, 4))
+    assert found['cached_over_student']['median'] == pytest.approx(1.2)
+    assert found['run_cached_over_mmrazor']['median'] == pytest.approx((1.1 + 4 * 1.2) / (5 * 4))
 
 
 def test_every_other_contender_over_one():
