@@ -12,9 +12,15 @@ from mapsage_mmseg.engine import teachers
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'distill'
 SMALL = sorted(str(p.relative_to(CONFIGS))[:-3] for d in ('ablations', 'fallbacks') for p in (CONFIGS / d).glob('*.py'))
+STUDENTS = sorted(f'students/{p.stem}' for p in (CONFIGS / 'students').glob('*.py'))
+CONTROLS = tuple(name for name in STUDENTS if name.endswith('_control'))
 TEACHERS = ('teacher', 'teacher_tiles', 'ablations/teacher_patch', 'ablations/teacher_stem')
-DISTILL = ('improved', 'baseline', 'best', *(name for name in SMALL if name not in TEACHERS))
-ALONE = ('no_distill', 'best_control', *TEACHERS)
+DISTILL = (
+    *('improved', 'baseline', 'best'),
+    *(name for name in SMALL if name not in TEACHERS),
+    *(name for name in STUDENTS if name not in CONTROLS),
+)
+ALONE = ('no_distill', 'best_control', *TEACHERS, *CONTROLS)
 # What these change of the training itself, on purpose; every other config shares improved.py's.
 OWN_SCHEDULE = {'best', 'fallbacks/stalled', 'fallbacks/unstable', 'fallbacks/unstable_he'}
 
@@ -24,8 +30,9 @@ def load(repository, name):
 
 
 def quick(name):
-    """Together the ablations take half a minute: `make test` runs two that stand for the rest."""
-    slow = name.startswith('ablations') and name not in ('ablations/no_attention', 'ablations/channel_wise_kl')
+    """Together they take minutes: `make test` runs some that stand for the rest."""
+    chosen = ('no_attention', 'channel_wise_kl', 'mobilenet_v2', 'segnext_tiny', 'segformer_b0_pretrained')
+    slow = name.startswith(('ablations', 'students')) and name.split('/')[1] not in chosen
     return pytest.param(name, marks=pytest.mark.slow) if slow else name
 
 
@@ -39,6 +46,10 @@ def test_two_iterations(name, repository, full_teacher, tmp_path):
         str(tmp_path),
         f'two_{name.replace("/", "_")}',
     )
+    backbone = cfg.model.get('architecture', cfg.model).backbone
+    if name.startswith('students/segformer'):  # a file in the place of what would be downloaded
+        torch.save(MODELS.build({**backbone, 'init_cfg': None}).state_dict(), tmp_path / 'mit.pth')
+        backbone.init_cfg.checkpoint = str(tmp_path / 'mit.pth')
     cfg.train_cfg = dict(type='ResumableIterTrainLoop', max_iters=2, val_interval=2)
     cfg.train_dataloader.sampler = dict(type='SeededSampler', infinite=True)
     cfg.param_scheduler = None
@@ -64,7 +75,7 @@ def test_two_iterations(name, repository, full_teacher, tmp_path):
     assert all(torch.isfinite(value).all() for value in after.values())
 
 
-@pytest.mark.parametrize('name', SMALL)
+@pytest.mark.parametrize('name', SMALL + STUDENTS)
 def test_an_ablation_is_a_small_diff(name, repository):
     lines = (repository / f'configs/distill/{name}.py').read_text().splitlines()
     assert len(lines) <= 15
@@ -93,7 +104,7 @@ def test_the_constants_of_the_baseline(repository):
     assert cfg.model.teacher == load(repository, 'improved').model.teacher
 
 
-@pytest.mark.parametrize('name', sorted({*DISTILL, 'no_distill'} - OWN_SCHEDULE))
+@pytest.mark.parametrize('name', sorted({*DISTILL, 'no_distill'} - OWN_SCHEDULE - {*STUDENTS}))
 def test_arms_differ_in_the_distillation_alone(name, repository):
     cfg, improved = load(repository, name), load(repository, 'improved')
     for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'val_dataloader', 'randomness'):
@@ -123,12 +134,17 @@ def test_heads_and_connectors_learn_ten_times_faster_and_norms_positions_and_con
             assert decay == 0, name
 
 
-def test_the_best_recipe_and_its_control_differ_in_the_distillation_alone(repository):
-    best, control = load(repository, 'best'), load(repository, 'best_control')
-    assert best.control == 'best_control.py'
+@pytest.mark.parametrize('name', ['best', *(name for name in STUDENTS if name not in CONTROLS)])
+def test_a_recipe_and_its_control_differ_in_the_distillation_alone(name, repository):
+    best, control = load(repository, name), load(repository, f'{name}_control')
+    assert best.control == f'{Path(name).name}_control.py'
     for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'val_dataloader', 'randomness'):
         assert best[key] == control[key], key
     assert best.model.architecture == {k: v for k, v in control.model.items() if k != 'data_preprocessor'}
+    if name != 'best':
+        improved = load(repository, 'improved')
+        assert best.default_hooks == improved.default_hooks and best.model.distiller == improved.model.distiller
+        assert best.optim_wrapper == improved.optim_wrapper
 
 
 def test_the_fallbacks_change_what_they_say(repository):

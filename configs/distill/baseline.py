@@ -16,7 +16,7 @@ model = dict(
                 teacher='backbone:3',
                 connector=dict(
                     type='mmrazor.ConvModuleConnector',
-                    in_channel=256,
+                    in_channel='auto',
                     out_channel=384,
                     norm_cfg=dict(type='SyncBN'),
                     act_cfg=None,

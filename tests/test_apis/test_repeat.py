@@ -235,7 +235,9 @@ def test_it_is_stopped_and_goes_on_and_each_run_is_there_once(configs, compared,
 
 @pytest.mark.slow
 def test_a_run_that_fails_does_not_stop_the_others(configs, compared, capfd):
-    Path('broken.py').write_text("_base_ = 'no_distill.py'\nexperiment = 'broken'\ntrain_dataloader = dict(batch_size=-1)")
+    Path('broken.py').write_text(
+        "_base_ = 'no_distill.py'\nexperiment = 'broken'\ntrain_dataloader = dict(batch_size=-1)"
+    )
     assert cli.run(repeat.main, ['broken.py', 'no_distill.py', '--seeds', '0', '--jobs', '2']) == 1
     captured = capfd.readouterr()
     assert 'broken, seed 0: failed after' in captured.out and 'no_distill, seed 0: finished, mIoU' in captured.out

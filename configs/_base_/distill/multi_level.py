@@ -25,12 +25,12 @@ model = dict(
                 connector=[
                     dict(
                         type='mmrazor.ConvModuleConnector',
-                        in_channel=before,
-                        out_channel=after,
+                        in_channel='auto',  # the student's
+                        out_channel=channels,
                         norm_cfg=dict(type='SyncBN'),
                         act_cfg=None,
                     )
-                    for before, after in ((32, 96), (64, 192), (160, 384), (256, 384))
+                    for channels in (96, 192, 384, 384)
                 ],
                 loss=dict(type='FeatureMSELoss'),
             ),
@@ -38,6 +38,9 @@ model = dict(
                 student='backbone.layers.3.1.1.attn.attn:1',
                 teacher='backbone.layers.7.attn.rows',
                 loss=dict(type='AttentionKLLoss'),
+                fallback=dict(  # for students without that module
+                    student='backbone:3', teacher='backbone:3', loss=dict(type='ActivationAttentionLoss')
+                ),
             ),
         ),
     ),

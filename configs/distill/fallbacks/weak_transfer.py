@@ -3,8 +3,8 @@
 _base_ = '../improved.py'
 experiment = 'weak_transfer'
 connector = [
-    dict(type='ConvStackConnector', in_channel=before, out_channel=after, num_layers=3)
-    for before, after in ((32, 96), (64, 192), (160, 384), (256, 384))
+    dict(type='ConvStackConnector', in_channel='auto', out_channel=channels, num_layers=3)
+    for channels in (96, 192, 384, 384)
 ]
 model = dict(distiller=dict(levels=dict(feature=dict(connector=connector))))
 default_hooks = dict(temperature=dict(start=8.0, end=2.0))

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ...errors import InputError
 from ..balance import build_balance
 from ..distillers.cache_settings import CacheSettings
+from ..distillers.fitting import fit_levels
 from .cached_records import cached_records
 from .teacher_predictions import TeacherPredictions
 from .term_gradients import TermGradients, norms_and_cosines
@@ -32,7 +33,7 @@ class MultiLevelDistill(SingleTeacherDistill):
 
     Args:
         architecture: Config of the student.
-        distiller: Config of a :class:`MultiLevelDistillLoss`.
+        distiller: Config of a :class:`MultiLevelDistillLoss`, fitted to the student (:func:`fit_levels`).
         teacher: Config of the teacher.
         teacher_ckpt: Path of its checkpoint, or ``'auto'``: the one that belongs to ``teacher_recipe`` and the data.
         teacher_check: ``'error'`` refuses a teacher whose recorded validation mIoU is missing or below that of a known
@@ -74,6 +75,8 @@ class MultiLevelDistill(SingleTeacherDistill):
             raise InputError(f'model.teacher_dtype={teacher_dtype!r} must be None or one of {", ".join(DTYPES)}')
         # Not SingleTeacherDistill.__init__: it builds the teacher, registers it as a child and reads its file.
         BaseAlgorithm.__init__(self, architecture, data_preprocessor, init_cfg)
+        if isinstance(distiller.get('levels'), Mapping):
+            distiller = {**distiller, 'levels': fit_levels(distiller['levels'], self.student)}
         self.distiller = MODELS.build(distiller)
         self.distiller.prepare_from_student(self.student)
         self.teacher_cfg, self.teacher_ckpt, self.teacher_check = teacher, teacher_ckpt, teacher_check

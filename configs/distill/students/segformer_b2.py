@@ -1,0 +1,11 @@
+"""SegFormer-B2, from ImageNet weights."""
+
+_base_ = '../improved.py'
+experiment = 'improved_segformer_b2'
+control = 'segformer_b2_control.py'
+weights = 'https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/segformer/mit_b2_20220624-66e8bf70.pth'
+student = dict(
+    backbone=dict(embed_dims=64, num_layers=[3, 4, 6, 3], init_cfg=dict(type='Pretrained', checkpoint=weights)),
+    decode_head=dict(in_channels=[64, 128, 320, 512]),
+)
+model = dict(architecture=student)

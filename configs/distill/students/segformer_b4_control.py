@@ -1,0 +1,9 @@
+"""The student of segformer_b4.py alone, from labels only."""
+
+_base_ = '../no_distill.py'
+experiment = 'no_distill_segformer_b4'
+weights = 'https://download.openmmlab.com/mmsegmentation/v0.5/pretrain/segformer/mit_b4_20220624-d588d980.pth'
+model = dict(
+    backbone=dict(embed_dims=64, num_layers=[3, 8, 27, 3], init_cfg=dict(type='Pretrained', checkpoint=weights)),
+    decode_head=dict(in_channels=[64, 128, 320, 512]),
+)
