@@ -45,6 +45,8 @@ EXTRAS_REQUIRE = {
         'openxlab==0.0.11',  # openmim pulls it in; later ones pin setuptools~=60.2
         'setuptools>=77.0.3,<81',  # openmim imports pkg_resources; what 81 has of it is marked for removal
     ],
+    # Backbones of the hub. Bounded: it renames modules between major versions.
+    'hf': ['transformers>=5.2,<6'],
     'tune': ['optuna>=3.6'],  # 3.6: the first with PED-ANOVA, which needs no scikit-learn
     'dev': [
         'pytest>=8.0',

@@ -1,4 +1,5 @@
+from .hf_backbone import HFBackbone
 from .lightweight_vit import LightweightViT
 from .stems import ConvStem, EfficientNetLiteStem, PatchStem
 
-__all__ = ['ConvStem', 'EfficientNetLiteStem', 'LightweightViT', 'PatchStem']
+__all__ = ['ConvStem', 'EfficientNetLiteStem', 'HFBackbone', 'LightweightViT', 'PatchStem']

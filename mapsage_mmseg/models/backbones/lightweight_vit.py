@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...errors import InputError
+from .dino_weights import start_from_dino
 
 
 class AttentionRows(nn.Module):
@@ -83,6 +84,9 @@ class LightweightViT(BaseModule):
         out_channels: Channels of the maps at strides 4, 8, 16 and 32; the last two must equal ``embed_dims``.
         pos_grid: Side of the learned position embedding, in tokens; it is interpolated to the input.
         drop_path_rate: Stochastic depth of the last block, growing linearly from 0 at the first; in [0, 1).
+        pretrained: ``dict(model=...)`` starts the transformer from a DINOv2 or DINOv3 ViT-S, a name on the hub or a
+            local folder (the extra ``[hf]``); ``layers=[...]`` says which of its layers, counted from 1, instead of
+            evenly spread ones. What is not taken is named in the log.
 
     Raises:
         InputError: For dimensions that do not fit.
@@ -98,9 +102,11 @@ class LightweightViT(BaseModule):
         out_channels: Sequence[int] = (96, 192, 384, 384),
         pos_grid: int = 8,
         drop_path_rate: float = 0.1,
+        pretrained: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
+        self.pretrained = pretrained
         if embed_dims % num_heads:
             raise InputError(f'LightweightViT: num_heads={num_heads} does not divide embed_dims={embed_dims}')
         if len(out_channels) != 4 or tuple(out_channels[2:]) != (embed_dims, embed_dims):
@@ -140,6 +146,8 @@ class LightweightViT(BaseModule):
                 trunc_normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)
         self.stem.init_weights()
+        if self.pretrained:
+            start_from_dino(self, **self.pretrained)
         self._is_init = True
 
     def _positions(self, grid: tuple[int, int]) -> Tensor:
