@@ -22,7 +22,14 @@ DISTILL = (
 )
 ALONE = ('no_distill', 'best_control', 'teacher_dinov3l', *TEACHERS, *CONTROLS)
 # What these change of the training itself, on purpose; every other config shares improved.py's.
-OWN_SCHEDULE = {'best', 'ablations/learning_rate', 'fallbacks/stalled', 'fallbacks/unstable', 'fallbacks/unstable_he'}
+OWN_SCHEDULE = {
+    'best',
+    'ablations/learning_rate',
+    'ablations/best_cached',
+    'fallbacks/stalled',
+    'fallbacks/unstable',
+    'fallbacks/unstable_he',
+}
 
 
 OWN_STUDENT = {*STUDENTS, 'baseline_dinov3l_segformer-b2'}

@@ -1,0 +1,5 @@
+"""best.py with its teacher's logits and features from a cache: worked out once, over whole tiles (docs/teacher_cache.md)."""
+
+_base_ = '../best.py'
+experiment = 'best_cached'
+model = dict(teacher_cache=dict(keep='float16', levels=['distill', 'feature']))
