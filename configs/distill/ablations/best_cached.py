@@ -1,4 +1,4 @@
-"""best.py with its teacher's logits and features from a cache: worked out once, over whole tiles (docs/teacher_cache.md)."""
+"""best.py with logits and features from a cache, worked out once over whole tiles (docs/teacher_cache.md)."""
 
 _base_ = '../best.py'
 experiment = 'best_cached'
