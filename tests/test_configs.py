@@ -13,19 +13,18 @@ from mapsage_mmseg.engine import teachers
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'distill'
 SMALL = sorted(str(p.relative_to(CONFIGS))[:-3] for d in ('ablations', 'fallbacks') for p in (CONFIGS / d).glob('*.py'))
 STUDENTS = sorted(f'students/{p.stem}' for p in (CONFIGS / 'students').glob('*.py'))
-CONTROLS = tuple(name for name in STUDENTS if name.endswith('_control'))
+CONTROLS = tuple(name for name in (*SMALL, *STUDENTS) if name.endswith('_control'))
 TEACHERS = ('teacher', 'teacher_tiles', 'ablations/teacher_patch', 'ablations/teacher_stem')
 DISTILL = (
     *('improved', 'baseline', 'best', 'baseline_dinov3l_segformer-b2'),
-    *(name for name in SMALL if name not in TEACHERS),
-    *(name for name in STUDENTS if name not in CONTROLS),
+    *(name for name in (*SMALL, *STUDENTS) if name not in (*TEACHERS, *CONTROLS)),
 )
 ALONE = ('no_distill', 'best_control', 'teacher_dinov3l', *TEACHERS, *CONTROLS)
 # What these change of the training itself, on purpose; every other config shares improved.py's.
 OWN_SCHEDULE = {
     'best',
     'ablations/learning_rate',
-    'ablations/best_cached',
+    'ablations/best_live',
     'fallbacks/stalled',
     'fallbacks/unstable',
     'fallbacks/unstable_he',
@@ -148,14 +147,16 @@ def test_heads_and_connectors_learn_ten_times_faster_and_norms_positions_and_con
             assert decay == 0, name
 
 
-@pytest.mark.parametrize('name', ['best', *(name for name in STUDENTS if name not in CONTROLS)])
+@pytest.mark.parametrize(
+    'name', ['best', 'ablations/learning_rate', *(name for name in STUDENTS if name not in CONTROLS)]
+)
 def test_a_recipe_and_its_control_differ_in_the_distillation_alone(name, repository):
     best, control = load(repository, name), load(repository, f'{name}_control')
     assert best.control == f'{Path(name).name}_control.py'
     for key in ('optim_wrapper', 'param_scheduler', 'train_cfg', 'train_dataloader', 'val_dataloader', 'randomness'):
         assert best[key] == control[key], key
     assert best.model.architecture == {k: v for k, v in control.model.items() if k != 'data_preprocessor'}
-    if name != 'best':
+    if name.startswith('students'):
         improved = load(repository, 'improved')
         assert best.default_hooks == improved.default_hooks and best.model.distiller == improved.model.distiller
         assert best.optim_wrapper == improved.optim_wrapper

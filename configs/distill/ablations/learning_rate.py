@@ -2,5 +2,5 @@
 
 _base_ = '../improved.py'
 experiment = 'learning_rate'
-control = 'best_control.py'
+control = 'learning_rate_control.py'
 optim_wrapper = dict(optimizer=dict(lr=5e-4))
