@@ -48,6 +48,8 @@ EXTRAS_REQUIRE = {
     # Backbones of the hub. Bounded: it renames modules between major versions.
     'hf': ['transformers>=5.2,<6'],
     'tune': ['optuna>=3.6'],  # 3.6: the first with PED-ANOVA, which needs no scikit-learn
+    # Large scenes in windows, for tools/prepare_data.py; its wheels bring GDAL along. 1.4 works with numpy 1 and 2.
+    'scenes': ['rasterio>=1.4,<2'],
     'dev': [
         'pytest>=8.0',
         'pytest-xdist>=3.5',  # a process of tests for each core

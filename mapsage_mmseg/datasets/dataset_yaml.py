@@ -66,23 +66,24 @@ def read_dataset_yaml(data_root: str | os.PathLike) -> DatasetSpec:
             raise InputError(f'{file}: key {key!r} has no value; give it one or leave the line out')
     if not {'name', 'classes'} <= set(content):
         raise InputError(f'{file}: key {"classes" if "name" in content else "name"!r} is missing')
-    classes = _classes(file, content['classes'])
+    classes = class_names(file, content['classes'])
     ignore_index, img_suffix = content.get('ignore_index', IGNORE), content.get('img_suffix')
     seg_map_suffix = content.get('seg_map_suffix', '.png')
     fits = type(ignore_index) is int and len(classes) <= ignore_index <= 255
-    _expect(fits, file, 'ignore_index', ignore_index, f'{len(classes)} to 255, outside the classes')
-    _expect(_is_suffix(seg_map_suffix), file, 'seg_map_suffix', seg_map_suffix, 'the end of a file name, such as .png')
+    expect(fits, file, 'ignore_index', ignore_index, f'{len(classes)} to 255, outside the classes')
+    expect(_is_suffix(seg_map_suffix), file, 'seg_map_suffix', seg_map_suffix, 'the end of a file name, such as .png')
     if img_suffix is None:
         img_suffix = _infer_img_suffix(root)
-    _expect(_is_suffix(img_suffix), file, 'img_suffix', img_suffix, 'the end of a file name, such as .jpg')
-    palette = _palette(file, content.get('palette'), len(classes))
-    name, scene = _name(file, content['name']), content.get('scene')
+    expect(_is_suffix(img_suffix), file, 'img_suffix', img_suffix, 'the end of a file name, such as .jpg')
+    palette = class_palette(file, content.get('palette'), len(classes))
+    name, scene = data_set_name(file, content['name']), content.get('scene')
     if scene is not None:
         scene_pattern(scene, str(file))
     return DatasetSpec(name, classes, palette, ignore_index, img_suffix, seg_map_suffix, scene)
 
 
-def _expect(fits: bool, file: Path, key: str, found: Any, expected: str) -> None:
+def expect(fits: bool, file: Path, key: str, found: Any, expected: str) -> None:
+    """Raises an InputError that names file, key and value, unless it ``fits``."""
     if not fits:
         raise InputError(f'{file}: {key} has {found!r}; expected {expected}')
 
@@ -92,34 +93,37 @@ def _is_suffix(value: Any) -> bool:
     return isinstance(value, str) and '.' in value and '..' not in value and not set('/\\') & set(value)
 
 
-def _name(file: Path, value: Any) -> str:
+def data_set_name(file: Path, value: Any) -> str:
+    """A data set's name."""
     # The name may become part of a path elsewhere.
     fits = isinstance(value, str) and value.isprintable() and not set('/\\') & set(value) and value.strip(' .') != ''
-    _expect(fits, file, 'name', value, 'text without slashes, such as my_tiles')
+    expect(fits, file, 'name', value, 'text without slashes, such as my_tiles')
     return value.strip()
 
 
-def _classes(file: Path, value: Any) -> tuple[str, ...]:
+def class_names(file: Path, value: Any) -> tuple[str, ...]:
+    """Names of 2 to 255 classes, each another."""
     fits = isinstance(value, list) and 2 <= len(value) <= IGNORE
-    _expect(fits, file, 'classes', value, f'a list of 2 to {IGNORE} names')
+    expect(fits, file, 'classes', value, f'a list of 2 to {IGNORE} names')
     for item in value:
         fits = isinstance(item, str) and bool(item.strip())
-        _expect(fits, file, 'classes', item, 'text (YAML reads no, on and numbers as other things: quote them)')
-        _expect(value.count(item) == 1, file, 'classes', item, 'each name once')
+        expect(fits, file, 'classes', item, 'text (YAML reads no, on and numbers as other things: quote them)')
+        expect(value.count(item) == 1, file, 'classes', item, 'each name once')
     return tuple(value)
 
 
-def _palette(file: Path, value: Any, count: int) -> tuple[tuple[int, int, int], ...]:
+def class_palette(file: Path, value: Any, count: int) -> tuple[tuple[int, int, int], ...]:
+    """One (R, G, B) per class; colours of our own where there is no value."""
     if value is None:
         # Hues a golden angle apart never come near each other; brightness separates what hue alone would not.
         colors = [colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.75, (0.95, 0.6)[i % 2]) for i in range(count)]
         return tuple((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in colors)
     fits = isinstance(value, list) and len(value) == count
-    _expect(fits, file, 'palette', value, f'a list of {count} colours, one per class')
+    expect(fits, file, 'palette', value, f'a list of {count} colours, one per class')
     for color in value:
         fits = isinstance(color, list) and len(color) == 3
         fits = fits and all(type(part) is int and 0 <= part <= 255 for part in color)
-        _expect(fits, file, 'palette', color, '[red, green, blue], each 0 to 255')
+        expect(fits, file, 'palette', color, '[red, green, blue], each 0 to 255')
     return tuple((r, g, b) for r, g, b in value)
 
 

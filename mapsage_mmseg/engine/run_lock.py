@@ -21,10 +21,11 @@ class RunLock:
 
     Args:
         folder: The run directory.
+        option: The tool's option that names it.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        self.path = Path(folder) / NAME
+    def __init__(self, folder: str | Path, option: str = '--work-dir') -> None:
+        self.path, self.option = Path(folder) / NAME, option
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
@@ -43,7 +44,7 @@ class RunLock:
                 if last:
                     raise InputError(
                         f'{self.path.parent} is in use by {self._owner() or "another process"}; wait for it, or choose '
-                        'another directory with --work-dir'
+                        f'another directory with {self.option}'
                     ) from error
                 time.sleep(_PAUSE)
             except OSError as error:

@@ -94,8 +94,11 @@ def panel(
         right = f': {100 * float((prediction == label)[valid].mean()):.0f} % right' if valid.any() else ''
         tiles.append((name + right, colorize(prediction, palette)))
     tiles.append((f'{compared} vs label', difference(predictions[compared], label, len(classes))))
-    row = _row(tiles)
-    return grid([row, _legend(classes, palette, row.shape[1])]) if legend else row
+    row = draw_row(tiles)
+    if not legend:
+        return row
+    compared_colours = [('correct', CORRECT), ('wrong', WRONG)]
+    return grid([row, draw_legend([*class_colours(classes, palette), *compared_colours], row.shape[1])])
 
 
 def grid(rows: Sequence[Picture]) -> Picture:
@@ -147,7 +150,7 @@ def _check(
             raise InputError(f'{name}: (H, W) is {indices.shape}, but the image is {image.shape[:2]}')
 
 
-def _row(tiles: Sequence[tuple[str, Picture]]) -> Picture:
+def draw_row(tiles: Sequence[tuple[str, Picture]]) -> Picture:
     """Draw (caption, tile) pairs of one size next to each other; the first is the photograph."""
     height, width = tiles[0][1].shape[:2]
     factor = max(1.0, float(np.ceil(MIN_TILE / min(height, width))))
@@ -173,11 +176,14 @@ def _shortened(text: str, width: int, font: Any) -> str:
     return text
 
 
-def _legend(classes: Sequence[str], palette: Sequence[Colour], width: int) -> Picture:
-    """Draw each class's colour and name, and the comparison's colours, in as many lines as the width needs."""
+def class_colours(classes: Sequence[str], palette: Sequence[Colour]) -> list[tuple[str, Colour]]:
+    """Entries of a legend: each class and what is ignored."""
+    return [*((_printable(name, index), palette[index]) for index, name in enumerate(classes)), ('ignored', IGNORED)]
+
+
+def draw_legend(entries: Sequence[tuple[str, Colour]], width: int) -> Picture:
+    """Draw names and colours, in as many lines as the width needs."""
     font, swatch = _font(), LINE - 8
-    entries = [(_printable(name, index), tuple(palette[index])) for index, name in enumerate(classes)]
-    entries += [('ignored', IGNORED), ('correct', CORRECT), ('wrong', WRONG)]
     places, left, top = [], GAP, 0
     for text, _ in entries:
         extent = swatch + GAP + round(font.getlength(text)) + 3 * GAP
@@ -188,7 +194,7 @@ def _legend(classes: Sequence[str], palette: Sequence[Colour], width: int) -> Pi
     canvas = Image.new('RGB', (width, top + LINE + GAP), PAPER)
     draw = ImageDraw.Draw(canvas)
     for (text, colour), (left, top) in zip(entries, places, strict=True):
-        draw.rectangle((left, top + 4, left + swatch, top + 4 + swatch), colour, outline=INK)
+        draw.rectangle((left, top + 4, left + swatch, top + 4 + swatch), tuple(colour), outline=INK)
         draw.text((left + swatch + GAP, top + LINE / 2), text, INK, font, anchor='lm')
     return np.asarray(canvas)
 

@@ -1,0 +1,271 @@
+"""The data tool: from scenes to the folder of tiles that --data-root takes."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import numpy as np
+from mmengine.logging import print_log
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..datasets.prepare import (
+    KNOWN,
+    ClassTable,
+    Cutting,
+    KnownDataSet,
+    Pair,
+    find_pairs,
+    prepare,
+    read_classes,
+    split_scenes,
+    unpacked,
+)
+from ..datasets.prepare.preparing import describe, look_at
+from ..datasets.prepare.statistics import Statistics
+from ..datasets.prepare.windows import TILE_SCENE, windows
+from ..datasets.prepare.writing import Staging, aside, check_target
+from ..engine.run_lock import NAME as LOCK
+from ..engine.run_lock import RunLock
+from ..errors import InputError
+from ..visualization.contact_sheet import contact_sheet
+
+CLASS_FILES = ('classes.yaml', 'classes.yml', 'classes.json')
+SHEET, STATISTICS = 'contact_sheet.png', 'statistics.md'
+SHOWN = {'train': 6, 'val': 6}  # tiles of each split in the contact sheet
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments for scenes of the user's own."""
+    parser = argparse.ArgumentParser(
+        description='Cut scenes and their masks into the tiles that --data-root takes.',
+        epilog=f'Instead of SCENES the name of a published data set: {", ".join(KNOWN)} (see: %(prog)s dubai --help). '
+        'A folder of that name is ./dubai.',
+        allow_abbrev=False,
+    )
+    parser.add_argument('scenes', metavar='SCENES', help='folder of images, and of masks where --masks names none')
+    parser.add_argument('-o', '--out', required=True, metavar='DIR', help='the new folder')
+    find = parser.add_argument_group('which mask belongs to which image')
+    find.add_argument('--masks', metavar='DIR', help='folder of masks; default: SCENES/masks, or among the images')
+    find.add_argument('--image-suffix', default='', metavar='TEXT', help='how stems of images end, such as _RGB')
+    find.add_argument('--mask-suffix', metavar='TEXT', help='how stems of masks end, such as _label; default: found')
+    meaning = parser.add_argument_group('what masks mean')
+    meaning.add_argument('--classes', metavar='FILE', help='YAML or JSON; default: SCENES/classes.yaml or .json')
+    meaning.add_argument(
+        '--unknown', choices=['error', 'ignore'], default='error', help='a colour or number that is in no list'
+    )
+    tiles = parser.add_argument_group('tiles')
+    tiles.add_argument('--size', type=int, default=256, metavar='N', help='pixels of a side (default 256)')
+    apart = tiles.add_mutually_exclusive_group()
+    apart.add_argument('--stride', type=int, metavar='N', help='pixels from tile to tile (default: --size)')
+    apart.add_argument('--overlap', type=int, metavar='N', help='pixels that neighbouring tiles share')
+    tiles.add_argument(
+        '--max-ignored', type=float, default=0.5, metavar='SHARE', help='drop tiles with more ignored (default 0.5)'
+    )
+    tiles.add_argument('--bands', type=int, nargs='+', default=[], metavar='N', help='bands, from 1 (default 1 2 3)')
+    tiles.add_argument('--format', choices=['png', 'jpg'], default='png', help='of images (default png)')
+    tiles.add_argument('--quality', type=int, default=95, metavar='N', help='of jpg (default 95)')
+    split = parser.add_argument_group('split, by scene')
+    split.add_argument(
+        '--val',
+        nargs='+',
+        default=['0.2'],
+        metavar='X',
+        help='a share (default 0.2), or names or expressions of scenes',
+    )
+    split.add_argument('--seed', type=int, default=0, help='of the draw (default 0)')
+    split.add_argument(
+        '--scene',
+        metavar='EXPRESSION',
+        help="finds a tile's scene in its name, such as '^(t[0-9]+)_'; default: the image",
+    )
+    parser.add_argument('--name', metavar='NAME', help="of the data set; default: DIR's")
+    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    return parser
+
+
+def known_parser(known: KnownDataSet) -> argparse.ArgumentParser:
+    """Arguments for a published data set: how its tiles are cut is no choice."""
+    parser = argparse.ArgumentParser(
+        description=f'Make the tiles of {known.name} ({known.credit}) from {known.url}.', allow_abbrev=False
+    )
+    parser.add_argument('known', metavar=known.name, choices=[known.name], help='the data set')
+    parser.add_argument('-o', '--out', required=True, metavar='DIR', help='the new folder')
+    parser.add_argument(
+        '--archive', type=Path, metavar='PATH', help='the ZIP file or its content; default: download it'
+    )
+    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Prepares what the arguments say."""
+    known = next((KNOWN[word] for word in argv[:1] if word in KNOWN), None)
+    if known is None:
+        arguments = parser().parse_args(argv)
+        check(arguments)
+        out, scenes = Path(arguments.out).expanduser(), Path(arguments.scenes).expanduser()
+        check_target(out)
+        table = read_classes(class_file(arguments.classes, scenes))
+        masks = Path(arguments.masks).expanduser() if arguments.masks else None
+        pairs = find_pairs(scenes, masks, arguments.image_suffix, arguments.mask_suffix, arguments.scene)
+        name, scene = arguments.name or out.absolute().name, arguments.scene or TILE_SCENE
+        cut(out, argv, pairs, table, cutting(arguments), (arguments.val, arguments.seed), name, scene)
+        return
+    arguments = known_parser(known).parse_args(argv)
+    out = Path(arguments.out).expanduser()
+    check_target(out)
+    with unpacked(known, arguments.archive, out.absolute().parent) as folder:
+        cut(out, argv, known.find(folder), known.table, known.cutting, (known.val, 0), known.name, known.scene)
+    print_log(f'{known.name}: {known.credit}', 'current')
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Refuses numbers that cannot be meant.
+
+    Raises:
+        InputError: Names the option.
+    """
+    bounds = dict(size=(2, None), stride=(1, arguments.size), overlap=(0, arguments.size - 1), quality=(1, 100))
+    for name, (low, high) in bounds.items():
+        value = getattr(arguments, name)
+        if value is not None and (value < low or high is not None and value > high):
+            up_to = f' to {high}' if high is not None else ''
+            raise InputError(f'--{name} {value} must be a whole number from {low}{up_to}')
+    if not 0 <= arguments.max_ignored < 1:
+        raise InputError(f'--max-ignored {arguments.max_ignored} must be a share from 0, below 1')
+    if min(arguments.bands, default=1) < 1 or len(arguments.bands) not in (0, 1, 3):
+        bands = ' '.join(map(str, arguments.bands))
+        raise InputError(f'--bands {bands} must be one number or three, each from 1')
+
+
+def cutting(arguments: argparse.Namespace) -> Cutting:
+    """How tiles are cut, from the arguments."""
+    stride = arguments.stride or arguments.size - (arguments.overlap or 0)
+    return Cutting(
+        size=arguments.size,
+        stride=stride,
+        max_ignored=arguments.max_ignored,
+        bands=tuple(arguments.bands),
+        suffix=f'.{arguments.format}',
+        quality=arguments.quality,
+        unknown_ignored=arguments.unknown == 'ignore',
+    )
+
+
+def class_file(named: str | None, scenes: Path) -> Path:
+    """The file with the classes.
+
+    Raises:
+        InputError: None is named, and none lies beside the scenes.
+    """
+    if named is not None:
+        return Path(named).expanduser()
+    for name in CLASS_FILES:
+        if (scenes / name).is_file():
+            return scenes / name
+    raise InputError(
+        f'--classes FILE is missing, and {scenes} holds no {" or ".join(CLASS_FILES)}; it needs at least the line '
+        '"classes: [water, land]", and "palette: [[0, 0, 255], [0, 128, 0]]" where masks are in colours'
+    )
+
+
+def cut(
+    out: Path,
+    argv: Sequence[str],
+    pairs: Sequence[Pair],
+    table: ClassTable,
+    cutting: Cutting,
+    val: tuple[Sequence[str], int],
+    name: str,
+    scene: str,
+) -> None:
+    """Cuts, counts, draws and publishes."""
+    sizes = look_at(pairs, table, cutting)
+    pixels: dict[str, int] = {}
+    for pair in pairs:
+        height, width = sizes[pair.name]
+        pixels[pair.scene] = pixels.get(pair.scene, 0) + height * width
+    validated = split_scenes(pixels, *val)
+    splits = {each: 'val' if each in validated else 'train' for each in pixels}
+    total = {pair.name: sum(1 for _ in windows(*sizes[pair.name], cutting.size, cutting.stride)) for pair in pairs}
+    description = describe(name, table, cutting, scene)
+    print_log(
+        f'{len(pairs)} images of {len(pixels)} scenes, {sum(total.values())} windows; validated on '
+        f'{", ".join(sorted(validated))}',
+        'current',
+    )
+    lock = RunLock(aside(out), '-o')
+    lock.acquire()
+    staging = Staging(aside(out), plan(pairs, sizes, table, splits, cutting, description), keep=(LOCK,))
+    finished = sum(staging.finished(pair.name) is not None for pair in pairs)
+    if finished:
+        print_log(f'{finished} of {len(pairs)} images were finished earlier; going on with the rest', 'current')
+    columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, transient=True, disable=not sys.stdout.isatty()) as progress:
+        task = progress.add_task('Cutting tiles', total=sum(total.values()))
+        statistics = prepare(pairs, table, splits, cutting, staging, lambda tiles: progress.advance(task, tiles))
+    for warning in statistics.absent():
+        print_log(warning, 'current', level=30)
+    draw(staging.folder, description, cutting.suffix)
+    staging.publish(out, description, {STATISTICS: report(name, argv, statistics)})
+    print_log(f'Statistics of {out}\n{statistics.text()}', 'current')
+    console = Console()
+    lines = (
+        f'{out} is whole: {STATISTICS} counts its pixels, {SHEET} shows some tiles.',
+        f'Next: python tools/train.py configs/distill/improved.py --data-root {shlex.quote(str(out))}',
+    )
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+
+
+def plan(
+    pairs: Sequence[Pair],
+    sizes: Mapping[str, tuple[int, int]],
+    table: ClassTable,
+    splits: Mapping[str, str],
+    cutting: Cutting,
+    description: Mapping[str, Any],
+) -> dict[str, Any]:
+    """All that decides what is written: what is finished under another plan is not kept."""
+    files = [
+        (
+            pair.name,
+            pair.shrink,
+            sizes[pair.name],
+            splits[pair.scene],
+            *(_state(file) for file in (pair.image, pair.mask)),
+        )
+        for pair in pairs
+    ]
+    return dict(files=files, table=asdict(table), cutting=asdict(cutting), description=dict(description))
+
+
+def _state(file: Path) -> tuple[str, int, int]:
+    state = file.stat()
+    return str(file.absolute()), state.st_size, state.st_mtime_ns
+
+
+def report(name: str, argv: Sequence[str], statistics: Statistics) -> str:
+    """The file of statistics."""
+    command = shlex.join(['python', 'tools/prepare_data.py', *argv])
+    return f'# {name}\n\nMade by `{command}`.\n\n{statistics.text()}\n'
+
+
+def draw(folder: Path, description: Mapping[str, Any], suffix: str) -> None:
+    """Draws some tiles of each split, evenly chosen by name."""
+    shown = []
+    for split, most in SHOWN.items():
+        labels = sorted((folder / 'ann_dir' / split).iterdir())
+        for number in sorted({round(place) for place in np.linspace(0, len(labels) - 1, most)}):
+            label = labels[number]
+            image = mmcv.imread(folder / 'img_dir' / split / f'{label.stem}{suffix}', channel_order='rgb')
+            shown.append((label.stem, split, image, np.asarray(Image.open(label))))
+    sheet = contact_sheet(shown, description['palette'], description['classes'])
+    Image.fromarray(sheet).save(folder / SHEET)

@@ -1,0 +1,134 @@
+"""Which mask belongs to which image."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import InputError
+from ..dataset_yaml import IMAGE_SUFFIXES, tile_files
+from ..parts import scene_pattern
+from .windows import Window, tile_name
+
+MASK_SUFFIXES = ('_mask', '_masks', '_label', '_labels', '_gt')  # looked for where none is named
+IMAGE_FOLDERS, MASK_FOLDERS = ('images', 'image', 'img'), ('masks', 'mask', 'labels', 'label')
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and its mask.
+
+    Attributes:
+        name: Of the image; its tiles' names begin with it.
+        image, mask: The files.
+        scene: What is on one side of the split as a whole: one image, or several.
+        shrink: Both are read at one n-th of their size: for one whose pixels show less ground than the others'.
+    """
+
+    name: str
+    image: Path
+    mask: Path
+    scene: str
+    shrink: int = 1
+
+
+def find_pairs(
+    scenes: Path,
+    masks: Path | None = None,
+    image_suffix: str = '',
+    mask_suffix: str | None = None,
+    scene: str | None = None,
+) -> list[Pair]:
+    """Pairs by the stems of file names, without their suffixes: ``a_RGB.tif`` and ``a_label.tif``.
+
+    Args:
+        scenes: Folder of images, searched with all below it. Where it has folders ``images`` and ``masks`` (or
+            ``labels``), these are taken.
+        masks: Folder of masks, with the same folders below it; None where they lie among the images.
+        image_suffix: How stems of images end.
+        mask_suffix: How stems of masks end. None finds it: one of ``MASK_SUFFIXES``, or nothing; then of two files of
+            one stem the PNG is the mask.
+        scene: Regular expression, searched for in the names of tiles, whose first group is the scene; None makes each
+            image its own.
+
+    Returns:
+        Sorted by name.
+
+    Raises:
+        InputError: A folder is missing, there is no image, one has no mask or could have several, two have one name, or
+            ``scene`` finds nothing in a name.
+    """
+    for folder in (scenes, masks):
+        if folder is not None and not folder.is_dir():
+            raise InputError(f'{folder}: no such folder; expected one with images (PNG, JPEG or TIFF) and their masks')
+    if masks is None:
+        scenes, masks = _folders(scenes)
+    apart = masks != scenes
+    files = _images(masks)
+    ending = _mask_suffix(files, apart) if mask_suffix is None else mask_suffix
+    candidates = [file for file in files if file.stem.endswith(ending)] if apart else _masks_among(files, ending)
+    images = _images(scenes) if apart else [file for file in files if file not in candidates]
+    images = [file for file in images if file.stem.endswith(image_suffix)]
+    if not images:
+        named = f' whose name ends in {image_suffix}' if image_suffix else ''
+        raise InputError(f'{scenes} holds no image{named}; expected files of {", ".join(IMAGE_SUFFIXES)}')
+    by_key: dict[Path, list[Path]] = {}
+    for file in sorted(candidates):
+        by_key.setdefault(_key(file, ending), []).append(file)
+    pattern = scene_pattern(scene, '--scene') if scene is not None else None
+    pairs: dict[str, Pair] = {}
+    for file in images:
+        found = by_key.get(_key(file, image_suffix), [])
+        if len(found) != 1:
+            raise InputError(_unmatched(scenes / file, _key(file, image_suffix), ending, masks, found))
+        name = '_'.join(_key(file, image_suffix).parts)
+        if name in pairs:
+            raise InputError(f'{scenes / file} and {pairs[name].image} are both called {name}; rename one')
+        whole = name if pattern is None else _scene(pattern, name)
+        pairs[name] = Pair(name, scenes / file, masks / found[0], whole)
+    return [pairs[name] for name in sorted(pairs)]
+
+
+def _folders(scenes: Path) -> tuple[Path, Path]:
+    images = next((scenes / name for name in IMAGE_FOLDERS if (scenes / name).is_dir()), None)
+    masks = next((scenes / name for name in MASK_FOLDERS if (scenes / name).is_dir()), None)
+    return (images, masks) if images and masks else (scenes, scenes)
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(file for file in tile_files(folder) if file.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def _mask_suffix(candidates: Sequence[Path], apart: bool) -> str:
+    found = [ending for ending in MASK_SUFFIXES if any(file.stem.endswith(ending) for file in candidates)]
+    if apart and not all(file.stem.endswith(tuple(found) or '\0') for file in candidates):
+        return ''  # a mask's stem is its image's
+    return found[0] if found else ''
+
+
+def _masks_among(files: Sequence[Path], ending: str) -> set[Path]:
+    """Of files in one folder those that are masks."""
+    if ending:
+        return {file for file in files if file.stem.endswith(ending)}
+    images = {file.with_suffix('') for file in files if file.suffix.lower() != '.png'}
+    return {file for file in files if file.suffix.lower() == '.png' and file.with_suffix('') in images}
+
+
+def _key(file: Path, suffix: str) -> Path:
+    return file.with_name(file.stem[: len(file.stem) - len(suffix)])
+
+
+def _unmatched(image: Path, key: Path, ending: str, masks: Path, found: Sequence[Path]) -> str:
+    if found:
+        names = ' and '.join(str(masks / file) for file in found)
+        return f'{image} could have the masks {names}; move one away, or name their ending with --mask-suffix'
+    expected = f'{masks / key}{ending}' + ('.png or .tif' if ending else ', with another ending')
+    return f'{image} has no mask; expected {expected} (--masks, --image-suffix and --mask-suffix say where they are)'
+
+
+def _scene(pattern: re.Pattern[str], name: str) -> str:
+    tile = tile_name(name, Window(0, 0, 1, 1))  # what dataset.yaml's `scene` will be searched in
+    match = pattern.search(tile)
+    if match is None or match[1] is None:
+        raise InputError(f'--scene {pattern.pattern!r} finds no scene in the name {tile}; expected one in every name')
+    return match[1]

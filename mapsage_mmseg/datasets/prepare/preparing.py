@@ -1,0 +1,215 @@
+"""The work: images and masks looked at, cut into tiles, and counted."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import InputError
+from ..dataset_yaml import IGNORE, class_palette
+from .colours import UNKNOWN, ClassTable
+from .pairing import Pair
+from .rasters import Raster, open_raster
+from .statistics import Counts, Statistics
+from .windows import Window, tile_name, windows
+from .writing import Staging, write_image, write_label
+
+SIDE_BY_SIDE = 0.5  # pixels by which an image and its mask may lie apart on the ground
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How tiles are cut and written.
+
+    Attributes:
+        size: Pixels of a side.
+        stride: Pixels from one to the next; None spreads as many as fit, rounded, evenly.
+        max_ignored: Share of ignored pixels above which a tile is dropped.
+        bands: Of the images, numbers from 1; empty takes the first three, or the only one.
+        suffix: How images end: ``.png`` or ``.jpg``.
+        quality: Of JPEG.
+        unknown_ignored: Whether what a mask holds and the table does not is ignored, not an error.
+    """
+
+    size: int = 256
+    stride: int | None = 256
+    max_ignored: float = 0.5
+    bands: tuple[int, ...] = ()
+    suffix: str = '.png'
+    quality: int = 95
+    unknown_ignored: bool = False
+
+
+def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[str, tuple[int, int]]:
+    """Reads the head of every file.
+
+    Returns:
+        (height, width) of each pair, by name.
+
+    Raises:
+        InputError: A file is damaged or too large; an image and its mask differ in size or lie apart on the ground; a
+            mask does not hold what the table is for; an image has not the bands, or more than 8 bits.
+    """
+    sizes = {}
+    for pair in pairs:
+        with _image(pair) as image, _mask(pair, table) as mask:
+            if (image.height, image.width) != (mask.height, mask.width):
+                raise InputError(
+                    f'{pair.mask} has {mask.width}x{mask.height} pixels; expected {image.width}x{image.height}, as its '
+                    f'image {pair.image} has'
+                )
+            _same_place(image, mask)
+            _check_mask(mask, table)
+            if image.dtype != np.uint8:
+                raise InputError(f'{pair.image} is {image.dtype}; expected 8 bits a band (uint8)')
+            chosen_bands(image, cutting)
+            sizes[pair.name] = image.height, image.width
+    return sizes
+
+
+def prepare(
+    pairs: Sequence[Pair],
+    table: ClassTable,
+    splits: Mapping[str, str],
+    cutting: Cutting,
+    staging: Staging,
+    advance: Callable[[int], None] = lambda tiles: None,
+) -> Statistics:
+    """Cuts what is not cut yet.
+
+    Args:
+        pairs: What :func:`look_at` has looked at.
+        table: The meaning of masks.
+        splits: ``'train'`` or ``'val'`` by scene.
+        cutting: How.
+        staging: Where to.
+        advance: Is told the number of tiles that were looked at since it was told last.
+
+    Raises:
+        InputError: A mask holds what the table does not, a file is damaged, or all tiles of a split are dropped.
+    """
+    statistics = Statistics(table.classes, cutting.max_ignored)
+    for pair in pairs:
+        split, counts = splits[pair.scene], staging.finished(pair.name)
+        if counts is None:
+            counts = _cut(pair, table, split, cutting, staging, advance)
+            staging.finish(pair.name, counts)
+        else:
+            advance(counts.tiles + counts.dropped)
+        statistics.add(split, pair.scene, counts)
+    for split, counts in statistics.splits.items():
+        if not counts.pixels.any():
+            raise InputError(
+                f'{split}: none of {counts.tiles + counts.dropped} tiles holds a class in at least '
+                f'{1 - cutting.max_ignored:.0%} of its pixels; raise --max-ignored, or choose other scenes with --val'
+            )
+    return statistics
+
+
+def describe(name: str, table: ClassTable, cutting: Cutting, scene: str) -> dict[str, Any]:
+    """The content of ``dataset.yaml``."""
+    palette = table.palette or class_palette(Path(), None, len(table.classes))
+    return dict(
+        name=name,
+        classes=list(table.classes),
+        palette=[list(colour) for colour in palette],
+        ignore_index=IGNORE,
+        img_suffix=cutting.suffix,
+        seg_map_suffix='.png',
+        scene=scene,
+    )
+
+
+def chosen_bands(image: Raster, cutting: Cutting) -> tuple[int, ...]:
+    """The numbers of the bands to read.
+
+    Raises:
+        InputError: The image lacks one, or there are two and none is chosen.
+    """
+    bands = cutting.bands or ((1, 2, 3) if image.bands >= 3 else (1,))
+    if not cutting.bands and image.bands == 2 and image.path.suffix.lower() in ('.tif', '.tiff'):
+        raise InputError(f'{image.path} has 2 bands; name those to take: --bands 1')
+    if max(bands) > image.bands:
+        raise InputError(f'{image.path} has {image.bands} bands; expected band {max(bands)} among them (--bands)')
+    return bands
+
+
+def _image(pair: Pair) -> Any:
+    return open_raster(pair.image, shrink=pair.shrink)
+
+
+def _mask(pair: Pair, table: ClassTable) -> Any:
+    return open_raster(pair.mask, colours=table.by_colour, shrink=pair.shrink, smooth=False)
+
+
+def _check_mask(mask: Raster, table: ClassTable) -> None:
+    if mask.dtype.kind not in 'iu':
+        raise InputError(f'{mask.path} holds {mask.dtype}; expected whole numbers or colours')
+    if mask.bands >= 3 and table.palette is None:
+        raise InputError(f'{mask.path} is in colours; expected their meaning: the key palette in --classes')
+    if mask.bands >= 3 and mask.dtype != np.uint8:
+        raise InputError(f'{mask.path} has {mask.bands} bands of {mask.dtype}; expected colours of 8 bits, or one band')
+
+
+def _same_place(image: Raster, mask: Raster) -> None:
+    if image.place is None or mask.place is None:
+        return
+    (system, here), (other, there) = image.place, mask.place
+    pixel = max(abs(here[0]), abs(here[1]), 1e-12)
+    apart = max(abs(a - b) for a, b in zip((here[2], here[5]), (there[2], there[5]), strict=True)) / pixel
+    stretched = max(abs(here[0] - there[0]) * image.width, abs(here[4] - there[4]) * image.height) / pixel
+    if system == other and max(apart, stretched) > SIDE_BY_SIDE:
+        raise InputError(
+            f'{mask.path} lies {max(apart, stretched):.1f} pixels from its image {image.path} on the ground; '
+            'expected both to cover the same (gdalwarp aligns them)'
+        )
+
+
+def _cut(
+    pair: Pair, table: ClassTable, split: str, cutting: Cutting, staging: Staging, advance: Callable[[int], None]
+) -> Counts:
+    counts = Counts.none(len(table.classes))
+    with _image(pair) as image, _mask(pair, table) as mask:
+        bands = chosen_bands(image, cutting)
+        for window in windows(image.height, image.width, cutting.size, cutting.stride):
+            label = _label(mask, table, window, cutting)
+            valid = image.valid(window, bands)
+            if valid is not None:
+                label[~valid] = IGNORE
+            if (label == IGNORE).mean() > cutting.max_ignored:
+                counts.dropped += 1
+            else:
+                counts.take(label)
+                files = staging.tile_files(split, tile_name(pair.name, window), cutting.suffix)
+                write_image(files[0], image.read(window, bands), cutting.quality)
+                write_label(files[1], label)
+            advance(1)
+    return counts
+
+
+def _label(mask: Raster, table: ClassTable, window: Window, cutting: Cutting) -> NDArray[np.uint8]:
+    pixels = mask.read(window, (1, 2, 3) if mask.bands >= 3 else (1,))
+    label = table.labels(pixels)
+    unknown = label == UNKNOWN
+    if unknown.any():
+        if not cutting.unknown_ignored:
+            row, column = np.argwhere(unknown)[0]
+            raise InputError(
+                _strange(mask.path, window.row + row, window.column + column, pixels[row, column].tolist())
+            )
+        label[unknown] = IGNORE
+    return label
+
+
+def _strange(path: Path, row: int, column: int, value: Sequence[int]) -> str:
+    colours = len(value) == 3
+    what = 'colour [{}, {}, {}] (#{:02x}{:02x}{:02x})'.format(*value, *value) if colours else f'number {value[0]}'
+    where = 'palette' if colours else 'ids'
+    lossy = '; JPEG changes colours, masks want PNG or TIFF' if path.suffix.lower() in ('.jpg', '.jpeg') else ''
+    return (
+        f'{path}: {what} at row {row}, column {column}; expected one of a class (its {where}) or one to ignore, as '
+        f'--classes has them; --unknown ignore takes it for unlabelled{lossy}'
+    )

@@ -1,0 +1,128 @@
+"""A folder that becomes a data set in one step, or stays aside."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+from PIL import Image
+
+from ...errors import InputError
+from ...whole_file import PARTIAL, flush_folder, write_text
+from .statistics import Counts
+
+BOOT = Path('/proc/sys/kernel/random/boot_id')  # Linux; another after each start of the machine
+
+
+def check_target(out: Path) -> None:
+    """Refuses a place where a data set cannot be put.
+
+    Raises:
+        InputError: Something is there, or its folder cannot be made.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f'-o {out} exists and is not an empty folder; name a new one, nothing is overwritten')
+    try:
+        out.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'-o {out} cannot be made: {error.strerror}; name a folder elsewhere') from error
+
+
+def aside(out: Path) -> Path:
+    """Where a data set lies until it is whole: beside its place, hidden, and without a ``dataset.yaml``."""
+    absolute = out.absolute()
+    return absolute.with_name(f'.{absolute.name}{PARTIAL}')
+
+
+class Staging:
+    """A data set that is being written.
+
+    What an earlier process with the same plan finished is kept, image by image. After a power failure nothing is: files
+    may be named there that were never written.
+
+    Args:
+        folder: From :func:`aside`.
+        plan: All that decides what is written, for JSON.
+        keep: Names in the folder that are not ours to remove.
+    """
+
+    def __init__(self, folder: Path, plan: Mapping[str, Any], keep: tuple[str, ...] = ()) -> None:
+        self.folder, self._keep, self._journal = folder, keep, folder / '.progress'
+        booted = BOOT.read_text().strip() if BOOT.is_file() else ''
+        key = hashlib.sha256(json.dumps([plan, booted], sort_keys=True).encode()).hexdigest()
+        lines = self._journal.read_text().splitlines(keepends=True) if self._journal.is_file() else []
+        if lines[:1] != [f'{key}\n']:
+            self._clear()
+            write_text(self._journal, f'{key}\n')
+            lines = []
+        whole = [json.loads(line) for line in lines[1:] if line.endswith('\n')]  # the last may be half a line
+        self._finished = {name: Counts.from_dict(counts) for name, counts in whole}
+
+    def _clear(self) -> None:
+        (self.folder / 'dataset.yaml').unlink(missing_ok=True)  # first: without it nothing trains on what is left
+        for path in self.folder.iterdir() if self.folder.is_dir() else ():
+            if path.name not in self._keep:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    def finished(self, name: str) -> Counts | None:
+        """The counts of an image all of whose tiles are written."""
+        return self._finished.get(name)
+
+    def finish(self, name: str, counts: Counts) -> None:
+        """Notes that all tiles of an image are written."""
+        with open(self._journal, 'a', encoding='utf-8') as file:
+            file.write(json.dumps([name, counts.as_dict()]) + '\n')
+
+    def tile_files(self, split: str, stem: str, suffix: str) -> tuple[Path, Path]:
+        """Paths of a tile's image and label."""
+        return self.folder / 'img_dir' / split / f'{stem}{suffix}', self.folder / 'ann_dir' / split / f'{stem}.png'
+
+    def publish(self, out: Path, description: Mapping[str, Any], texts: Mapping[str, str]) -> None:
+        """Puts the data set in its place.
+
+        Args:
+            out: The place: nothing, or an empty folder.
+            description: Of ``dataset.yaml``.
+            texts: Other files beside it.
+
+        Raises:
+            InputError: Something was put there meanwhile.
+        """
+        for name, text in texts.items():
+            write_text(self.folder / name, text)
+        write_text(
+            self.folder / 'dataset.yaml',
+            yaml.safe_dump(dict(description), sort_keys=False, default_flow_style=None, width=120),
+        )
+        self._journal.unlink()
+        for name in self._keep:
+            (self.folder / name).unlink(missing_ok=True)
+        if hasattr(os, 'sync'):
+            os.sync()  # so that after a power failure there is a whole data set or none
+        try:
+            os.replace(self.folder, out)
+        except OSError as error:
+            raise InputError(f'-o {out} was not empty any more; the data set is whole, in {self.folder}') from error
+        flush_folder(out.absolute().parent)
+
+
+def write_image(file: Path, pixels: NDArray[Any], quality: int) -> None:
+    """Writes (H, W, 1 or 3) of 8 bits as what the name ends in."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+    if file.suffix == '.png':
+        picture.save(file, compress_level=3)  # of aerial tiles no larger than at 6, and faster
+    else:
+        picture.save(file, quality=quality)
+
+
+def write_label(file: Path, label: NDArray[np.uint8]) -> None:
+    """Writes (H, W) of class numbers."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(label).save(file)

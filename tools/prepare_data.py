@@ -1,0 +1,8 @@
+"""Cut scenes into the tiles that --data-root takes: see --help and docs/data.md."""
+
+import sys
+
+from mapsage_mmseg.apis import cli, prepare_data
+
+if __name__ == '__main__':
+    sys.exit(cli.run(prepare_data.main))
