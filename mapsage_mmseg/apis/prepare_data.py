@@ -3,18 +3,19 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import mmcv
 import numpy as np
-from mmengine.logging import print_log
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ..datasets.dataset_yaml import data_set_name
 from ..datasets.prepare import (
     KNOWN,
     ClassTable,
@@ -115,15 +116,16 @@ def main(argv: Sequence[str]) -> None:
         table = read_classes(class_file(arguments.classes, scenes))
         masks = Path(arguments.masks).expanduser() if arguments.masks else None
         pairs = find_pairs(scenes, masks, arguments.image_suffix, arguments.mask_suffix, arguments.scene)
-        name, scene = arguments.name or out.absolute().name, arguments.scene or TILE_SCENE
-        cut(out, argv, pairs, table, cutting(arguments), (arguments.val, arguments.seed), name, scene)
+        name = data_set_name(Path('--name'), arguments.name or out.absolute().name)
+        val = arguments.val, arguments.seed
+        cut(out, argv, pairs, table, cutting(arguments), val, name, arguments.scene or TILE_SCENE)
         return
     arguments = known_parser(known).parse_args(argv)
     out = Path(arguments.out).expanduser()
     check_target(out)
     with unpacked(known, arguments.archive, out.absolute().parent) as folder:
         cut(out, argv, known.find(folder), known.table, known.cutting, (known.val, 0), known.name, known.scene)
-    print_log(f'{known.name}: {known.credit}', 'current')
+    say(f'{known.name}: {known.credit}')
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -196,33 +198,42 @@ def cut(
     splits = {each: 'val' if each in validated else 'train' for each in pixels}
     total = {pair.name: sum(1 for _ in windows(*sizes[pair.name], cutting.size, cutting.stride)) for pair in pairs}
     description = describe(name, table, cutting, scene)
-    print_log(
+    say(
         f'{len(pairs)} images of {len(pixels)} scenes, {sum(total.values())} windows; validated on '
-        f'{", ".join(sorted(validated))}',
-        'current',
+        f'{", ".join(sorted(validated))}'
     )
-    lock = RunLock(aside(out), '-o')
+    with locked(aside(out)):
+        staging = Staging(aside(out), plan(pairs, sizes, table, splits, cutting, description), keep=(LOCK,))
+        finished = sum(staging.finished(pair.name) is not None for pair in pairs)
+        if finished:
+            say(f'{finished} of {len(pairs)} images were finished earlier; going on with the rest')
+        columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        with Progress(*columns, transient=True, disable=not sys.stdout.isatty()) as progress:
+            task = progress.add_task('Cutting tiles', total=sum(total.values()))
+            statistics = prepare(pairs, table, splits, cutting, staging, lambda tiles: progress.advance(task, tiles))
+        for warning in statistics.absent():
+            say(f'warning: {warning}')
+        draw(staging.folder, description, cutting.suffix)
+        staging.publish(out, description, {STATISTICS: report(name, argv, statistics)})
+    say(f'Statistics of {out}\n{statistics.text()}')
+    say(f'{out} is whole: {STATISTICS} counts its pixels, {SHEET} shows some tiles.')
+    say(f'Next: python tools/train.py configs/distill/improved.py --data-root {shlex.quote(str(out))}')
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps a second process out of a folder that is being written."""
+    lock = RunLock(folder, '-o')
     lock.acquire()
-    staging = Staging(aside(out), plan(pairs, sizes, table, splits, cutting, description), keep=(LOCK,))
-    finished = sum(staging.finished(pair.name) is not None for pair in pairs)
-    if finished:
-        print_log(f'{finished} of {len(pairs)} images were finished earlier; going on with the rest', 'current')
-    columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, transient=True, disable=not sys.stdout.isatty()) as progress:
-        task = progress.add_task('Cutting tiles', total=sum(total.values()))
-        statistics = prepare(pairs, table, splits, cutting, staging, lambda tiles: progress.advance(task, tiles))
-    for warning in statistics.absent():
-        print_log(warning, 'current', level=30)
-    draw(staging.folder, description, cutting.suffix)
-    staging.publish(out, description, {STATISTICS: report(name, argv, statistics)})
-    print_log(f'Statistics of {out}\n{statistics.text()}', 'current')
-    console = Console()
-    lines = (
-        f'{out} is whole: {STATISTICS} counts its pixels, {SHEET} shows some tiles.',
-        f'Next: python tools/train.py configs/distill/improved.py --data-root {shlex.quote(str(out))}',
-    )
-    for line in lines:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def say(text: str) -> None:
+    """Prints text as it is, however wide the terminal."""
+    Console().print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def plan(

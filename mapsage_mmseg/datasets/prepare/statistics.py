@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dataset_yaml import IGNORE
+from ..folder import SPLITS
 
 
 @dataclass
@@ -76,12 +77,15 @@ class Statistics:
 
     classes: Sequence[str]
     max_ignored: float
-    splits: dict[str, Counts] = field(default_factory=dict)
-    scenes: dict[str, tuple[str, int, Counts]] = field(default_factory=dict)
+    splits: dict[str, Counts] = field(init=False)
+    scenes: dict[str, tuple[str, int, Counts]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.splits = {split: Counts.none(len(self.classes)) for split in SPLITS}
 
     def add(self, split: str, scene: str, counts: Counts) -> None:
         """Takes in one image of a scene."""
-        self.splits.setdefault(split, Counts.none(len(self.classes))).add(counts)
+        self.splits[split].add(counts)
         _, images, whole = self.scenes.setdefault(scene, (split, 0, Counts.none(len(self.classes))))
         whole.add(counts)
         self.scenes[scene] = split, images + 1, whole

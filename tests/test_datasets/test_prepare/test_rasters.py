@@ -1,0 +1,131 @@
+"""Windows of files, by Pillow and by rasterio: the same pixels either way."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mapsage_mmseg.datasets.prepare import rasters
+from mapsage_mmseg.datasets.prepare.rasters import open_raster
+from mapsage_mmseg.datasets.prepare.windows import Window
+from mapsage_mmseg.errors import InputError
+from tests import scenes
+
+WINDOW = Window(3, 5, 20, 30)
+ALL = (1, 2, 3)
+
+
+@pytest.fixture(params=['rasterio', 'Pillow'])
+def library(request, monkeypatch):
+    """Each of the two in turn."""
+    if request.param == 'rasterio':
+        pytest.importorskip('rasterio', reason='the extra [scenes] is not installed')
+    else:
+        monkeypatch.setattr(rasters, 'rasterio', None)
+    return request.param
+
+
+@pytest.mark.parametrize('name', ['a.png', 'a.tif', 'a.TIFF'])
+def test_a_window(library, tmp_path, name):
+    pixels = scenes.photograph(40, 60)
+    file = scenes.write(tmp_path / name, pixels)
+    with open_raster(file) as raster:
+        assert (raster.height, raster.width, raster.bands, raster.dtype) == (40, 60, 3, np.uint8)
+        assert (raster.read(WINDOW, ALL) == pixels[WINDOW.slices]).all()
+        assert (raster.read(WINDOW, (3, 1)) == pixels[WINDOW.slices][..., [2, 0]]).all()
+        assert raster.valid(WINDOW, ALL) is None and raster.place is None
+
+
+def test_a_palette_is_read_as_numbers_or_as_colours(library, tmp_path):
+    label = scenes.blocks(40, 60)
+    for name in ('a.png', 'a.tif'):
+        picture = Image.fromarray(label, mode='P')
+        picture.putpalette(scenes.painted(np.arange(256, dtype=np.uint8)[None]).tobytes())
+        picture.save(tmp_path / name)
+        with open_raster(tmp_path / name, colours=False) as raster:
+            assert raster.bands == 1
+            assert (raster.read(WINDOW, (1,))[..., 0] == label[WINDOW.slices]).all()
+        with open_raster(tmp_path / name, colours=True) as raster:
+            assert raster.bands == 3
+            assert (raster.read(WINDOW, ALL) == scenes.painted(label)[WINDOW.slices]).all()
+
+
+def test_transparency_is_no_picture(library, tmp_path):
+    pixels = scenes.photograph(40, 60, bands=4)
+    pixels[..., 3] = 255
+    pixels[:10, :, 3] = 0
+    for name in ('a.png', 'a.tif'):
+        with open_raster(scenes.write(tmp_path / name, pixels)) as raster:
+            assert raster.bands == 4
+            assert (raster.valid(WINDOW, ALL) == (pixels[..., 3] > 0)[WINDOW.slices]).all()
+            assert raster.valid(WINDOW, (4, 1, 2)) is None  # it was asked for: near infrared, not transparency
+
+
+def test_other_kinds(library, tmp_path):
+    grey = scenes.photograph(40, 60, 1)[..., 0]
+    with open_raster(scenes.write(tmp_path / 'grey.png', grey)) as raster:
+        assert raster.bands == 1 and (raster.read(WINDOW, (1,))[..., 0] == grey[WINDOW.slices]).all()
+    with open_raster(scenes.write(tmp_path / 'bits.png', grey > 100)) as raster:
+        assert raster.dtype == np.uint8
+        assert (raster.read(WINDOW, (1,))[..., 0] == (grey > 100)[WINDOW.slices]).all()
+    with open_raster(scenes.write(tmp_path / 'deep.tif', grey.astype(np.uint16) * 256)) as raster:
+        assert raster.dtype == np.uint16 and raster.read(WINDOW, (1,)).max() == 256 * int(grey[WINDOW.slices].max())
+    Image.fromarray(scenes.photograph(40, 60)).convert('CMYK').save(tmp_path / 'cmyk.jpg')
+    with open_raster(tmp_path / 'cmyk.jpg') as raster:
+        assert (raster.bands, raster.read(WINDOW, ALL).shape) == (3, (20, 30, 3))
+
+
+def test_half_the_size(tmp_path):
+    pixels = np.array([[0, 4, 9, 9], [8, 0, 9, 1], [5, 5, 0, 0], [5, 5, 2, 2]], np.uint8)
+    file, whole = scenes.write(tmp_path / 'a.png', pixels), Window(0, 0, 2, 2)
+    with open_raster(file, shrink=2) as raster:
+        assert (raster.height, raster.width) == (2, 2)
+        assert raster.read(whole, (1,))[..., 0].tolist() == [[3, 7], [5, 1]]  # means of 2 x 2
+    with open_raster(file, shrink=2, smooth=False) as raster:
+        assert raster.read(whole, (1,))[..., 0].tolist() == [[0, 1], [5, 2]]  # one of them
+    with open_raster(scenes.write(tmp_path / 'odd.png', scenes.photograph(2061, 7)), shrink=2) as raster:
+        assert (raster.height, raster.width) == (1030, 3)
+
+
+def refused(message, path, read=False):
+    with pytest.raises(InputError) as caught, open_raster(path) as raster:
+        if read:
+            raster.read(Window(0, 0, raster.height, raster.width), ALL)
+    assert message in str(caught.value) and '\n' not in str(caught.value)
+
+
+def test_damaged_files(library, tmp_path):
+    for name in ('a.png', 'a.tif', 'a.jpg'):
+        (tmp_path / name).write_bytes(b'nothing')
+        refused(f'{name} cannot be read', tmp_path / name)
+        file = scenes.write(tmp_path / f'cut_{name}', scenes.photograph(400, 400))
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+        refused('cannot be read', file, read=True)
+
+
+def test_a_scene_that_is_too_large_for_memory(library, tmp_path, monkeypatch):
+    monkeypatch.setattr(rasters, 'LARGEST', 1000)
+    pixels = scenes.photograph(40, 60)
+    for name in ('a.png', 'a.tif'):
+        file = scenes.write(tmp_path / name, pixels)
+        if library == 'rasterio':
+            with open_raster(file) as raster:
+                assert (raster.read(WINDOW, ALL) == pixels[WINDOW.slices]).all()
+        else:
+            refused(f'{name} has 60x40 pixels, more than', file)
+            refused("pip install '.[scenes]' brings rasterio", file)
+
+
+def test_a_geotiff(tmp_path):
+    rasterio = pytest.importorskip('rasterio', reason='the extra [scenes] is not installed')
+    pixels = scenes.photograph(40, 60, bands=5, dtype=np.uint16)
+    pixels[:, :10] = 9
+    profile = dict(
+        driver='GTiff', height=40, width=60, count=5, dtype='uint16', tiled=True, blockxsize=16, blockysize=16
+    )
+    profile.update(crs='EPSG:32640', transform=rasterio.transform.from_origin(300000, 2800000, 0.5, 0.5), nodata=9)
+    with rasterio.open(tmp_path / 'a.tif', 'w', **profile) as file:
+        file.write(np.moveaxis(pixels, -1, 0))
+    with open_raster(tmp_path / 'a.tif') as raster:
+        assert raster.place == ('EPSG:32640', (0.5, 0.0, 300000.0, 0.0, -0.5, 2800000.0))
+        assert (raster.read(WINDOW, (5, 1)) == pixels[WINDOW.slices][..., [4, 0]]).all()
+        assert (raster.valid(WINDOW, (5, 1)) == (np.arange(5, 35) >= 10)).all()

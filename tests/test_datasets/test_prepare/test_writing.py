@@ -1,0 +1,91 @@
+"""A data set appears as a whole or not at all."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mapsage_mmseg.datasets.prepare import writing
+from mapsage_mmseg.datasets.prepare.statistics import Counts
+from mapsage_mmseg.datasets.prepare.writing import Staging, aside, check_target, write_image
+from mapsage_mmseg.errors import InputError
+
+DONE = Counts(np.array([3, 4]), ignored=1, tiles=2, dropped=1)
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / 'tiles'
+
+
+def test_what_was_finished_under_the_same_plan_is_kept(out):
+    first = Staging(aside(out), dict(size=256))
+    assert first.finished('a') is None
+    first.finish('a', DONE)
+    image, _ = first.tile_files('train', 'a_r0000_c0000', '.png')
+    write_image(image, np.zeros((4, 4, 3), np.uint8), 95)
+    again = Staging(aside(out), dict(size=256))
+    assert again.finished('a').as_dict() == DONE.as_dict() and image.is_file()
+    other = Staging(aside(out), dict(size=128))
+    assert other.finished('a') is None and not image.exists()
+
+
+def test_half_a_line_counts_for_nothing(out):
+    staging = Staging(aside(out), {})
+    staging.finish('a', DONE)
+    staging.finish('b', DONE)
+    journal = staging.folder / '.progress'
+    journal.write_bytes(journal.read_bytes()[:-5])
+    again = Staging(aside(out), {})
+    assert again.finished('a') and not again.finished('b')
+
+
+def test_after_another_start_of_the_machine_nothing_counts(out, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, 'BOOT', tmp_path / 'boot')
+    writing.BOOT.write_text('one')
+    Staging(aside(out), {}).finish('a', DONE)
+    assert Staging(aside(out), {}).finished('a')
+    writing.BOOT.write_text('two')
+    assert not Staging(aside(out), {}).finished('a')
+
+
+def test_what_others_keep_there_stays(out):
+    aside(out).mkdir()
+    (aside(out) / '.lock').touch()
+    (aside(out) / 'dataset.yaml').touch()
+    Staging(aside(out), {}, keep=('.lock',))
+    assert sorted(path.name for path in aside(out).iterdir()) == ['.lock', '.progress']
+
+
+@pytest.mark.parametrize('empty', [False, True])
+def test_publishing(out, empty):
+    if empty:
+        out.mkdir()
+    staging = Staging(aside(out), {}, keep=('.lock',))
+    (staging.folder / '.lock').touch()
+    staging.publish(out, dict(name='x', classes=['a', 'b']), {'notes.md': 'n'})
+    assert sorted(path.name for path in out.iterdir()) == ['dataset.yaml', 'notes.md']
+    assert (out / 'dataset.yaml').read_text() == 'name: x\nclasses: [a, b]\n' and not aside(out).exists()
+
+
+def test_nothing_is_overwritten(out, tmp_path):
+    staging = Staging(aside(out), {})
+    check_target(out)
+    out.mkdir()
+    check_target(out)
+    (out / 'mine').touch()
+    for refuse in (lambda: check_target(out), lambda: staging.publish(out, {}, {})):
+        with pytest.raises(InputError, match='tiles'):
+            refuse()
+    assert (out / 'mine').is_file() and (staging.folder / 'dataset.yaml').is_file()
+    with pytest.raises(InputError, match='cannot be made'):
+        check_target(out / 'mine' / 'tiles')
+
+
+def test_images(tmp_path):
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    write_image(tmp_path / 'a/b.png', pixels, 95)
+    assert (np.asarray(Image.open(tmp_path / 'a/b.png')) == pixels).all()
+    write_image(tmp_path / 'grey.png', pixels[..., :1], 95)
+    assert Image.open(tmp_path / 'grey.png').mode == 'L'
+    write_image(tmp_path / 'a.jpg', pixels, 90)
+    assert Image.open(tmp_path / 'a.jpg').format == 'JPEG'
