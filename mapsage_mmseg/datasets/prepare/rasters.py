@@ -22,7 +22,7 @@ except ImportError:  # the extra [scenes]
 
 TIFF = ('.tif', '.tiff')
 LARGEST = 80_000_000  # pixels that Pillow may decode as a whole; beyond twice as many it refuses by itself
-CACHE = 256 << 20  # bytes of decoded blocks that GDAL keeps, so that no strip is decoded for each of its windows
+CACHE = 128 << 20  # bytes of decoded blocks that GDAL keeps, so that no strip is decoded for each of its windows
 WITH_RASTERIO = "pip install '.[scenes]' brings rasterio, which reads it in windows"
 
 
