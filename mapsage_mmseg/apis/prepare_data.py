@@ -70,6 +70,13 @@ def parser() -> argparse.ArgumentParser:
         '--max-ignored', type=float, default=0.5, metavar='SHARE', help='drop tiles with more ignored (default 0.5)'
     )
     tiles.add_argument('--bands', type=int, nargs='+', default=[], metavar='N', help='bands, from 1 (default 1 2 3)')
+    tiles.add_argument(
+        '--range',
+        type=float,
+        nargs=2,
+        metavar=('LOW', 'HIGH'),
+        help='values that become 0 and 255, for more than 8 bits',
+    )
     tiles.add_argument('--format', choices=['png', 'jpg'], default='png', help='of images (default png)')
     tiles.add_argument('--quality', type=int, default=95, metavar='N', help='of jpg (default 95)')
     split = parser.add_argument_group('split, by scene')
@@ -142,6 +149,8 @@ def check(arguments: argparse.Namespace) -> None:
             raise InputError(f'--{name} {value} must be a whole number from {low}{up_to}')
     if not 0 <= arguments.max_ignored < 1:
         raise InputError(f'--max-ignored {arguments.max_ignored} must be a share from 0, below 1')
+    if arguments.range and not arguments.range[0] < arguments.range[1]:
+        raise InputError('--range {:g} {:g} must be two numbers, the lower one first'.format(*arguments.range))
     if min(arguments.bands, default=1) < 1 or len(arguments.bands) not in (0, 1, 3):
         bands = ' '.join(map(str, arguments.bands))
         raise InputError(f'--bands {bands} must be one number or three, each from 1')
@@ -155,6 +164,7 @@ def cutting(arguments: argparse.Namespace) -> Cutting:
         stride=stride,
         max_ignored=arguments.max_ignored,
         bands=tuple(arguments.bands),
+        span=tuple(arguments.range) if arguments.range else None,
         suffix=f'.{arguments.format}',
         quality=arguments.quality,
         unknown_ignored=arguments.unknown == 'ignore',

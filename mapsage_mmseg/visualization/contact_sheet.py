@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from .panels import GAP, IGNORED, PAPER, Colour, Picture, class_colours, colorize, draw_legend, draw_row, grid
 
 OPACITY = 0.45  # of the label over the photograph
+SIDE = 256  # pixels that a tile has at most
 COLUMNS = 3  # tiles side by side, each with its overlay
 
 
@@ -25,7 +26,9 @@ def contact_sheet(
     Returns:
         ndarray: (height, width, 3), uint8, RGB.
     """
-    cells = [draw_row([(name, image), (split, overlay(image, label, palette))]) for name, split, image, label in tiles]
+    cells = [
+        draw_row([(name, image), (split, overlay(image, label, palette))], SIDE) for name, split, image, label in tiles
+    ]
     rows = [_beside(cells[first : first + COLUMNS]) for first in range(0, len(cells), COLUMNS)]
     stacked = grid(rows)
     return grid([stacked, draw_legend(class_colours(classes, palette), stacked.shape[1])])

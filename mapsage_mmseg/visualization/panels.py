@@ -150,11 +150,11 @@ def _check(
             raise InputError(f'{name}: (H, W) is {indices.shape}, but the image is {image.shape[:2]}')
 
 
-def draw_row(tiles: Sequence[tuple[str, Picture]]) -> Picture:
-    """Draw (caption, tile) pairs of one size next to each other; the first is the photograph."""
+def draw_row(tiles: Sequence[tuple[str, Picture]], largest: int = MAX_TILE) -> Picture:
+    """Draw (caption, tile) pairs of one size, at most ``largest`` pixels, next to each other; the first is the photograph."""
     height, width = tiles[0][1].shape[:2]
     factor = max(1.0, float(np.ceil(MIN_TILE / min(height, width))))
-    factor = min(factor, MAX_TILE / max(height, width))
+    factor = min(factor, largest / max(height, width))
     width, height = max(1, round(width * factor)), max(1, round(height * factor))
     canvas = Image.new('RGB', (GAP + (width + GAP) * len(tiles), LINE + height + GAP), PAPER)
     draw, font = ImageDraw.Draw(canvas), _font()

@@ -85,7 +85,7 @@ def test_numbers_in_masks_jpeg_overlap_and_a_drawn_split(root):
     assert cli.run(prepare_data.main, arguments) == 0
     spec = read_dataset_yaml('tiles')
     assert (spec.name, spec.img_suffix) == ('mine', '.jpg')
-    files = [path for path in Path('tiles/img_dir').rglob('north*.jpg')]
+    files = list(Path('tiles/img_dir').rglob('north*.jpg'))
     assert len(files) == 3 * 5 and len({path.parent.name for path in files}) == 1
     assert (
         array(next(Path('tiles/ann_dir').rglob('north_r0016_c0032.png'))) == scenes.blocks(64, 96)[16:48, 32:64]
@@ -129,7 +129,7 @@ def test_an_unknown_number(root, capfd):
         (lambda root: scenes.write(root / 'west.png', scenes.photograph(64, 65)), 'has 64x64 pixels; expected 65x64'),
         (
             lambda root: scenes.write(root / 'west.png', scenes.photograph(64, 64, 1)[..., 0].astype(np.uint16)),
-            'west.png is uint16; expected 8 bits',
+            'west.png is uint16, and tiles have 8 bits; name the values',
         ),
         (lambda root: (root / 'classes.yaml').write_text('classes: [a, b]'), 'is in colours; expected their meaning'),
         (
@@ -154,6 +154,7 @@ def test_input_that_is_wrong(root, capfd, spoil, message):
         (['--max-ignored', 1], '--max-ignored 1.0 must be a share from 0, below 1'),
         (['--bands', 1, 2], '--bands 1 2 must be one number or three'),
         (['--bands', 1, 2, 4], 'has 3 bands; expected band 4 among them'),
+        (['--range', 9, 9], '--range 9 9 must be two numbers, the lower one first'),
         (['--quality', 0], '--quality 0 must be'),
         (['--name', 'a/b'], "name has 'a/b'"),
         (['--val', 'east'], "--val 'east' matches no scene; expected a share between 0 and 1, or some of north, small"),
@@ -224,6 +225,24 @@ def test_a_geotiff_with_nodata_is_read_in_windows(root, monkeypatch, capfd):
         file.transform = rasterio.transform.from_origin(300001, 2800000, 0.5, 0.5)
     Path('tiles').rename('first')
     refused(capfd, 'west_mask.tif lies 2.0 pixels from its image')
+
+
+def test_near_infrared_of_16_bits(root, capfd):
+    rasterio = pytest.importorskip('rasterio', reason='the extra [scenes] is not installed')
+    (root / 'west.png').unlink()
+    pixels = 1000 + 10 * scenes.photograph(64, 64, 4).astype(np.uint16)
+    with rasterio.open(root / 'west.tif', 'w', driver='GTiff', height=64, width=64, dtype='uint16', count=4) as file:
+        file.write(np.moveaxis(pixels, -1, 0))
+    scenes.write(root / 'north.png', scenes.photograph(64, 96, 4))
+    for name in ('south', 'small'):
+        (root / f'{name}.png').unlink()
+        (root / f'{name}_mask.png').unlink()
+    refused(capfd, 'west.tif is uint16, and tiles have 8 bits', '--bands', 4, 1, 2)
+    low, high = np.percentile(pixels[..., [3, 0, 1]], (2, 98))
+    refused(capfd, f'--range {low:g} {high:g} are the 2nd and 98th percentile', '--bands', 4, 1, 2)
+    assert run('--bands', 4, 1, 2, '--range', 1000, 1000 + 2550) == 0
+    expected = scenes.photograph(64, 64, 4)[:32, 32:, [3, 0, 1]]
+    assert (array('tiles/img_dir/val/west_r0000_c0032.png') == expected).all()
 
 
 def test_dubai_from_its_archive(tmp_path, monkeypatch, capfd):

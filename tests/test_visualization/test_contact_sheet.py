@@ -14,6 +14,12 @@ def test_an_overlay_tints_classes_and_blacks_out_the_rest():
     assert tinted.tolist() == [[[mixed, dimmed, dimmed], [dimmed, dimmed, mixed], [0, 0, 0]]]
 
 
+def test_a_large_tile_is_reduced():
+    large = ('a', 'val', np.zeros((700, 700, 3), np.uint8), np.zeros((700, 700), np.uint8))
+    small = ('a', 'val', np.zeros((256, 256, 3), np.uint8), np.zeros((256, 256), np.uint8))
+    assert contact_sheet([large], PALETTE, ['a', 'b']).shape == contact_sheet([small], PALETTE, ['a', 'b']).shape
+
+
 def test_tiles_of_several_sizes_and_a_legend():
     rng = np.random.default_rng(0)
     tiles = [

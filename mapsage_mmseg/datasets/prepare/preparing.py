@@ -29,6 +29,7 @@ class Cutting:
         stride: Pixels from one to the next; None spreads as many as fit, rounded, evenly.
         max_ignored: Share of ignored pixels above which a tile is dropped.
         bands: Of the images, numbers from 1; empty takes the first three, or the only one.
+        span: What becomes black and white in the tiles' 8 bits; None leaves 8 bits as they are.
         suffix: How images end: ``.png`` or ``.jpg``.
         quality: Of JPEG.
         unknown_ignored: Whether what a mask holds and the table does not is ignored, not an error.
@@ -38,6 +39,7 @@ class Cutting:
     stride: int | None = 256
     max_ignored: float = 0.5
     bands: tuple[int, ...] = ()
+    span: tuple[float, float] | None = None
     suffix: str = '.png'
     quality: int = 95
     unknown_ignored: bool = False
@@ -51,7 +53,8 @@ def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[
 
     Raises:
         InputError: A file is damaged or too large; an image and its mask differ in size or lie apart on the ground; a
-            mask does not hold what the table is for; an image has not the bands, or more than 8 bits.
+            mask does not hold what the table is for; an image has not the bands, or more than 8 bits
+            and no ``span`` is given.
     """
     sizes = {}
     for pair in pairs:
@@ -63,9 +66,9 @@ def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[
                 )
             _same_place(image, mask)
             _check_mask(mask, table)
-            if image.dtype != np.uint8:
-                raise InputError(f'{pair.image} is {image.dtype}; expected 8 bits a band (uint8)')
-            chosen_bands(image, cutting)
+            bands = chosen_bands(image, cutting)
+            if image.dtype != np.uint8 and cutting.span is None:
+                raise InputError(_deep(image, bands))
             sizes[pair.name] = image.height, image.width
     return sizes
 
@@ -137,6 +140,25 @@ def chosen_bands(image: Raster, cutting: Cutting) -> tuple[int, ...]:
     return bands
 
 
+def to_8_bits(pixels: NDArray[Any], span: tuple[float, float] | None) -> NDArray[np.uint8]:
+    """Spreads the values from ``span[0]`` to ``span[1]`` over 0 to 255; what lies outside becomes black or white."""
+    if span is None:
+        return pixels
+    low, high = span
+    spread = (np.nan_to_num(pixels.astype(np.float32)) - low) * (255 / (high - low))
+    return spread.round().clip(0, 255).astype(np.uint8)
+
+
+def _deep(image: Raster, bands: Sequence[int]) -> str:
+    height, width = min(image.height, 512), min(image.width, 512)
+    middle = Window((image.height - height) // 2, (image.width - width) // 2, height, width)
+    low, high = np.nanpercentile(image.read(middle, bands).astype(np.float32), (2, 98))
+    return (
+        f'{image.path} is {image.dtype}, and tiles have 8 bits; name the values that become black and white, for all '
+        f'scenes alike: --range {low:g} {high:g} are the 2nd and 98th percentile in its middle'
+    )
+
+
 def _image(pair: Pair) -> Any:
     return open_raster(pair.image, shrink=pair.shrink)
 
@@ -184,7 +206,7 @@ def _cut(
             else:
                 counts.take(label)
                 files = staging.tile_files(split, tile_name(pair.name, window), cutting.suffix)
-                write_image(files[0], image.read(window, bands), cutting.quality)
+                write_image(files[0], to_8_bits(image.read(window, bands), cutting.span), cutting.quality)
                 write_label(files[1], label)
             advance(1)
     return counts

@@ -6,10 +6,12 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image, JpegImagePlugin
 
 from mapsage_mmseg.datasets.prepare import KNOWN, unpacked
 from mapsage_mmseg.datasets.prepare import known as known_module
 from mapsage_mmseg.datasets.prepare.windows import tile_name, windows
+from mapsage_mmseg.datasets.prepare.writing import write_image
 from mapsage_mmseg.errors import InputError
 from tests import scenes
 
@@ -89,6 +91,15 @@ def test_no_archive(archive, tmp_path):
 
 def test_the_commit_is_pinned():
     assert re.fullmatch(r'https://github\.com/nive927/[\w-]+/archive/[0-9a-f]{40}\.zip', DUBAI.url)
+
+
+@pytest.mark.dubai
+def test_their_compression_is_ours(dubai, tmp_path):
+    tile = Image.open(next(dubai.glob('img_dir/train/*.jpg')))
+    write_image(tmp_path / 'a.jpg', np.asarray(tile), DUBAI.cutting.quality)
+    made = Image.open(tmp_path / 'a.jpg')
+    assert made.quantization == tile.quantization
+    assert JpegImagePlugin.get_sampling(made) == JpegImagePlugin.get_sampling(tile)
 
 
 @pytest.mark.dubai
