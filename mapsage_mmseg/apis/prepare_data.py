@@ -34,8 +34,9 @@ from ..datasets.prepare.windows import TILE_SCENE, windows
 from ..datasets.prepare.writing import Staging, aside, check_target
 from ..engine.run_lock import NAME as LOCK
 from ..engine.run_lock import RunLock
-from ..errors import InputError
+from ..errors import InputError, RunStopped
 from ..visualization.contact_sheet import contact_sheet
+from . import cli
 
 CLASS_FILES = ('classes.yaml', 'classes.yml', 'classes.json')
 SHEET, STATISTICS = 'contact_sheet.png', 'statistics.md'
@@ -232,11 +233,15 @@ def cut(
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps a second process out of a folder that is being written."""
+    """Keeps a second process out of a folder that is being written, and says where the disk is full."""
     lock = RunLock(folder, '-o')
     lock.acquire()
     try:
         yield
+    except OSError as error:
+        if error.errno not in cli.FULL:
+            raise
+        raise RunStopped(f'{folder}: {error.strerror}; make room, and give the same command again') from error
     finally:
         lock.release()
 

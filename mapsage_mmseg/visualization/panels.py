@@ -151,7 +151,7 @@ def _check(
 
 
 def draw_row(tiles: Sequence[tuple[str, Picture]], largest: int = MAX_TILE) -> Picture:
-    """Draw (caption, tile) pairs of one size next to each other, at most ``largest`` pixels each; the first is the photo."""
+    """Draw (caption, tile) pairs of one size in a line, each of at most ``largest`` pixels; the first is the photo."""
     height, width = tiles[0][1].shape[:2]
     factor = max(1.0, float(np.ceil(MIN_TILE / min(height, width))))
     factor = min(factor, largest / max(height, width))

@@ -1,8 +1,11 @@
 """The tool from end to end: scenes in, a folder that trains out."""
 
+import errno
 import hashlib
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +199,34 @@ def test_killed_it_goes_on(root, capfd, labels, finished):
     assert content('tiles') == content('undisturbed')
 
 
+def test_on_a_full_disk_it_stops_and_goes_on(root, monkeypatch, capfd):
+    write = preparing.write_label
+
+    def full(file, label):
+        if file.stem.startswith('south'):
+            raise OSError(errno.ENOSPC, 'No space left on device', str(file))
+        write(file, label)
+
+    monkeypatch.setattr(preparing, 'write_label', full)
+    assert run() == 1
+    error = capfd.readouterr().err
+    assert error.endswith('.tiles.partial: No space left on device; make room, and give the same command again\n')
+    monkeypatch.undo()
+    os.chdir(root.parent)
+    assert run() == 0 and '2 of 4 images were finished earlier' in capfd.readouterr().out
+
+
+def test_a_second_command_waits_for_its_turn(root, capfd):
+    aside(Path('tiles')).mkdir()
+    holder = 'import fcntl, sys; f = open(sys.argv[1], "a"); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()'
+    lock = aside(Path('tiles')) / '.lock'
+    other = subprocess.Popen([sys.executable, '-c', holder, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    other.stdout.readline()
+    refused(capfd, 'is in use by another process; wait for it, or choose another directory with -o')
+    other.communicate(b'\n')
+    assert run() == 0
+
+
 def test_killed_and_called_differently_it_starts_over(root):
     assert run('--format', 'jpg') == 0
     Path('tiles').rename('undisturbed')
@@ -208,12 +239,14 @@ def test_a_geotiff_with_nodata_is_read_in_windows(root, monkeypatch, capfd):
     rasterio = pytest.importorskip('rasterio', reason='the extra [scenes] is not installed')
     pixels, label = scenes.photograph(64, 64, 4), scenes.blocks(64, 64)
     pixels[:, :8] = 0
+    painted = scenes.painted(label)
+    painted[:, :8] = 1, 2, 3  # in no list, and outside the picture
     place = dict(crs='EPSG:32640', transform=rasterio.transform.from_origin(300000, 2800000, 0.5, 0.5))
     profile = dict(driver='GTiff', height=64, width=64, dtype='uint8', **place)
     with rasterio.open(root / 'west.tif', 'w', count=4, photometric='MINISBLACK', nodata=0, **profile) as file:
         file.write(np.moveaxis(pixels, -1, 0))
     with rasterio.open(root / 'west_mask.tif', 'w', count=3, **profile) as file:
-        file.write(np.moveaxis(scenes.painted(label), -1, 0))
+        file.write(np.moveaxis(painted, -1, 0))
     for name in ('west.png', 'west_mask.png'):
         (root / name).unlink()
     monkeypatch.setattr(rasters, 'LARGEST', 0)

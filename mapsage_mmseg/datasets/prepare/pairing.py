@@ -66,9 +66,9 @@ def find_pairs(
     apart = masks != scenes
     files = _images(masks)
     ending = _mask_suffix(files, apart) if mask_suffix is None else mask_suffix
-    candidates = [file for file in files if file.stem.endswith(ending)] if apart else _masks_among(files, ending)
+    candidates = [file for file in files if _ends(file, ending)] if apart else _masks_among(files, ending)
     images = _images(scenes) if apart else [file for file in files if file not in candidates]
-    images = [file for file in images if file.stem.endswith(image_suffix)]
+    images = [file for file in images if _ends(file, image_suffix)]
     if not images:
         named = f' whose name ends in {image_suffix}' if image_suffix else ''
         raise InputError(f'{scenes} holds no image{named}; expected files of {", ".join(IMAGE_SUFFIXES)}')
@@ -109,9 +109,13 @@ def _mask_suffix(candidates: Sequence[Path], apart: bool) -> str:
 def _masks_among(files: Sequence[Path], ending: str) -> set[Path]:
     """Of files in one folder those that are masks."""
     if ending:
-        return {file for file in files if file.stem.endswith(ending)}
+        return {file for file in files if _ends(file, ending)}
     images = {file.with_suffix('') for file in files if file.suffix.lower() != '.png'}
     return {file for file in files if file.suffix.lower() == '.png' and file.with_suffix('') in images}
+
+
+def _ends(file: Path, suffix: str) -> bool:
+    return file.stem.endswith(suffix) and file.stem != suffix
 
 
 def _key(file: Path, suffix: str) -> Path:

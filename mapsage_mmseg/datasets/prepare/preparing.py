@@ -197,10 +197,7 @@ def _cut(
     with _image(pair) as image, _mask(pair, table) as mask:
         bands = chosen_bands(image, cutting)
         for window in windows(image.height, image.width, cutting.size, cutting.stride):
-            label = _label(mask, table, window, cutting)
-            valid = image.valid(window, bands)
-            if valid is not None:
-                label[~valid] = IGNORE
+            label = _label(mask, table, window, image.valid(window, bands), cutting)
             if (label == IGNORE).mean() > cutting.max_ignored:
                 counts.dropped += 1
             else:
@@ -212,9 +209,13 @@ def _cut(
     return counts
 
 
-def _label(mask: Raster, table: ClassTable, window: Window, cutting: Cutting) -> NDArray[np.uint8]:
+def _label(
+    mask: Raster, table: ClassTable, window: Window, valid: NDArray[np.bool_] | None, cutting: Cutting
+) -> NDArray[np.uint8]:
     pixels = mask.read(window, (1, 2, 3) if mask.bands >= 3 else (1,))
     label = table.labels(pixels)
+    if valid is not None:
+        label[~valid] = IGNORE
     unknown = label == UNKNOWN
     if unknown.any():
         if not cutting.unknown_ignored:

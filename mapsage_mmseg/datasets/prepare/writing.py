@@ -1,6 +1,7 @@
 """A folder that becomes a data set in one step, or stays aside."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -112,17 +113,22 @@ class Staging:
         flush_folder(out.absolute().parent)
 
 
-def write_image(file: Path, pixels: NDArray[Any], quality: int) -> None:
-    """Writes (H, W, 1 or 3) of 8 bits as what the name ends in."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+def write_image(file: Path, pixels: NDArray[np.uint8], quality: int) -> None:
+    """Writes (H, W, 1 or 3) as what the name ends in."""
     picture = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
     if file.suffix == '.png':
-        picture.save(file, compress_level=3)  # of aerial tiles no larger than at 6, and faster
+        _save(file, picture, 'PNG', compress_level=3)  # of aerial tiles no larger than at 6, and faster
     else:
-        picture.save(file, quality=quality)
+        _save(file, picture, 'JPEG', quality=quality)
 
 
 def write_label(file: Path, label: NDArray[np.uint8]) -> None:
     """Writes (H, W) of class numbers."""
+    _save(file, Image.fromarray(label), 'PNG')
+
+
+def _save(file: Path, picture: Image.Image, form: str, **settings: Any) -> None:
+    content = io.BytesIO()  # Pillow itself does not say that a disk is full
+    picture.save(content, form, **settings)
     file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(label).save(file)
+    file.write_bytes(content.getvalue())

@@ -46,6 +46,11 @@ def test_beside_each_other_the_png_is_the_mask(folder):
     assert found(root) == {'x': ('x.jpg', 'x.png', 'x'), 'y': ('y.tif', 'y.png', 'y')}
 
 
+def test_a_file_that_is_called_like_the_suffix_is_no_mask(folder):
+    root = folder('images/x.tif', 'masks/x_mask.tif', 'masks/_mask.tif')
+    assert found(root, mask_suffix='_mask') == {'x': ('x.tif', 'x_mask.tif', 'x')}
+
+
 def test_both_with_suffixes(folder):
     root = folder('top_2_10_RGB.tif', 'top_2_10_IRRG.tif', 'top_2_10_label.tif')
     pairs = found(root, image_suffix='_RGB', mask_suffix='_label')
