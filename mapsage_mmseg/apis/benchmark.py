@@ -16,7 +16,7 @@ from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
 from ..compat import keep_freed_memory
-from ..engine.contenders import SWITCHES, Step, make_contenders, make_switched
+from ..engine.contenders import SWITCHES, Step, make_contenders, make_kl, make_switched
 from ..engine.examination import planned_iterations
 from ..engine.hooks.run_facts import device_name, git_commit
 from ..errors import InputError
@@ -58,6 +58,12 @@ def parser() -> argparse.ArgumentParser:
         metavar='NAME',
         help=f'time the last phase under these instead: {", ".join(SWITCHES)} (compile takes minutes)',
     )
+    parser.add_argument(
+        '--kl',
+        type=int,
+        metavar='CLASSES',
+        help='time the KL alone instead, on logits of that many classes at full size',
+    )
     parser.add_argument('--json', metavar='FILE', help='write the figures there')
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
@@ -69,8 +75,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> None:
     """Times what the arguments say and prints two tables."""
     arguments = parser().parse_args(argv)
-    for name in ('size', 'batch_size', 'rounds', 'warm_up'):
-        if getattr(arguments, name) < 1:
+    for name in ('size', 'batch_size', 'rounds', 'warm_up', 'kl'):
+        if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
             raise InputError(f'--{name.replace("_", "-")} {getattr(arguments, name)} must be a whole number from 1')
     if arguments.device == 'cuda' and not torch.cuda.is_available():
         raise InputError('--device cuda: torch sees no CUDA device here')
@@ -90,7 +96,9 @@ def main(argv: Sequence[str]) -> None:
 
 def measure(config: Config, arguments: argparse.Namespace) -> dict[str, Any]:
     """The figures: facts, ``seconds`` and ``peak_mib`` by contender, ``ratios``."""
-    if arguments.switches:
+    if arguments.kl:
+        contenders = make_kl(arguments.batch_size, arguments.size, arguments.kl, arguments.device)
+    elif arguments.switches:
         contenders = make_switched(config, arguments.batch_size, arguments.size, arguments.device, arguments.switches)
     else:
         contenders = make_contenders(config, arguments.batch_size, arguments.size, arguments.device)
@@ -112,8 +120,15 @@ def measure(config: Config, arguments: argparse.Namespace) -> dict[str, Any]:
         cpu_time=arguments.cpu_time,
         seconds=summarise_seconds(seconds),
         peak_mib={name: peak_mib(step, arguments.device) for name, step in contenders.items()},
-        ratios=over(seconds, 'phase2') if arguments.switches else ratios(seconds, lengths(config)),
+        ratios=ratios_of(seconds, config, arguments),
     )
+
+
+def ratios_of(seconds: Mapping[str, list[float]], config: Config, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What is set against what."""
+    if arguments.kl:
+        return over(seconds, 'plain')
+    return over(seconds, 'phase2') if arguments.switches else ratios(seconds, lengths(config))
 
 
 def lengths(config: Config) -> list[int]:

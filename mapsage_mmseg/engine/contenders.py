@@ -14,8 +14,11 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement, PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
 
+from ..models.distillers.fitting import fit_levels
+from ..models.losses.fused_kl import fused_kl
 from ..models.segmentors.frozen_teacher import freeze_teacher
 from .cache_plan import STRIDE
 from .flops import crop_size
@@ -63,6 +66,26 @@ def make_contenders(config: Config, batch_size: int, size: int, device: str) -> 
     if config.model.distiller.levels.get('distill'):
         steps['cached'] = _training(*_cached(config, device, last, batch))
     return steps
+
+
+def make_kl(batch_size: int, size: int, classes: int, device: str) -> dict[str, Step]:
+    """Forward and backward of the KL between random logits (N, classes, size, size), at T = 4: ``plain``, as autograd
+    does it, and ``fused``."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (batch_size, classes, size, size)
+    student, teacher = (torch.randn(shape, generator=generator).to(device) for _ in range(2))
+    mask = torch.ones((batch_size, 1, size, size), device=device)
+    student.requires_grad_()
+
+    def step(form: Callable[[Tensor, Tensor, Tensor, float], Tensor]) -> Step:
+        return lambda: torch.autograd.grad(form(student, teacher, mask, 4.0), student)
+
+    return dict(plain=step(_plain_kl), fused=step(fused_kl))
+
+
+def _plain_kl(student: Tensor, teacher: Tensor, mask: Tensor, temperature: float) -> Tensor:
+    log_s, log_t = (F.log_softmax(logits / temperature, dim=1) for logits in (student, teacher))
+    return ((log_t.exp() * (log_t - log_s)).sum(dim=1, keepdim=True) * mask).sum()
 
 
 def make_switched(config: Config, batch_size: int, size: int, device: str, switches: Sequence[str]) -> dict[str, Step]:
@@ -174,13 +197,13 @@ def _forward(model: Any, batch: dict) -> Step:
 
 def mmrazor_config(config: Config) -> dict[str, Any]:
     """The same pair under mmrazor's own algorithm."""
-    levels = config.model.distiller.levels
+    levels = fit_levels(config.model.distiller.levels, MODELS.build(config.model.architecture))
     scales, logits = [f'backbone:{i}' for i in range(4)], 'decode_head.conv_seg'
     recorder = {
         'logits': dict(type='mmrazor.ModuleOutputs', source=logits),
         'features': dict(type='mmrazor.ModuleOutputs', source='backbone'),
     }
-    connectors = {f'scale{i}': dict(connector) for i, connector in enumerate(levels.feature.connector)}
+    connectors = {f'scale{i}': dict(connector) for i, connector in enumerate(levels['feature']['connector'])}
 
     def pair(source: str, index: int | None, connector: str | None = None) -> tuple[dict[str, Any], dict[str, Any]]:
         found: dict[str, Any] = dict(recorder=source) if index is None else dict(recorder=source, data_idx=index)

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from mapsage_mmseg.apis import benchmark, cli
+from mapsage_mmseg.apis.config import load_config
+from mapsage_mmseg.engine.contenders import mmrazor_config
 from tests import runs
 
 
@@ -42,6 +44,22 @@ def test_switches_are_timed_against_the_step_without_them(tmp_path):
     assert figures['cpu_time'] is True
     assert list(figures['seconds']) == ['phase2', *switches]
     assert set(figures['ratios']) == {f'{name}_over_phase2' for name in switches}
+
+
+def test_the_kl_is_timed_and_counted_by_itself(repository, tmp_path):
+    out = tmp_path / 'figures.json'
+    options = ['--device', 'cpu', '--size', '128', '--batch-size', '2', '--rounds', '2', '--warm-up', '1', '--kl', '50']
+    assert cli.run(benchmark.main, [str(repository / 'configs/distill/improved.py'), *options, '--json', str(out)]) == 0
+    figures = json.loads(out.read_text())
+    tensor = 2 * 50 * 128 * 128 * 4 / 2**20
+    assert figures['peak_mib']['fused'] < 2 * tensor < 4 * tensor < figures['peak_mib']['plain']
+    assert set(figures['ratios']) == {'fused_over_plain'}
+
+
+def test_mmrazors_pair_has_the_connectors_of_the_real_config(repository):
+    config = load_config(repository / 'configs/distill/improved.py')
+    connectors = mmrazor_config(config)['distiller']['connectors']
+    assert [each['in_channel'] for each in connectors.values()] == [32, 64, 160, 256]
 
 
 @pytest.mark.parametrize(
