@@ -48,7 +48,13 @@ EXTRAS_REQUIRE = {
     # Backbones of the hub. Bounded: it renames modules between major versions.
     'hf': ['transformers>=5.2,<6'],
     'tune': ['optuna>=3.6'],  # 3.6: the first with PED-ANOVA, which needs no scikit-learn
-    # Large scenes in windows, for tools/prepare_data.py; its wheels bring GDAL along. 1.4 works with numpy 1 and 2.
+    'deploy': [
+        'safetensors>=0.4,<1',  # weights as a file that nothing can be hidden in
+        'onnx>=1.17,<2',  # the graph's file
+        'onnxscript>=0.5,<1',  # torch.onnx.export writes graphs with it
+        'onnxruntime>=1.20,<2',  # runs it, and quantises it; 1.24 and later have no wheels for Python 3.10
+    ],
+    # Large scenes in windows, for tools/prepare_data.py and tools/predict.py; its wheels bring GDAL along. 1.4 works with numpy 1 and 2.
     'scenes': ['rasterio>=1.4,<2'],
     'dev': [
         'pytest>=8.0',

@@ -83,12 +83,17 @@ def default_checkpoint(config: Config, run: Path | None, teacher: bool) -> str:
         if not is_distillation(config):
             raise InputError('--teacher: this config has no teacher; name the config of a distillation')
         return str(teachers.resolve(config, config.model.get('teacher_ckpt', 'auto')))
-    found = sorted(run.glob('checkpoints/best_*.pth'), key=lambda path: path.stat().st_mtime) if run else []
-    if not found:
+    found = best_checkpoint(run) if run else None
+    if found is None:
         raise InputError(
             'name the checkpoint to score: tools/test.py CONFIG CHECKPOINT, or tools/test.py RUN_DIRECTORY'
         )
-    return str(found[-1])
+    return str(found)
+
+
+def best_checkpoint(run: Path) -> Path | None:
+    """The run's best student, or None."""
+    return max(run.glob('checkpoints/best_*.pth'), key=lambda path: path.stat().st_mtime, default=None)
 
 
 def leave_alone(config: Config, checkpoint: str, teacher: bool) -> dict[str, Any]:

@@ -1,0 +1,92 @@
+"""The export tool: a trained student as files that leave."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+
+from ..datasets import DatasetSpec, read_dataset_yaml
+from ..deployment.card import check_card, write_card
+from ..deployment.stock_config import stock_config
+from ..deployment.student import Student
+from ..deployment.student_files import data_name, write_weights
+from ..errors import InputError
+from ..whole_file import write_text
+from . import cli
+from .students import find_student
+
+STUDENT_FILES = """
+| file | what it is |
+|---|---|
+| `student.pth` | weights for MMSegmentation; plain values only, so that `torch.load(weights_only=True)` reads it |
+| `student.safetensors` | the same weights; classes, palette and provenance stand in its header |
+| `config.py` | the config for MMSegmentation 1.2; needs no other package |
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments: one subcommand a kind of file."""
+    parser = argparse.ArgumentParser(description='Write a trained student as files that leave.', allow_abbrev=False)
+    kinds = parser.add_subparsers(dest='kind', required=True, metavar='KIND')
+    student = kinds.add_parser('student', help='weights and a config for stock MMSegmentation', allow_abbrev=False)
+    _common(student)
+    return parser
+
+
+def _common(kind: argparse.ArgumentParser) -> None:
+    kind.add_argument('source', metavar='RUN_OR_CHECKPOINT', help='a run directory (its best student), or a checkpoint')
+    kind.add_argument('-o', '--out', required=True, metavar='DIR', help='where the files go')
+    kind.add_argument('--config', metavar='FILE', help='of a checkpoint without a config.py beside it')
+    kind.add_argument('--data-root', metavar='PATH', help="a folder of tiles in place of the run's own data")
+    kind.add_argument('--debug', action='store_true', help='show tracebacks')
+
+
+def main(argv: Sequence[str]) -> None:
+    """Writes what the arguments say."""
+    arguments = cli.parse(parser(), argv)
+    student, config = find_student(arguments.source, arguments.config)
+    export_student(student, layout(student, config, arguments.data_root), out_folder(arguments.out))
+
+
+def out_folder(name: str) -> Path:
+    """Makes the folder that ``-o`` names.
+
+    Raises:
+        InputError: It cannot be made.
+    """
+    path = Path(name)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'-o {name} cannot be made: {error.strerror}; name a folder') from error
+    return path
+
+
+def export_student(student: Student, spec: DatasetSpec, folder: Path) -> None:
+    """Writes weights, config and card, and says what was written."""
+    check_card(folder, student)
+    student.build()  # weights that do not fit are not passed on
+    text = stock_config(student, spec)
+    written = write_weights(student, folder)
+    write_text(folder / 'config.py', text)
+    written += [folder / 'config.py', write_card(folder, student, files=STUDENT_FILES)]
+    for path in written:
+        print(path)
+
+
+def layout(student: Student, config: Config, data_root: str | None) -> DatasetSpec:
+    """How a folder of tiles is laid out: as ``--data-root`` or the run's own folder says, where it is there; else by
+    the defaults of ``dataset.yaml``."""
+    if data_root:
+        spec = read_dataset_yaml(data_root)
+        if spec.classes != student.classes:
+            raise InputError(
+                f'--data-root {data_root}: its classes are {", ".join(spec.classes)}; '
+                f'the student knows {", ".join(student.classes)}'
+            )
+        return spec
+    try:
+        return read_dataset_yaml(config.get('val_dataloader', {}).get('dataset', {}).get('data_root') or '')
+    except InputError:
+        return DatasetSpec(data_name(student), student.classes, student.palette, 255, '.png', '.png')

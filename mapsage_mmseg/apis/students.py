@@ -1,0 +1,78 @@
+"""Finding the student that a user names: a run directory, a checkpoint in it, or what an export left."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from ..compat import load_checkpoint_file
+from ..deployment.student import Student, provenance
+from ..errors import InputError
+from ..evaluation.record import open_record
+from .config import load_config
+from .test import best_checkpoint, leave_alone
+
+EXPORTED = 'student.pth'
+
+
+def find_student(source: str | Path, config: str | None = None, teacher: str | None = None) -> tuple[Student, Config]:
+    """A student, and the config of its run or export.
+
+    Args:
+        source: A run directory (its best checkpoint is taken), an exported directory, or a checkpoint; a checkpoint's
+            config is looked for beside it and one folder up.
+        config: Of a checkpoint that has none there.
+        teacher: A teacher's checkpoint: then it is that teacher, under the run's config.
+
+    Raises:
+        InputError: Something of it is missing or cannot be read.
+    """
+    init_default_scope('mmseg')  # as a Runner does, which is not needed here
+    checkpoint = _checkpoint(Path(source))
+    read = load_config(config or _config_of(checkpoint))
+    taken = Path(teacher) if teacher else checkpoint
+    alone = Config(read.to_dict())  # leave_alone puts the one model in the config's place
+    weights = leave_alone(alone, str(taken), teacher is not None)
+    meta = _meta(checkpoint)
+    classes, palette = _classes(meta, checkpoint)
+    known = meta.get('provenance') or provenance(taken, _record_of(checkpoint), meta.get('teacher_sha256'))
+    return Student(alone.model, weights, classes, palette, known, taken), read
+
+
+def _checkpoint(source: Path) -> Path:
+    if not source.exists():
+        raise InputError(f'{source} does not exist; name a run directory, an exported directory or a checkpoint')
+    if source.is_file():
+        return source
+    found = best_checkpoint(source) or (source / EXPORTED if (source / EXPORTED).is_file() else None)
+    if found is None:
+        raise InputError(f'{source} has neither checkpoints/best_*.pth nor {EXPORTED}; name a checkpoint in it')
+    return found
+
+
+def _config_of(checkpoint: Path) -> Path:
+    for folder in (checkpoint.parent, checkpoint.absolute().parent.parent):
+        if (folder / 'config.py').is_file():
+            return folder / 'config.py'
+    raise InputError(f'{checkpoint} has no config.py beside it or one folder up; name its config with --config')
+
+
+def _record_of(checkpoint: Path) -> dict[str, Any] | None:
+    path = checkpoint.absolute().parent.parent / 'result.json'
+    return open_record(path) if path.is_file() else None
+
+
+def _meta(checkpoint: Path) -> dict[str, Any]:
+    content = load_checkpoint_file(checkpoint)
+    found = content.get('meta') if isinstance(content, Mapping) else None
+    return {**(found or {}), 'teacher_sha256': content.get('teacher_sha256') if found else None}
+
+
+def _classes(meta: Mapping[str, Any], checkpoint: Path) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
+    known = meta.get('dataset_meta') or {}
+    if not known.get('classes') or not known.get('palette'):
+        raise InputError(f'checkpoint {checkpoint} does not say its classes and palette (meta.dataset_meta)')
+    palette = tuple((int(r), int(g), int(b)) for r, g, b in known['palette'])
+    return tuple(known['classes']), palette

@@ -1,0 +1,158 @@
+"""The model card that goes with a student: what is known is filled in, what only its owner knows is asked for."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..whole_file import write_text
+from .student import Student
+from .student_files import data_name
+
+NAME = 'README.md'
+BEGIN, END = '<!-- {} -->', '<!-- /{} -->'
+UNKNOWN = 'not recorded'
+ASK = '_fill in_'
+LABELS = dict(
+    mIoU='mIoU, %',
+    aAcc='pixel accuracy, %',
+    boundary_f1='boundary F1, %',
+    task_loss='cross-entropy, nats',
+    teacher_agreement='agreement with the teacher, %',
+)
+TEXT = """---
+license: {ask}
+tags: [land-cover, semantic-segmentation, mmsegmentation, knowledge-distillation]
+---
+
+# Land-cover student: {data}
+
+{size} parameters; {count} classes of land cover from RGB images, 8 bits a channel.
+
+<!-- files -->
+<!-- /files -->
+
+## Classes
+
+{classes}
+
+## Scores
+
+{scores}
+
+<!-- table -->
+<!-- /table -->
+
+## Where it comes from
+
+| | |
+|---|---|
+| data | {data} (key {key}) |
+| experiment | `{experiment}`, `{config}`, seed {seed} |
+| commit | {commit} |
+| trained on | {device} |
+| versions | {versions} |
+| checkpoint's SHA-256 | `{sha256}` |
+| teacher | {teacher} |
+
+## To be filled in by whoever passes it on
+
+| | |
+|---|---|
+| licence of the weights | {ask} |
+| licence and source of the training images | {ask} |
+| ground resolution and sensors it was trained for | {ask} |
+| intended use, and uses it is not fit for | {ask} |
+| contact | {ask} |
+"""
+
+
+def write_card(folder: Path, student: Student, **sections: str) -> Path:
+    """Writes the card where there is none; in one that is there, only the sections that are given change.
+
+    Args:
+        folder: Where it goes.
+        student: What it describes.
+        sections: Markdown by name, ``files`` or ``table``; each stands between two comments of its name.
+    """
+    path = folder / NAME
+    text = path.read_text(encoding='utf-8') if path.is_file() else card(student)
+    for name, body in sections.items():
+        text = with_section(text, name, body)
+    write_text(path, text)
+    return path
+
+
+def check_card(folder: Path, student: Student) -> None:
+    """Refuses a folder whose card describes something else.
+
+    Raises:
+        InputError: It does.
+    """
+    path = folder / NAME
+    if path.is_file() and student.provenance['checkpoint_sha256'] not in path.read_text(encoding='utf-8'):
+        raise InputError(f'{path} describes another checkpoint; choose another folder with -o, or remove that file')
+
+
+def with_section(text: str, name: str, body: str) -> str:
+    """A card with another body between the comments of a section, or with the section at its end."""
+    begin, end = BEGIN.format(name), END.format(name)
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        before, after = f'{text.rstrip()}\n\n', '\n'
+    return f'{before}{begin}\n{body.strip()}\n{end}{after}'
+
+
+def card(student: Student) -> str:
+    """A new card."""
+    known = student.provenance
+    data, teacher = known.get('data') or {}, known.get('teacher') or {}
+    versions = (f'{name} {version}' for name, version in (known.get('versions') or {}).items())
+    return TEXT.format(
+        ask=ASK,
+        data=data_name(student),
+        key=data.get('key') or UNKNOWN,
+        size=f'{sum(value.numel() for value in student.weights.values()) / 1e6:.1f} M',
+        count=len(student.classes),
+        classes=_classes(student),
+        scores=_scores(known),
+        experiment=known.get('experiment') or UNKNOWN,
+        config=known.get('config') or UNKNOWN,
+        seed=known.get('seed', UNKNOWN),
+        commit=known.get('commit') or UNKNOWN,
+        device=known.get('device') or UNKNOWN,
+        versions=', '.join(versions) or UNKNOWN,
+        sha256=known['checkpoint_sha256'],
+        teacher=_teacher(teacher) if teacher else 'none',
+    )
+
+
+def _classes(student: Student) -> str:
+    rows = [
+        (index, name, 'rgb({}, {}, {})'.format(*colour))
+        for index, (name, colour) in enumerate(zip(student.classes, student.palette, strict=True))
+    ]
+    return markdown(('value', 'class', 'colour'), rows)
+
+
+def _scores(known: Mapping[str, Any]) -> str:
+    scores = known.get('scores') or {}
+    if not scores:
+        return 'No validation of this checkpoint is recorded.'
+    rows = [(label, f'{scores[key]:.4g}') for key, label in LABELS.items() if key in scores]
+    rows += [(f'IoU of {name}, %', f'{value:.4g}') for name, value in (scores.get('IoU') or {}).items()]
+    where = f'On the validation images, by which this checkpoint was chosen too (epoch {known["epoch"]} of the run):'
+    return f'{where}\n\n{markdown(("score", "value"), rows)}'
+
+
+def _teacher(teacher: Mapping[str, Any]) -> str:
+    score = f'mIoU {teacher["mIoU"]:.2f}' if teacher.get('mIoU') is not None else 'no recorded score'
+    size = f', {teacher["params_m"]:.1f} M parameters' if teacher.get('params_m') else ''
+    return f'{score}{size}, SHA-256 `{teacher.get("sha256")}`'
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """A Markdown table; a pipe in a cell does not end it."""
+    lines = [head, ['---'] * len(head), *rows]
+    return '\n'.join('| ' + ' | '.join(str(cell).replace('|', '\\|') for cell in line) + ' |' for line in lines)

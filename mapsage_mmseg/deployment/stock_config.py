@@ -1,0 +1,111 @@
+"""A config that MMSegmentation loads where this package is not installed."""
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from mmengine.config import Config
+from mmseg.registry import MODELS
+
+from ..datasets import DatasetSpec
+from ..errors import InputError
+from .student import Student
+
+STOCK = ('mmseg', 'mmengine', 'mmcv', 'torch')
+HEAD = '''"""{name}: a land-cover student for MMSegmentation 1.2; nothing else has to be installed.
+
+    python tools/test.py config.py student.pth      # MMSegmentation's own tool, on the folder that data_root names
+
+data_root holds img_dir/val and ann_dir/val; labels are class numbers. Training data and scores: README.md.
+"""
+
+'''
+
+
+def stock_config(student: Student, spec: DatasetSpec) -> str:
+    """The text of the config.
+
+    Args:
+        student: Whose model is written down; synchronised batch norms become plain ones, which hold the same weights.
+        spec: How a folder of its tiles is laid out.
+
+    Raises:
+        InputError: A part of the model is no part of MMSegmentation.
+    """
+    model = copy.deepcopy(student.model.to_dict())
+    for where, name in _foreign(model, 'model'):
+        raise InputError(
+            f'{where}.type={name!r} is no part of MMSegmentation, which could not load it without this package; '
+            'export it as ONNX: tools/export.py onnx'
+        )
+    _plain_batch_norms(model)
+    if spec.ignore_index != 255:
+        for head in _heads(model):
+            head['ignore_index'] = spec.ignore_index
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+    loader = dict(
+        batch_size=1,
+        num_workers=2,
+        persistent_workers=True,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        dataset=dict(
+            type='BaseSegDataset',
+            data_root=f'data/{spec.name}',
+            data_prefix=dict(img_path='img_dir/val', seg_map_path='ann_dir/val'),
+            img_suffix=spec.img_suffix,
+            seg_map_suffix=spec.seg_map_suffix,
+            ignore_index=spec.ignore_index,
+            reduce_zero_label=False,
+            metainfo=dict(classes=list(student.classes), palette=[list(colour) for colour in student.palette]),
+            pipeline=pipeline,
+        ),
+    )
+    evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'], ignore_index=spec.ignore_index)
+    settings = dict(
+        default_scope='mmseg',
+        env_cfg=dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0)),
+        visualizer=dict(type='SegLocalVisualizer', vis_backends=[dict(type='LocalVisBackend')], name='visualizer'),
+        log_level='INFO',
+        load_from=None,
+        resume=False,
+        model=model,
+        test_pipeline=pipeline,
+        val_dataloader=loader,
+        test_dataloader=loader,
+        val_evaluator=evaluator,
+        test_evaluator=evaluator,
+        val_cfg=dict(type='ValLoop'),
+        test_cfg=dict(type='TestLoop'),
+    )
+    return HEAD.format(name=spec.name) + Config(settings).pretty_text
+
+
+def _foreign(node: Any, where: str) -> Iterator[tuple[str, str]]:
+    """Where a model's config names a module that another package registered, and its name."""
+    if isinstance(node, list | tuple):
+        for index, item in enumerate(node):
+            yield from _foreign(item, f'{where}[{index}]')
+    elif isinstance(node, dict):
+        named = node.get('type')
+        found = MODELS.get(named) if isinstance(named, str) else named
+        if found is not None and found.__module__.split('.')[0] not in STOCK:
+            yield where, str(named)
+        for key, value in node.items():
+            yield from _foreign(value, f'{where}.{key}')
+
+
+def _plain_batch_norms(node: Any) -> None:
+    if isinstance(node, list | tuple):
+        for item in node:
+            _plain_batch_norms(item)
+    elif isinstance(node, dict):
+        if node.get('type') == 'SyncBN':
+            node['type'] = 'BN'
+        for value in node.values():
+            _plain_batch_norms(value)
+
+
+def _heads(model: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for key in ('decode_head', 'auxiliary_head'):
+        heads = model.get(key) or []
+        yield from heads if isinstance(heads, list | tuple) else [heads]

@@ -1,0 +1,155 @@
+"""What `tools/export.py student` leaves: stock MMSegmentation loads it and gives the same logits."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmseg.apis import inference_model
+from safetensors import safe_open
+
+from mapsage_mmseg.apis import cli, export
+from mapsage_mmseg.apis.students import find_student
+from mapsage_mmseg.deployment.card import with_section
+from mapsage_mmseg.deployment.stock_config import stock_config
+from mapsage_mmseg.engine.teachers import file_digest
+from mapsage_mmseg.errors import InputError
+from mapsage_mmseg.evaluation.record import read_record
+from tests import tiny
+
+SCRIPT = Path(__file__).parent / 'stock.py'
+
+
+@pytest.fixture(scope='module')
+def exported(trained, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp('exported')
+    assert cli.run(export.main, ['student', str(trained), '-o', str(folder)]) == 0
+    return folder
+
+
+def under_stock(folder, images, data_root, tmp_path):
+    """What MMSegmentation makes of an export where this package cannot be imported."""
+    np.save(tmp_path / 'images.npy', images)
+    environment = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
+    done = subprocess.run(
+        [sys.executable, '-I', str(SCRIPT), str(folder), 'images.npy', 'out.npz', str(data_root)],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return np.load(tmp_path / 'out.npz')
+
+
+def test_stock_mmsegmentation_gives_the_same_logits_without_this_package(trained, exported, tiles, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (2, 50, 70, 3), np.uint8)  # no multiple of 32
+    found = under_stock(exported, images, tiles, tmp_path)
+    student, _ = find_student(trained)
+    model = student.build()
+    model.cfg = Config.fromfile(str(exported / 'config.py'))
+    expected = torch.stack([inference_model(model, image).seg_logits.data for image in images])
+    assert np.array_equal(found['logits'], expected.numpy())
+    assert found['classes'].tolist() == list(student.classes)
+    assert found['palette'].tolist() == [list(colour) for colour in student.palette]
+    assert 0 <= found['mIoU'] <= 100  # its test tool runs on a folder of tiles, too
+
+
+def test_the_weights_are_the_students_alone_and_readable_without_an_allow_list(trained, exported):
+    student, _ = find_student(trained)
+    content = torch.load(exported / 'student.pth', weights_only=True)
+    names = content['state_dict'].keys()
+    assert names == student.weights.keys() and not [name for name in names if 'teacher' in name or 'connector' in name]
+    with safe_open(exported / 'student.safetensors', 'pt') as file:
+        assert set(file.keys()) == set(names)
+        assert all(torch.equal(file.get_tensor(name), student.weights[name]) for name in names)
+        assert 'forest' in file.metadata()['classes']
+
+
+def test_the_card_says_what_the_record_says(trained, exported):
+    record = read_record(trained / 'result.json')
+    card = (exported / 'README.md').read_text()
+    best = max(trained.glob('checkpoints/best_*.pth'), key=lambda path: path.stat().st_mtime)
+    epoch = int(best.stem.rsplit('_', 1)[1])
+    assert f'| mIoU, % | {record["epochs"][epoch - 1]["val"]["mIoU"]:.4g} |' in card
+    assert record['teacher']['sha256'] in card and file_digest(best) in card and record['git_commit'] in card
+    assert all(f'| {index} | {name} |' in card for index, name in enumerate(record['dataset']['classes']))
+    assert 'licence of the weights | _fill in_' in card
+
+
+def test_an_export_is_exported_again_with_its_provenance(exported, tmp_path):
+    assert cli.run(export.main, ['student', str(exported), '-o', str(tmp_path)]) == 0
+    assert (tmp_path / 'README.md').read_text() == (exported / 'README.md').read_text()
+
+
+def test_what_its_owner_wrote_into_a_card_stays(exported):
+    path = exported / 'README.md'
+    path.write_text(path.read_text().replace('licence of the weights | _fill in_', 'licence of the weights | CC0'))
+    assert cli.run(export.main, ['student', str(exported), '-o', str(exported)]) == 0
+    assert 'licence of the weights | CC0' in path.read_text()
+
+
+def test_a_section_of_a_card_is_replaced_or_added():
+    card = 'a\n<!-- table -->\nold\n<!-- /table -->\nb'
+    assert with_section(card, 'table', 'new') == 'a\n<!-- table -->\nnew\n<!-- /table -->\nb'
+    assert with_section('a\n', 'table', 'new') == 'a\n\n<!-- table -->\nnew\n<!-- /table -->\n'
+
+
+def test_a_folder_with_another_students_card_is_refused(exported, tmp_path, capfd):
+    (tmp_path / 'README.md').write_text('# Something else\n')
+    assert cli.run(export.main, ['student', str(exported), '-o', str(tmp_path)]) == 2
+    assert 'another' in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ['README.md']
+
+
+def test_a_model_with_parts_of_this_package_is_refused_by_name(trained, exported):
+    student, config = find_student(trained)
+    teacher = find_student(trained, teacher=str(config.model.teacher_ckpt))[0]
+    with pytest.raises(InputError, match=r"model\.backbone\.type='LightweightViT' is no part of MMSegmentation"):
+        stock_config(teacher, export.layout(teacher, config, None))
+
+
+def test_synchronised_norms_become_plain_and_an_ignore_value_of_the_data_is_kept(trained, tiles, tmp_path):
+    student, config = find_student(trained)
+    student.model.decode_head.norm_cfg = dict(type='SyncBN', requires_grad=True)
+    (tmp_path / 'dataset.yaml').write_text(
+        f'name: own\nclasses: [{", ".join(student.classes)}]\nignore_index: 200\nimg_suffix: .tif\n'
+    )
+    text = stock_config(student, export.layout(student, config, str(tmp_path)))
+    assert 'SyncBN' not in text and 'mapsage' not in text
+    written = Config.fromstring(text, '.py')
+    assert written.model.decode_head.norm_cfg.type == 'BN'
+    assert written.model.decode_head.ignore_index == written.test_evaluator.ignore_index == 200
+    assert written.test_dataloader.dataset.img_suffix == '.tif'
+    assert student.model.decode_head.norm_cfg.type == 'SyncBN'  # the student itself is left as it was
+
+
+@pytest.mark.parametrize(
+    'arguments, said',
+    [
+        (['nowhere'], 'nowhere does not exist'),
+        (['.'], 'neither checkpoints/best_*.pth nor student.pth'),
+        (['lone.pth'], 'no config.py beside it'),
+    ],
+)
+def test_wrong_sources_are_named(arguments, said, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    torch.save(dict(state_dict={}), 'lone.pth')
+    assert cli.run(export.main, ['student', *arguments, '-o', 'out']) == 2
+    assert said in capfd.readouterr().err
+    assert not Path('out').exists()
+
+
+def test_a_checkpoint_that_does_not_fit_leaves_nothing(trained, tmp_path, capfd):
+    best = max(trained.glob('checkpoints/best_*.pth'), key=lambda path: path.stat().st_mtime)
+    config = tmp_path / 'other.py'
+    config.write_text(f'model = {tiny.student(classes=3).to_dict()!r}\n')
+    out = tmp_path / 'out'
+    assert cli.run(export.main, ['student', str(best), '--config', str(config), '-o', str(out)]) == 2
+    assert 'does not fit the config' in capfd.readouterr().err
+    assert not list(out.iterdir())
