@@ -14,15 +14,8 @@ from ..deployment.student_files import data_name, write_weights
 from ..errors import InputError
 from ..whole_file import write_text
 from . import cli
+from .export_onnx import add_arguments, export_onnx
 from .students import find_student
-
-STUDENT_FILES = """
-| file | what it is |
-|---|---|
-| `student.pth` | weights for MMSegmentation; plain values only, so that `torch.load(weights_only=True)` reads it |
-| `student.safetensors` | the same weights; classes, palette and provenance stand in its header |
-| `config.py` | the config for MMSegmentation 1.2; needs no other package |
-"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,6 +24,9 @@ def parser() -> argparse.ArgumentParser:
     kinds = parser.add_subparsers(dest='kind', required=True, metavar='KIND')
     student = kinds.add_parser('student', help='weights and a config for stock MMSegmentation', allow_abbrev=False)
     _common(student)
+    onnx = kinds.add_parser('onnx', help='a graph for ONNX Runtime', allow_abbrev=False)
+    _common(onnx)
+    add_arguments(onnx)
     return parser
 
 
@@ -46,7 +42,11 @@ def main(argv: Sequence[str]) -> None:
     """Writes what the arguments say."""
     arguments = cli.parse(parser(), argv)
     student, config = find_student(arguments.source, arguments.config)
-    export_student(student, layout(student, config, arguments.data_root), out_folder(arguments.out))
+    folder = out_folder(arguments.out)
+    if arguments.kind == 'student':
+        export_student(student, layout(student, config, arguments.data_root), folder)
+    else:
+        export_onnx(student, config, folder, arguments)
 
 
 def out_folder(name: str) -> Path:
@@ -70,7 +70,7 @@ def export_student(student: Student, spec: DatasetSpec, folder: Path) -> None:
     text = stock_config(student, spec)
     written = write_weights(student, folder)
     write_text(folder / 'config.py', text)
-    written += [folder / 'config.py', write_card(folder, student, files=STUDENT_FILES)]
+    written += [folder / 'config.py', write_card(folder, student)]
     for path in written:
         print(path)
 

@@ -20,6 +20,14 @@ LABELS = dict(
     task_loss='cross-entropy, nats',
     teacher_agreement='agreement with the teacher, %',
 )
+FILES = {
+    'student.pth': 'weights for MMSegmentation; plain values only, which `torch.load(weights_only=True)` reads',
+    'student.safetensors': 'the same weights; classes, palette and provenance stand in its header',
+    'config.py': 'the config for MMSegmentation 1.2; needs no other package',
+    'student.onnx': 'for ONNX Runtime, float32; input `image` (N, H, W, 3) uint8 RGB, output `logits` (N, C, H, W)',
+    'student.int8.onnx': 'the same in 8-bit integers; its metadata say how it was made and how it scores',
+    'table.json': 'the figures of the table below',
+}
 TEXT = """---
 license: {ask}
 tags: [land-cover, semantic-segmentation, mmsegmentation, knowledge-distillation]
@@ -67,19 +75,19 @@ tags: [land-cover, semantic-segmentation, mmsegmentation, knowledge-distillation
 """
 
 
-def write_card(folder: Path, student: Student, **sections: str) -> Path:
-    """Writes the card where there is none; in one that is there, only the sections that are given change.
+def write_card(folder: Path, student: Student, table: str | None = None) -> Path:
+    """Writes the card where there is none; in one that is there, only the list of files and the table change.
 
     Args:
-        folder: Where it goes.
+        folder: Where it goes, and the files that it lists are.
         student: What it describes.
-        sections: Markdown by name, ``files`` or ``table``; each stands between two comments of its name.
+        table: Markdown; None leaves the one that is there.
     """
     path = folder / NAME
     text = path.read_text(encoding='utf-8') if path.is_file() else card(student)
-    for name, body in sections.items():
-        text = with_section(text, name, body)
-    write_text(path, text)
+    present = [(f'`{name}`', what) for name, what in FILES.items() if (folder / name).is_file()]
+    text = with_section(text, 'files', markdown(('file', 'what it is'), present))
+    write_text(path, text if table is None else with_section(text, 'table', table))
     return path
 
 

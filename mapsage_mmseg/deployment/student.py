@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import ConfigDict
 from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..engine import teachers
 
@@ -37,7 +37,7 @@ class Student:
     provenance: Mapping[str, Any]
     checkpoint: Path
 
-    def build(self) -> nn.Module:
+    def build(self) -> Any:
         """The segmentor with its weights, in eval mode, on the CPU.
 
         Raises:

@@ -1,0 +1,175 @@
+"""The export tool's ONNX files: float32, int8, and the table that sets them beside student and teacher."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from numpy.typing import NDArray
+
+from ..datasets import read_dataset_yaml
+from ..deployment.card import check_card, write_card
+from ..deployment.graph import PixelsToLogits
+from ..deployment.measure import Form, Logits, compare, megabytes, miou, table
+from ..deployment.onnx_file import require_onnx, session, with_metadata, write_onnx
+from ..deployment.quantise import quantise
+from ..deployment.student import Student
+from ..deployment.tiles import Tiles
+from ..engine.hooks.run_facts import device_name, git_commit
+from ..errors import InputError
+from ..whole_file import whole_file, write_text
+from .students import find_student
+
+FLOAT, INT8, FIGURES = 'student.onnx', 'student.int8.onnx', 'table.json'
+CHECKED = 4  # images that the graph is compared with torch on
+
+
+def add_arguments(kind: argparse.ArgumentParser) -> None:
+    """The arguments of this subcommand alone."""
+    kind.add_argument('--int8', action='store_true', help='also a quantised file, calibrated on training images')
+    kind.add_argument('--calibration', type=int, default=64, metavar='N', help='images for that (default 64)')
+    kind.add_argument('--table', action='store_true', help='measure teacher, student and files: mIoU, MB, milliseconds')
+    kind.add_argument('--rounds', type=int, default=20, metavar='N', help='timed turns of the table (default 20)')
+    kind.add_argument(
+        '--teacher', metavar='FILE', help="the teacher's checkpoint, where it is not where the run had it"
+    )
+
+
+def export_onnx(student: Student, config: Config, folder: Path, arguments: argparse.Namespace) -> None:
+    """Writes what the arguments ask for, and says what was written.
+
+    Raises:
+        InputError: A number is below one; packages or data are missing.
+    """
+    for name in ('calibration', 'rounds'):
+        if getattr(arguments, name) < 1:
+            raise InputError(f'--{name} {getattr(arguments, name)} must be a whole number from 1')
+    require_onnx()
+    check_card(folder, student)
+    check = Tiles(dataset(config, 'val', arguments.data_root), CHECKED)
+    difference = write_onnx(student, folder / FLOAT, check.images())
+    print(f'{folder / FLOAT}: logits within {difference:.1e} of torch, on {len(check)} validation images')
+    beside = None
+    if arguments.int8:
+        print(f'{folder / INT8}: {_write_int8(student, config, folder, arguments)}')
+    if arguments.table:
+        figures = _figures(student, config, folder, arguments)
+        write_text(folder / FIGURES, json.dumps(figures, indent=1))
+        beside = f'## Beside each other\n\n{caption(figures)}\n\n{table(figures["forms"])}'
+        print(f'{table(figures["forms"])}\n{caption(figures)}\n{folder / FIGURES}')
+    print(write_card(folder, student, beside))
+
+
+def dataset(config: Config, split: str, data_root: str | None) -> dict[str, Any]:
+    """The data set of a split: of ``--data-root``, or the run's own."""
+    if data_root:
+        read_dataset_yaml(data_root)
+        return dict(type='FolderLandCover', data_root=data_root, split=split)
+    loader = config.get(f'{split}_dataloader')
+    if not loader:
+        raise InputError(f'the config has no {split}_dataloader; name a folder of tiles with --data-root')
+    return loader.dataset
+
+
+def run_onnx(model: bytes | Path, threads: int = 1) -> Logits:
+    """An ONNX file as a function of pixels."""
+    runs = session(model, threads)
+
+    def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return runs.run(['logits'], {'image': image})[0]
+
+    return logits
+
+
+def run_torch(student: Student) -> Logits:
+    """A torch model likewise."""
+    graph = PixelsToLogits(student.build()).eval()
+
+    def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return graph(torch.from_numpy(image)).numpy()
+
+    return logits
+
+
+def _write_int8(student: Student, config: Config, folder: Path, arguments: argparse.Namespace) -> str:
+    tiles = list(Tiles(dataset(config, 'val', arguments.data_root)))
+    images = Tiles(dataset(config, 'train', arguments.data_root), arguments.calibration).images()
+    content = (folder / FLOAT).read_bytes()
+
+    def score(model: bytes) -> float:
+        return miou(run_onnx(model), tiles, student.classes)['mIoU']
+
+    target = score(content)
+    small, way, reached = quantise(content, images, score, target)
+    said = f'{way} on {len(images)} training images; mIoU {reached:.2f} on {len(tiles)} validation images'
+    said += f', float32 has {target:.2f}'
+    with whole_file(folder / INT8) as file:
+        file.write(with_metadata(small, dict(metadata_of(content), precision=f'int8: {said}')))
+    return said
+
+
+def metadata_of(model: bytes) -> dict[str, str]:
+    """The metadata of an ONNX file."""
+    return dict(session(model).get_modelmeta().custom_metadata_map)
+
+
+def _figures(student: Student, config: Config, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    torch.set_num_threads(1)
+    forms = {}
+    teacher = find_teacher(arguments, config)
+    if teacher is None:
+        print_log('The table has no teacher: its checkpoint was not found; name it with --teacher', 'current')
+    else:
+        forms['teacher, torch'] = Form(run_torch(teacher), weights_megabytes(teacher))
+    forms['student, torch'] = Form(run_torch(student), weights_megabytes(student))
+    for name, file in (('student, ONNX', FLOAT), ('student, ONNX int8', INT8)):
+        if (folder / file).is_file():
+            forms[name] = Form(run_onnx(folder / file), megabytes(folder / file))
+    tiles = list(Tiles(dataset(config, 'val', arguments.data_root)))
+    return dict(
+        commit=git_commit(),
+        device=device_name('cpu'),
+        torch=torch.__version__,
+        onnxruntime=_onnxruntime_version(),
+        images=len(tiles),
+        rounds=arguments.rounds,
+        checkpoint_sha256=student.provenance['checkpoint_sha256'],
+        forms=compare(forms, tiles, student.classes, arguments.rounds),
+    )
+
+
+def find_teacher(arguments: argparse.Namespace, config: Config) -> Student | None:
+    """The run's teacher where its file is, or None."""
+    path = arguments.teacher or config.model.get('teacher_ckpt')
+    if not path or config.model.get('teacher') is None:
+        return None
+    if not Path(path).is_file():
+        if arguments.teacher:
+            raise InputError(f'--teacher {path} does not exist')
+        return None
+    return find_student(arguments.source, arguments.config, teacher=path)[0]
+
+
+def weights_megabytes(student: Student) -> float:
+    """Of a state dict, 10^6 bytes: a checkpoint's file may hold more."""
+    return sum(value.numel() * value.element_size() for value in student.weights.values()) / 1e6
+
+
+def _onnxruntime_version() -> str:
+    import onnxruntime
+
+    return onnxruntime.__version__
+
+
+def caption(figures: dict[str, Any]) -> str:
+    """What the table was measured on."""
+    return (
+        f'mIoU over {figures["images"]} validation images, whole; time of the process on one core, {figures["rounds"]} '
+        f'turns; {figures["device"]}, torch {figures["torch"]}, ONNX Runtime {figures["onnxruntime"]}, commit '
+        f'{figures["commit"]}.'
+    )

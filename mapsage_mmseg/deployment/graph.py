@@ -1,0 +1,64 @@
+"""A segmentor as one function of raw pixels: what is exported, and what runs over whole scenes."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..errors import InputError
+
+
+class PixelsToLogits(nn.Module):
+    """Normalisation, padding, the model, and the way back to the image's size.
+
+    Args:
+        segmentor: An encoder-decoder of MMSegmentation with a ``SegDataPreProcessor``, in eval mode. Its ``test_cfg``
+            is not followed: the whole image goes through at once.
+
+    Raises:
+        InputError: Its data preprocessor pads to a fixed size, or its head gives one channel for two classes.
+    """
+
+    def __init__(self, segmentor: Any) -> None:
+        super().__init__()
+        prepare = segmentor.data_preprocessor
+        padding = prepare.test_cfg or {}
+        if padding.get('size'):
+            raise InputError(f'data_preprocessor.test_cfg.size={padding["size"]!r}: give size_divisor, for any size')
+        if segmentor.decode_head.out_channels < 2:
+            raise InputError('decode_head.out_channels=1: a head with one channel a class is needed')
+        self.segmentor = segmentor
+        self.align_corners = bool(segmentor.decode_head.align_corners)
+        self.divisor = int(padding.get('size_divisor') or 1)
+        self.fill = float(prepare.pad_val)
+        # MMSegmentation reads images as BGR: the model sees RGB only where its preprocessor swaps them.
+        self.order = 'RGB' if prepare.channel_conversion else 'BGR'
+        normalises = prepare._enable_normalize
+        self.mean: Tensor
+        self.std: Tensor
+        self.register_buffer('mean', prepare.mean.view(1, 3, 1, 1) if normalises else torch.zeros(1, 3, 1, 1))
+        self.register_buffer('std', prepare.std.view(1, 3, 1, 1) if normalises else torch.ones(1, 3, 1, 1))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits.
+
+        Args:
+            image: (N, H, W, 3), uint8, RGB.
+
+        Returns:
+            (N, C, H, W), float32.
+        """
+        x = image.permute(0, 3, 1, 2).float()
+        if self.order == 'BGR':
+            x = x.flip(1)
+        x = (x - self.mean) / self.std
+        height, width = image.shape[1], image.shape[2]
+        rows, columns = self._padded(height), self._padded(width)
+        x = F.pad(x, (0, columns - width, 0, rows - height), value=self.fill)
+        logits = self.segmentor.decode_head(self.segmentor.extract_feat(x))
+        logits = F.interpolate(logits, size=(rows, columns), mode='bilinear', align_corners=self.align_corners)
+        return logits[:, :, :height, :width]
+
+    def _padded(self, length: int) -> int:
+        return (length + self.divisor - 1) // self.divisor * self.divisor

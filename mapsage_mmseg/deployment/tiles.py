@@ -1,0 +1,49 @@
+"""Images and labels of a data set as plain arrays: to check, calibrate and score with."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from mmseg.registry import DATASETS
+from numpy.typing import NDArray
+
+from ..errors import InputError
+
+PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+
+
+class Tiles:
+    """A data set without augmentation.
+
+    Args:
+        dataset: A config's ``dataset``; its pipeline is not used.
+        limit: At most so many images, evenly spread over the set; None for all.
+
+    Raises:
+        InputError: There is no such data, or none in it.
+    """
+
+    def __init__(self, dataset: Mapping[str, Any], limit: int | None = None) -> None:
+        try:
+            self._data = DATASETS.build({**dataset, 'pipeline': PIPELINE})
+            count = len(self._data)
+        except FileNotFoundError as error:
+            raise InputError(f'{error.filename} does not exist; name a folder of tiles with --data-root') from error
+        if not count:
+            raise InputError(f'no image in {dataset.get("data_root")}; name a folder of tiles with --data-root')
+        taken = count if limit is None else min(limit, count)
+        self.indices = [index * count // taken for index in range(taken)]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+        """Images (H, W, 3), RGB, and labels (H, W), 255 where there is none."""
+        for index in self.indices:
+            sample = self._data[index]
+            label = sample['data_samples'].gt_sem_seg.data[0].numpy().astype(np.int64)
+            yield np.ascontiguousarray(sample['inputs'].numpy()[::-1].transpose(1, 2, 0)), label
+
+    def images(self) -> list[NDArray[np.uint8]]:
+        """The images alone."""
+        return [image for image, _ in self]
