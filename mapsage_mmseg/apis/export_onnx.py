@@ -5,17 +5,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
-from numpy.typing import NDArray
 
 from ..datasets import read_dataset_yaml
 from ..deployment.card import check_card, write_card
-from ..deployment.graph import PixelsToLogits
-from ..deployment.measure import Form, Logits, compare, megabytes, miou, table
+from ..deployment.measure import Form, compare, megabytes, miou, table
 from ..deployment.onnx_file import require_onnx, session, with_metadata, write_onnx
+from ..deployment.predictor import onnx_logits, onnx_predictor, torch_predictor
 from ..deployment.quantise import quantise
 from ..deployment.student import Student
 from ..deployment.tiles import Tiles
@@ -75,34 +73,13 @@ def dataset(config: Config, split: str, data_root: str | None) -> dict[str, Any]
     return loader.dataset
 
 
-def run_onnx(model: bytes | Path, threads: int = 1) -> Logits:
-    """An ONNX file as a function of pixels."""
-    runs = session(model, threads)
-
-    def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return runs.run(['logits'], {'image': image})[0]
-
-    return logits
-
-
-def run_torch(student: Student) -> Logits:
-    """A torch model likewise."""
-    graph = PixelsToLogits(student.build()).eval()
-
-    def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        with torch.inference_mode():
-            return graph(torch.from_numpy(image)).numpy()
-
-    return logits
-
-
 def _write_int8(student: Student, config: Config, folder: Path, arguments: argparse.Namespace) -> str:
     tiles = list(Tiles(dataset(config, 'val', arguments.data_root)))
     images = Tiles(dataset(config, 'train', arguments.data_root), arguments.calibration).images()
     content = (folder / FLOAT).read_bytes()
 
     def score(model: bytes) -> float:
-        return miou(run_onnx(model), tiles, student.classes)['mIoU']
+        return miou(onnx_logits(session(model, 1)), tiles, student.classes)['mIoU']
 
     target = score(content)
     small, way, reached = quantise(content, images, score, target)
@@ -125,11 +102,11 @@ def _figures(student: Student, config: Config, folder: Path, arguments: argparse
     if teacher is None:
         print_log('The table has no teacher: its checkpoint was not found; name it with --teacher', 'current')
     else:
-        forms['teacher, torch'] = Form(run_torch(teacher), weights_megabytes(teacher))
-    forms['student, torch'] = Form(run_torch(student), weights_megabytes(student))
+        forms['teacher, torch'] = Form(torch_predictor(teacher).logits, weights_megabytes(teacher))
+    forms['student, torch'] = Form(torch_predictor(student).logits, weights_megabytes(student))
     for name, file in (('student, ONNX', FLOAT), ('student, ONNX int8', INT8)):
         if (folder / file).is_file():
-            forms[name] = Form(run_onnx(folder / file), megabytes(folder / file))
+            forms[name] = Form(onnx_predictor(folder / file).logits, megabytes(folder / file))
     tiles = list(Tiles(dataset(config, 'val', arguments.data_root)))
     return dict(
         commit=git_commit(),

@@ -1,7 +1,7 @@
 """What the forms of a student are worth beside each other: score, size, and time on one core."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from rich.progress import track
 from ..evaluation.timing import spread
 from ..metrics import ClassIoU
 from .card import markdown
+from .predictor import Logits
 
-Logits = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 SIDE = 256  # pixels of the timed tile
 
 

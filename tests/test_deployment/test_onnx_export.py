@@ -8,12 +8,13 @@ import pytest
 import torch
 from PIL import Image
 
-from mapsage_mmseg.apis import cli, export
-from mapsage_mmseg.apis.export_onnx import metadata_of, run_onnx, run_torch
+from mapsage_mmseg.apis import cli, export, predict
+from mapsage_mmseg.apis.export_onnx import metadata_of
 from mapsage_mmseg.apis.students import find_student
 from mapsage_mmseg.deployment import onnx_file
 from mapsage_mmseg.deployment.graph import PixelsToLogits
 from mapsage_mmseg.deployment.measure import Form, milliseconds, miou
+from mapsage_mmseg.deployment.predictor import onnx_predictor, torch_predictor
 from mapsage_mmseg.deployment.quantise import Way, quantise
 from mapsage_mmseg.deployment.tiles import Tiles
 
@@ -35,9 +36,9 @@ def pixels(*shape):
 def test_any_batch_and_size_gives_torchs_logits(trained, exported, shape):
     student, _ = find_student(trained)
     image = pixels(*shape)
-    expected = run_torch(student)(image)
+    expected = torch_predictor(student).logits(image)
     assert expected.shape == (shape[0], 7, *shape[1:])
-    np.testing.assert_allclose(run_onnx(exported / 'student.onnx')(image), expected, atol=1e-4)
+    np.testing.assert_allclose(onnx_predictor(exported / 'student.onnx').logits(image), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize('order', ['rgb_to_bgr', 'bgr_to_rgb', None])
@@ -67,7 +68,7 @@ def test_the_metadata_say_what_it_eats_and_where_it_comes_from(trained, exported
 
 def test_floats_are_refused_rather_than_normalised_twice(exported):
     with pytest.raises(Exception, match='Unexpected input data type'):
-        run_onnx(exported / 'student.onnx')(pixels(1, 32, 32).astype(np.float32) / 255)
+        onnx_predictor(exported / 'student.onnx').logits(pixels(1, 32, 32).astype(np.float32) / 255)
 
 
 def test_a_graph_that_differs_from_torch_is_not_written(trained, exported, tmp_path, monkeypatch):
@@ -140,3 +141,30 @@ def test_wrong_options_leave_no_file(trained, tmp_path, option, capfd):
     assert cli.run(export.main, ['onnx', str(trained), '-o', str(tmp_path), *option]) == 2
     assert len(capfd.readouterr().err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_onnx_and_torch_predict_the_same_classes(trained, exported, tmp_path):
+    Image.fromarray(pixels(90, 130)).save(tmp_path / 'scene.png')
+    maps = []
+    for name, model in (('torch', trained), ('onnx', exported / 'student.onnx')):
+        command = [str(model), str(tmp_path / 'scene.png'), '-o', str(tmp_path / name), '--window', '64']
+        assert cli.run(predict.main, [*command, '--overlap', '16']) == 0
+        maps.append(np.asarray(Image.open(tmp_path / name / 'scene.png')))
+    assert np.array_equal(*maps)
+
+
+def test_a_foreign_onnx_file_is_refused(exported, tmp_path, capfd):
+    model = onnx.load(exported / 'student.onnx')
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / 'foreign.onnx')
+    (tmp_path / 'garbage.onnx').write_text('no graph')
+    Image.fromarray(pixels(32, 32)).save(tmp_path / 'a.png')
+    for name, said in (
+        ('foreign', 'no classes and palette'),
+        ('garbage', 'cannot be read'),
+        ('none', 'does not exist'),
+    ):
+        command = [str(tmp_path / f'{name}.onnx'), str(tmp_path / 'a.png'), '-o', str(tmp_path / 'out')]
+        assert cli.run(predict.main, command) == 2
+        error = capfd.readouterr().err
+        assert said in error and len(error.splitlines()) == 1

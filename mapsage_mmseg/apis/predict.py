@@ -1,0 +1,208 @@
+"""The prediction tool: class maps of pictures and GeoTIFFs of any size."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..datasets.dataset_yaml import IMAGE_SUFFIXES
+from ..deployment.band_store import BandStore
+from ..deployment.bands import Plan, predict_bands
+from ..deployment.map_files import publish, write_map, write_overview, write_probabilities
+from ..deployment.polygons import write_polygons
+from ..deployment.predictor import Predictor, onnx_predictor, torch_predictor
+from ..deployment.scene import Scene, rasterio, silent
+from ..errors import InputError
+from . import cli
+from .export import out_folder
+from .students import find_student
+
+GDAL_CACHE = 128 * 2**20  # bytes; its default is a twentieth of the machine's memory
+GEOTIFF = ('.tif', '.tiff')
+SMALLEST = 32  # pixels: what an exported graph takes
+
+
+@dataclass(frozen=True)
+class Products:
+    """What is written for one input, all in one folder."""
+
+    classes: Path
+    overview: Path
+    probabilities: Path | None
+    polygons: Path | None
+
+    def all(self) -> list[Path]:
+        """In the order in which they are published: the class map last, so that where it is, all are."""
+        found = [self.overview, self.probabilities, self.polygons, self.classes]
+        return [path for path in found if path is not None]
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments."""
+    parser = argparse.ArgumentParser(
+        description='Predict land cover of pictures and GeoTIFFs of any size. The same command goes on after an '
+        'interruption, and leaves alone what is done.',
+        allow_abbrev=False,
+    )
+    parser.add_argument('model', help='a run or exported directory, a checkpoint, or an ONNX file')
+    parser.add_argument('inputs', nargs='+', metavar='INPUT', help='pictures, GeoTIFFs, or folders of them')
+    parser.add_argument('-o', '--out', required=True, metavar='DIR', help='where the maps go')
+    parser.add_argument('--window', type=int, default=512, metavar='PIXELS', help='side of a window (default 512)')
+    parser.add_argument('--overlap', type=int, default=64, metavar='PIXELS', help='what windows share (default 64)')
+    parser.add_argument('--bands', type=int, nargs=3, metavar='N', help='red, green and blue, from 1')
+    parser.add_argument(
+        '--range',
+        type=float,
+        nargs=2,
+        metavar=('LOW', 'HIGH'),
+        help='values that become 0 and 255, of other than bytes',
+    )
+    parser.add_argument('--probabilities', action='store_true', help='also a GeoTIFF with a band a class')
+    parser.add_argument('--polygons', action='store_true', help='also outlines, as GeoJSON')
+    parser.add_argument('--config', metavar='FILE', help='of a checkpoint without a config.py beside it')
+    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Predicts what the arguments say, and says what was written."""
+    arguments = cli.parse(parser(), argv)
+    check(arguments)
+    library = rasterio()
+    pairs = name_products(find_inputs(arguments.inputs), arguments)
+    predictor = load(arguments.model, arguments.config)
+    out_folder(arguments.out)
+    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with library.Env(GDAL_CACHEMAX=GDAL_CACHE), Progress(*columns, transient=True) as progress:
+        for source, products in pairs:
+            with Scene(source, arguments.bands, arguments.range) as scene:
+                for path in predict(scene, predictor, products, arguments, progress):
+                    progress.console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Refuses numbers that make no sense.
+
+    Raises:
+        InputError: Names the option.
+    """
+    if arguments.window < SMALLEST:
+        raise InputError(f'--window {arguments.window} must be {SMALLEST} pixels or more')
+    if not 0 <= arguments.overlap < arguments.window:
+        raise InputError(f'--overlap {arguments.overlap} must be from 0 to below --window, {arguments.window}')
+    if arguments.range and not arguments.range[0] < arguments.range[1]:
+        low, high = arguments.range
+        raise InputError(f'--range {low:g} {high:g}: the first must be below the second')
+
+
+def load(model: str, config: str | None) -> Predictor:
+    """The model that a user names, in whichever form."""
+    if Path(model).suffix == '.onnx':
+        if not Path(model).is_file():
+            raise InputError(f'{model} does not exist; name a run directory, a checkpoint or an ONNX file')
+        return onnx_predictor(Path(model), torch.get_num_threads())
+    return torch_predictor(find_student(model, config)[0])
+
+
+def find_inputs(names: Sequence[str]) -> list[Path]:
+    """The pictures that are named, and those in folders that are, sorted.
+
+    Raises:
+        InputError: There is no such file, or no picture in a folder.
+    """
+    found: list[Path] = []
+    for name in map(Path, names):
+        if name.is_dir():
+            inside = sorted(path for path in name.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+            inside = [path for path in inside if not path.name.startswith('.')]
+            if not inside:
+                raise InputError(f'{name} holds no {", ".join(IMAGE_SUFFIXES)}')
+            found += inside
+        elif name.is_file():
+            found.append(name)
+        else:
+            raise InputError(f'{name} does not exist; name pictures, GeoTIFFs, or folders of them')
+    return found
+
+
+def name_products(inputs: Sequence[Path], arguments: argparse.Namespace) -> list[tuple[Path, Products]]:
+    """What each input's files will be called.
+
+    Raises:
+        InputError: Two inputs' would be the same, one would replace an input, or an input cannot be read.
+    """
+    out, given = Path(arguments.out), {path.resolve() for path in inputs}
+    pairs: list[tuple[Path, Products]] = []
+    taken: dict[str, Path] = {}
+    for path in inputs:
+        with Scene(path, arguments.bands, arguments.range) as scene:  # what cannot be read is named before the work
+            suffix = '.tif' if scene.located or path.suffix.lower() in GEOTIFF else '.png'
+        products = Products(
+            out / f'{path.stem}{suffix}',
+            out / f'{path.stem}_overview.jpg',
+            out / f'{path.stem}_probabilities.tif' if arguments.probabilities else None,
+            out / f'{path.stem}.geojson' if arguments.polygons else None,
+        )
+        for product in products.all():
+            if product.resolve() in given:
+                raise InputError(f'{product} is an input, and would be replaced; choose another folder with -o')
+        if path.stem in taken:
+            raise InputError(f'{taken[path.stem]} and {path} would give files of one name; predict them one by one')
+        taken[path.stem] = path
+        pairs.append((path, products))
+    return pairs
+
+
+def predict(
+    scene: Scene, predictor: Predictor, products: Products, arguments: argparse.Namespace, progress: Progress
+) -> Iterator[Path]:
+    """Writes the products of one scene; bands that an earlier attempt finished are not predicted again.
+
+    Yields:
+        Files that are there now.
+    """
+    plan = Plan(scene.height, scene.width, arguments.window, arguments.overlap)
+    state = scene.path.stat()
+    facts = dict(
+        scene=str(scene.path.resolve()),
+        bytes=str(state.st_size),
+        changed=str(state.st_mtime_ns),
+        model_sha256=predictor.sha256,
+        window=f'{plan.window} overlap {plan.overlap}',
+        bands=' '.join(map(str, scene.bands)),
+        span=str(scene.span),
+    )
+    if done(products, facts):
+        yield from products.all()
+        return
+    store = BandStore(products.classes, dict(facts, probabilities=products.probabilities is not None))
+    first, total = store.finished(), len(plan.rows)
+    task = progress.add_task(scene.path.name, total=total, completed=first)
+    if first < total:
+        bands = predict_bands(plan, scene.read, predictor.logits, len(predictor.classes), first)
+        for index, (classes, probabilities) in enumerate(bands, first):
+            store.keep(index, classes, probabilities if products.probabilities else None)
+            progress.advance(task)
+    aside = {path: store.folder / path.name for path in products.all()}
+    write_map(aside[products.classes], store, scene, predictor, facts)
+    if products.probabilities:
+        write_probabilities(aside[products.probabilities], store, scene, predictor)
+    if products.polygons:
+        write_polygons(aside[products.polygons], aside[products.classes], predictor)
+    write_overview(aside[products.overview], aside[products.classes], scene, predictor)
+    publish([(aside[path], path) for path in products.all()])
+    store.remove()
+    progress.remove_task(task)
+    yield from products.all()
+
+
+def done(products: Products, facts: dict[str, str]) -> bool:
+    """Whether an earlier command made just this: the class map is published last, and holds these facts."""
+    if not all(path.is_file() for path in products.all()):
+        return False
+    with silent(), rasterio().open(products.classes) as source:
+        tags = source.tags()
+    return all(tags.get(key) == value for key, value in facts.items())

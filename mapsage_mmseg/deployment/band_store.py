@@ -1,0 +1,70 @@
+"""Bands of a scene that are finished, kept until all are."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..whole_file import remove_partial, whole_file, write_text
+
+STEPS = 250  # of a probability, which is kept in a byte; 255 stays free for no data
+
+
+class BandStore:
+    """A hidden folder beside the result, with one file a band.
+
+    Args:
+        result: The file that is to be.
+        facts: What decides the result: the scene, the model, the plan. Bands that were kept under others are removed.
+    """
+
+    def __init__(self, result: Path, facts: Mapping[str, Any]) -> None:
+        self.folder = result.with_name(f'.{result.name}.bands')
+        text = json.dumps(facts, sort_keys=True)
+        said = self.folder / 'facts.json'
+        if not said.is_file() or said.read_text(encoding='utf-8') != text:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            write_text(said, text)
+        remove_partial(self.folder)
+
+    def finished(self) -> int:
+        """How many bands from the top are there."""
+        count = 0
+        while self._path(count).is_file():
+            count += 1
+        return count
+
+    def keep(self, index: int, classes: NDArray[np.uint8], probabilities: NDArray[np.float32] | None) -> None:
+        """Writes a band, whole or not at all: classes (h, W) and, where they are wanted, probabilities (C, h, W)."""
+        parts: dict[str, Any] = dict(classes=classes)
+        if probabilities is not None:
+            steps = (probabilities * STEPS).round().clip(0, STEPS).astype(np.uint8)
+            parts['probabilities'] = np.where(classes == 255, np.uint8(255), steps)
+        with whole_file(self._path(index)) as file:
+            np.savez_compressed(file, **parts)
+
+    def chunks(self, part: str, height: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        """The whole of a part from the top down, (..., h, W), in pieces of one height, whatever that of the bands."""
+        row, held, waiting = 0, 0, []
+        for index in range(self.finished()):
+            with np.load(self._path(index)) as file:
+                waiting.append(file[part])
+            held += waiting[-1].shape[-2]
+            while held >= height:
+                joined = np.concatenate(waiting, axis=-2)
+                yield row, joined[..., :height, :]
+                row, held, waiting = row + height, held - height, [joined[..., height:, :]]
+        if held:
+            yield row, np.concatenate(waiting, axis=-2)
+
+    def remove(self) -> None:
+        """Removes all of it."""
+        shutil.rmtree(self.folder)
+
+    def _path(self, index: int) -> Path:
+        return self.folder / f'band_{index:06d}.npz'

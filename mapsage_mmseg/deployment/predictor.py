@@ -1,0 +1,74 @@
+"""A model that predicts, whichever form it has."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..engine.teachers import file_digest
+from ..errors import InputError
+from .graph import PixelsToLogits
+from .onnx_file import require_onnx, session
+from .student import Student
+
+Logits = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model and what its numbers mean.
+
+    Attributes:
+        logits: Of images (N, H, W, 3), uint8, RGB, gives (N, C, H, W), float32.
+        classes: Names in the order of the class numbers.
+        palette: (R, G, B), 0 to 255, per class.
+        sha256: Of the file that it came from.
+    """
+
+    logits: Logits
+    classes: tuple[str, ...]
+    palette: tuple[tuple[int, int, int], ...]
+    sha256: str
+
+
+def torch_predictor(student: Student) -> Predictor:
+    """Of a student, or any other model, in torch."""
+    graph = PixelsToLogits(student.build()).eval()
+
+    def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return graph(torch.from_numpy(image)).numpy()
+
+    return Predictor(logits, student.classes, student.palette, student.provenance['checkpoint_sha256'])
+
+
+def onnx_predictor(path: Path, threads: int = 1) -> Predictor:
+    """Of a file that ``tools/export.py onnx`` wrote.
+
+    Raises:
+        InputError: It is not such a file.
+    """
+    require_onnx()
+    try:
+        runs = session(path, threads)
+        facts: dict[str, Any] = runs.get_modelmeta().custom_metadata_map
+    except Exception as error:  # ONNX Runtime raises what it likes
+        raise InputError(f'{path} cannot be read by ONNX Runtime: {str(error).splitlines()[0][:200]}') from error
+    if 'classes' not in facts or 'palette' not in facts:
+        raise InputError(f'{path} has no classes and palette in its metadata; write it with tools/export.py onnx')
+    palette = tuple((int(r), int(g), int(b)) for r, g, b in json.loads(facts['palette']))
+    return Predictor(onnx_logits(runs), tuple(json.loads(facts['classes'])), palette, file_digest(path))
+
+
+def onnx_logits(runs: Any) -> Logits:
+    """An ONNX Runtime session as a function of pixels."""
+
+    def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return runs.run(['logits'], {'image': image})[0]
+
+    return logits

@@ -1,0 +1,123 @@
+"""Reading a picture or a GeoTIFF of any size by windows."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+
+INSTALL = "pip install 'mapsage_mmseg[scenes]'"
+
+
+def rasterio() -> Any:
+    """The library, where it is installed.
+
+    Raises:
+        InputError: It is not.
+    """
+    try:
+        import rasterio
+        import rasterio.features
+        import rasterio.warp
+    except ImportError as error:
+        raise InputError(f'rasterio is not installed: {INSTALL}') from error
+    return rasterio
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Without rasterio's remark on pictures that lie nowhere."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        yield
+
+
+class Scene:
+    """An open picture.
+
+    Args:
+        path: Anything that GDAL reads.
+        bands: Numbers of its red, green and blue band, from 1; None takes those marked so, or else the first three.
+        span: Values that become 0 and 255; None for 8-bit pictures only.
+
+    Attributes:
+        height, width: Pixels.
+        located: Whether it says where it lies: an affine transform, ground control points or RPCs.
+
+    Raises:
+        InputError: It cannot be read, has too few bands, holds palette indices, or is not 8-bit and has no ``span``.
+    """
+
+    def __init__(self, path: Path, bands: Sequence[int] | None = None, span: tuple[float, float] | None = None) -> None:
+        raster = rasterio()
+        try:
+            with silent():
+                self.data = raster.open(path)
+        except raster.errors.RasterioIOError as error:
+            raise InputError(f'{path} cannot be read: {error}') from error
+        self.path, self.span = path, span
+        self.height, self.width = self.data.shape
+        self._window = raster.windows.Window
+        self._failure = raster.errors.RasterioIOError
+        self.bands = list(bands) if bands else self._rgb()
+        self._check()
+        self._all_valid = all(raster.enums.MaskFlags.all_valid in flags for flags in self.data.mask_flag_enums)
+        self.located = not self.data.transform.is_identity or bool(self.data.gcps[0]) or self.data.rpcs is not None
+
+    def _rgb(self) -> list[int]:
+        marked = {kind.name: index for index, kind in enumerate(self.data.colorinterp, 1)}
+        named = [marked.get(name, 0) for name in ('red', 'green', 'blue')]
+        return named if all(named) else [1, 2, 3]
+
+    def _check(self) -> None:
+        if any(kind.name == 'palette' for kind in self.data.colorinterp):
+            raise InputError(f'{self.path} holds numbers of a colour table; turn it into RGB first (gdal_translate)')
+        count, kinds = self.data.count, {self.data.dtypes[band - 1] for band in self.bands if band <= self.data.count}
+        if max(self.bands) > count or min(self.bands) < 1:
+            raise InputError(
+                f'{self.path} has {count} bands, where red, green and blue are bands {self.bands}; name them '
+                'with --bands, as in --bands 1 1 1 for a grey picture'
+            )
+        if self.span is None and kinds != {'uint8'}:
+            raise InputError(
+                f'{self.path} is {", ".join(sorted(kinds))}, and the model wants 8 bits; say with --range LOW HIGH '
+                'which values become 0 and 255'
+            )
+
+    def read(self, row: int, column: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """RGB (h, w, 3), uint8, and which pixels hold data (h, w).
+
+        Raises:
+            InputError: The file is damaged there.
+        """
+        window = self._window(column, row, width, height)
+        try:
+            pixels = self.data.read(self.bands, window=window)
+            known = np.ones((height, width), bool) if self._all_valid else self.data.dataset_mask(window=window) > 0
+        except self._failure as error:
+            raise InputError(f'{self.path} cannot be read at row {row}, column {column}: it is damaged') from error
+        if self.span is not None:
+            low, high = self.span
+            stretched = np.nan_to_num((pixels.astype(np.float32) - low) * (255 / (high - low)))
+            pixels = stretched.clip(0, 255).round().astype(np.uint8)
+        return np.ascontiguousarray(pixels.transpose(1, 2, 0)), known
+
+    def thumbnail(self, height: int, width: int) -> NDArray[np.uint8]:
+        """The whole of it, RGB (height, width, 3), uint8."""
+        small = self.data.read(self.bands, out_shape=(3, height, width)).astype(np.float32)
+        low, high = self.span or (0, 255)
+        return np.nan_to_num((small - low) * (255 / (high - low))).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+
+    def __enter__(self) -> 'Scene':
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.data.close()

@@ -1,0 +1,312 @@
+"""Prediction by windows: the same as of the whole, wherever it lies, after any interruption, in bounded memory."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import rasterio
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from rasterio.control import GroundControlPoint
+from rasterio.transform import from_origin
+
+from mapsage_mmseg.apis import cli, predict
+from mapsage_mmseg.deployment.band_store import BandStore
+from mapsage_mmseg.deployment.bands import Plan, predict_bands
+from mapsage_mmseg.deployment.scene import Scene, silent
+from mapsage_mmseg.deployment.windows import starts, weights
+
+UTM = dict(crs='EPSG:32640', transform=from_origin(325000.0, 2780000.0, 0.5, 0.5))
+
+
+def picture(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def write_geotiff(path, pixels, **profile):
+    height, width, count = pixels.shape
+    size = dict(height=height, width=width, count=count, dtype=pixels.dtype.name)
+    with silent(), rasterio.open(path, 'w', driver='GTiff', **size, **profile) as target:
+        target.write(pixels.transpose(2, 0, 1))
+    return path
+
+
+def one_pixel_logits(image):
+    """A model that sees one pixel: three classes, by the highest of red, green and blue."""
+    return image.transpose(0, 3, 1, 2).astype(np.float32) / 50
+
+
+def reader(pixels, known=None):
+    known = np.ones(pixels.shape[:2], bool) if known is None else known
+
+    def read(row, column, height, width):
+        window = slice(row, row + height), slice(column, column + width)
+        return pixels[window], known[window]
+
+    return read
+
+
+def joined(plan, read, logits=one_pixel_logits, first=0):
+    bands = list(predict_bands(plan, read, logits, 3, first))
+    return np.concatenate([band for band, _ in bands]), bands
+
+
+SIDES = st.integers(1, 500).flatmap(
+    lambda length: st.integers(2, 200).flatmap(
+        lambda window: st.tuples(st.just(length), st.just(window), st.integers(0, window - 1))
+    )
+)
+
+
+@given(SIDES)
+def test_windows_cover_a_side_and_their_weights_sum_to_one(side):
+    length, window, overlap = side
+    first, size = starts(length, window, overlap), min(window, length)
+    assert first[0] == 0 and first[-1] + size == length
+    assert all(0 < b - a <= window - overlap for a, b in zip(first, first[1:], strict=False))
+    total = np.zeros(length)
+    for start, weight in zip(first, weights(first, window, length), strict=True):
+        assert (weight > 0).all()
+        total[start : start + size] += weight
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+def test_a_windows_weight_falls_towards_its_border():
+    left, right = weights([0, 4], 8, 12)
+    assert np.array_equal(left[:4], np.ones(4)) and np.array_equal(right, left[::-1])
+    # In the overlap the first window counts 4, 3, 2, 1 and the second 1, 2, 3, 4, over their sum.
+    np.testing.assert_allclose(left[4:], [0.8, 0.6, 0.4, 0.2])
+
+
+@pytest.mark.parametrize('height, width, window, overlap', [(90, 70, 32, 8), (33, 33, 32, 31), (20, 100, 32, 0)])
+def test_a_model_that_sees_one_pixel_gives_the_same_by_windows_as_at_once(height, width, window, overlap):
+    pixels = picture(height, width)
+    classes, bands = joined(Plan(height, width, window, overlap), reader(pixels))
+    assert np.array_equal(classes, one_pixel_logits(pixels[None])[0].argmax(0))
+    for _, probabilities in predict_bands(Plan(height, width, window, overlap), reader(pixels), one_pixel_logits, 3):
+        np.testing.assert_allclose(probabilities.sum(0), 1, atol=1e-5)
+    assert sum(len(band) for band, _ in bands) == height
+
+
+def test_where_windows_disagree_their_probabilities_are_averaged():
+    """Two windows of one row, 8 wide and 4 apart; the first is sure of class 0, the second of class 1."""
+    calls = iter([0, 1])
+
+    def logits(image):
+        found = np.full((1, 3, *image.shape[1:3]), -50, np.float32)
+        found[:, next(calls)] = 50
+        return found
+
+    ((_, probabilities),) = predict_bands(Plan(8, 12, 8, 4), reader(picture(8, 12)), logits, 3)
+    np.testing.assert_allclose(probabilities[0, 0], [1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2, 0, 0, 0, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize('overlap', [8, 26])
+def test_going_on_at_any_band_gives_the_same_bits(overlap):
+    pixels, plan = picture(70, 50), Plan(70, 50, 32, overlap)
+    _, whole = joined(plan, reader(pixels))
+    for first in range(len(plan.rows)):
+        _, rest = joined(plan, reader(pixels), first=first)
+        assert len(rest) == len(whole) - first
+        for (classes, _), (expected, _) in zip(rest, whole[first:], strict=True):
+            assert np.array_equal(classes, expected)
+    *_, (_, last) = predict_bands(plan, reader(pixels), one_pixel_logits, 3)
+    ((_, again),) = predict_bands(plan, reader(pixels), one_pixel_logits, 3, len(plan.rows) - 1)
+    assert np.array_equal(last, again)
+
+
+def test_pixels_without_data_have_no_class_and_empty_windows_are_not_predicted():
+    known = np.ones((64, 64), bool)
+    known[:40, :40] = False
+    sizes = []
+
+    def logits(image):
+        sizes.append(image.shape)
+        return one_pixel_logits(image)
+
+    pixels = picture(64, 64)
+    classes, _ = joined(Plan(64, 64, 32, 0), reader(pixels, known), logits)
+    assert np.array_equal(classes == 255, ~known)
+    assert np.array_equal(classes[known], pixels.argmax(-1)[known])
+    assert len(sizes) == 3
+
+
+def test_a_store_counts_whole_bands_only_and_forgets_other_plans(tmp_path):
+    store = BandStore(tmp_path / 'map.tif', dict(window=512))
+    bands = [np.full((2, 3), value, np.uint8) for value in range(5)]
+    for index in (0, 1, 3):
+        store.keep(index, bands[index], None)
+    (store.folder / '.band_000002.npz.abcd.partial').write_bytes(b'half')
+    again = BandStore(tmp_path / 'map.tif', dict(window=512))
+    assert again.finished() == 2 and not list(again.folder.glob('.*partial'))
+    again.keep(2, bands[2], None)
+    chunks = list(again.chunks('classes', 3))
+    assert [row for row, _ in chunks] == [0, 3, 6]
+    assert np.array_equal(np.concatenate([chunk for _, chunk in chunks]), np.repeat([0, 1, 2, 3], 2)[:, None] + [0] * 3)
+    assert BandStore(tmp_path / 'map.tif', dict(window=256)).finished() == 0
+
+
+def test_a_geotiff_keeps_its_place_colours_names_and_nodata(trained, tmp_path):
+    pixels = picture(100, 80)
+    pixels[:30, :20] = 0
+    source = write_geotiff(tmp_path / 'scene.tif', pixels, nodata=0, **UTM)
+    out = tmp_path / 'out'
+    command = [str(trained), str(source), '-o', str(out), '--window', '64', '--overlap', '16']
+    assert cli.run(predict.main, [*command, '--probabilities', '--polygons']) == 0
+    assert {path.name for path in out.iterdir()} == {
+        'scene.tif',
+        'scene_probabilities.tif',
+        'scene.geojson',
+        'scene_overview.jpg',
+    }
+    with rasterio.open(out / 'scene.tif') as target, rasterio.open(source) as given_scene:
+        assert (target.crs, target.transform, target.nodata) == (given_scene.crs, given_scene.transform, 255)
+        classes = target.read(1)
+        empty = (pixels == 0).all(-1)
+        assert np.array_equal(classes == 255, empty) and classes[~empty].max() < 7
+        assert target.colormap(1)[2] == (255, 255, 0, 255) and target.tags()['class_5'] == 'forest'
+    with rasterio.open(out / 'scene_probabilities.tif') as target:
+        steps = target.read()
+        assert target.descriptions[3] == 'water' and target.scales == (0.004,) * 7
+        assert np.array_equal(steps[0] == 255, empty)
+        np.testing.assert_allclose(steps[:, ~empty].astype(int).sum(0), 250, atol=4)
+        assert (np.take_along_axis(steps, classes[None].clip(0, 6), 0)[0] == steps.max(0))[~empty].all()
+    content = json.loads((out / 'scene.geojson').read_text())
+    names = {feature['properties']['class'] for feature in content['features']}
+    assert names == {predict.load(str(trained), None).classes[value] for value in np.unique(classes[~empty])}
+    longitude, latitude = content['features'][0]['geometry']['coordinates'][0][0]
+    assert 55 < longitude < 56 and 25 < latitude < 26  # Dubai
+
+
+def test_a_plain_picture_gives_a_palette_png_of_its_size(trained, tmp_path):
+    (tmp_path / 'in').mkdir()
+    Image.fromarray(picture(40, 90)).save(tmp_path / 'in/a.png')
+    Image.fromarray(picture(64, 64, 1)).save(tmp_path / 'in/b.jpg')
+    assert cli.run(predict.main, [str(trained), str(tmp_path / 'in'), '-o', str(tmp_path / 'out')]) == 0
+    with Image.open(tmp_path / 'out/a.png') as found:
+        assert found.size == (90, 40) and found.mode == 'P' and found.getpalette()[3:6] == [255, 0, 0]
+        assert found.text['class_5'] == 'forest'
+        expected = predict.load(str(trained), None).logits(picture(40, 90)[None])[0].argmax(0)
+        assert np.array_equal(np.asarray(found), expected)
+    assert (tmp_path / 'out/b.png').is_file()
+
+
+def test_what_is_done_is_left_alone_and_what_changed_is_done_again(trained, tmp_path):
+    source = write_geotiff(tmp_path / 'scene.tif', picture(64, 64), **UTM)
+    command = [str(trained), str(source), '-o', str(tmp_path / 'out')]
+    stamp = lambda: (tmp_path / 'out/scene.tif').stat().st_ino  # noqa: E731
+    assert cli.run(predict.main, command) == 0
+    first = stamp()
+    assert cli.run(predict.main, command) == 0 and stamp() == first
+    assert cli.run(predict.main, [*command, '--window', '48', '--overlap', '8']) == 0 and stamp() != first
+    assert not list((tmp_path / 'out').glob('.*'))
+
+
+def test_killed_in_the_middle_and_started_again_it_gives_the_same_file(trained, repository, tmp_path):
+    source = write_geotiff(tmp_path / 'scene.tif', picture(3000, 64), **UTM)
+    command = [str(trained), str(source), '--window', '64', '--overlap', '40', '--probabilities']
+    assert cli.run(predict.main, [*command, '-o', str(tmp_path / 'whole')]) == 0
+    out = tmp_path / 'out'
+    process = subprocess.Popen(
+        [sys.executable, str(repository / 'tools/predict.py'), *command, '-o', str(out)],
+        env={**os.environ, 'PYTHONPATH': str(repository), 'OMP_NUM_THREADS': '1'},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    end = time.monotonic() + 240
+    while not list(out.glob('.scene.tif.bands/band_000002.npz')) and time.monotonic() < end:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = len(list(out.glob('.scene.tif.bands/band_*.npz')))
+    assert 3 <= kept < 100 and [path.name for path in out.iterdir()] == ['.scene.tif.bands']
+    assert cli.run(predict.main, [*command, '-o', str(out)]) == 0
+    for name in ('scene.tif', 'scene_probabilities.tif'):
+        assert (out / name).read_bytes() == (tmp_path / 'whole' / name).read_bytes()
+    assert not (out / '.scene.tif.bands').exists()
+
+
+def test_control_points_and_a_stretch_of_other_than_bytes(trained, tmp_path):
+    points = [GroundControlPoint(0, 0, 55.0, 25.0), GroundControlPoint(0, 64, 55.1, 25.0)]
+    points.append(GroundControlPoint(64, 0, 55.0, 24.9))
+    deep = picture(64, 64).astype(np.uint16) * 100
+    source = write_geotiff(tmp_path / 'scene.tif', deep, gcps=points, crs='EPSG:4326')
+    with Scene(source, span=(0, 25500)) as scene:
+        assert np.array_equal(scene.read(0, 0, 64, 64)[0], picture(64, 64)) and scene.located
+    command = [str(trained), str(source), '-o', str(tmp_path / 'out'), '--range', '0', '25500']
+    assert cli.run(predict.main, command) == 0
+    with rasterio.open(tmp_path / 'out/scene.tif') as target:
+        assert [(point.x, point.y) for point in target.gcps[0]] == [(point.x, point.y) for point in points]
+
+
+def test_red_green_and_blue_are_found_by_their_marks(tmp_path):
+    pixels = picture(8, 8)
+    path = write_geotiff(tmp_path / 'bgr.tif', pixels[..., ::-1])
+    kinds = rasterio.enums.ColorInterp
+    with silent(), rasterio.open(path, 'r+') as target:
+        target.colorinterp = [kinds.blue, kinds.green, kinds.red]
+    with Scene(path) as scene:
+        assert np.array_equal(scene.read(0, 0, 8, 8)[0], pixels)
+
+
+def grey(folder):
+    Image.fromarray(picture(8, 8)[..., 0]).save(folder / 'grey.png')
+    return ['grey.png']
+
+
+def indexed(folder):
+    Image.fromarray(picture(40, 40)).quantize(8).save(folder / 'indexed.png')
+    return ['indexed.png']
+
+
+def deep(folder):
+    write_geotiff(folder / 'deep.tif', picture(8, 8).astype(np.uint16))
+    return ['deep.tif']
+
+
+def twice(folder):
+    for name in ('a.png', 'a.jpg'):
+        Image.fromarray(picture(8, 8)).save(folder / name)
+    return ['a.png', 'a.jpg']
+
+
+def itself(folder):
+    Image.fromarray(picture(8, 8)).save(folder / 'a.png')
+    return ['a.png', '-o', '.']
+
+
+def text(folder):
+    (folder / 'a.tif').write_text('no picture')
+    return ['a.tif']
+
+
+@pytest.mark.parametrize(
+    'make, said',
+    [
+        (grey, 'has 1 bands'),
+        (indexed, 'colour table'),
+        (deep, '--range LOW HIGH'),
+        (twice, 'files of one name'),
+        (itself, 'would be replaced'),
+        (text, 'a.tif cannot be read'),
+        (lambda folder: ['nowhere.tif'], 'nowhere.tif does not exist'),
+        (lambda folder: ['.'], 'holds no .png'),
+        (lambda folder: [*itself(folder)[:1], '--window', '8'], '--window 8 must be 32'),
+        (lambda folder: [*itself(folder)[:1], '--overlap', '512'], '--overlap 512 must be'),
+        (lambda folder: [*itself(folder)[:1], '--range', '5', '5'], '--range 5 5'),
+    ],
+)
+def test_wrong_inputs_are_named_in_one_line(trained, tmp_path, monkeypatch, capfd, make, said):
+    monkeypatch.chdir(tmp_path)
+    arguments = [str(trained), *make(tmp_path)]
+    arguments += [] if '-o' in arguments else ['-o', 'out']
+    assert cli.run(predict.main, arguments) == 2
+    error = capfd.readouterr().err
+    assert said in error and len(error.splitlines()) == 1
+    assert not (tmp_path / 'out').exists()
