@@ -56,6 +56,7 @@ def write_onnx(student: Student, path: Path, images: Sequence[NDArray[np.uint8]]
     """
     require_onnx()
     segmentor = student.build()
+    segmentor.test_cfg.mode = 'whole'  # the graph has no windows; the prediction tool lays them
     graph = PixelsToLogits(segmentor).eval()
     content = with_metadata(_translated(graph), metadata(student, graph))
     run = session(content)

@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import onnx
 import pytest
 import torch
 from PIL import Image
@@ -17,6 +16,8 @@ from mapsage_mmseg.deployment.measure import Form, milliseconds, miou
 from mapsage_mmseg.deployment.predictor import onnx_predictor, torch_predictor
 from mapsage_mmseg.deployment.quantise import Way, quantise
 from mapsage_mmseg.deployment.tiles import Tiles
+
+onnx = pytest.importorskip('onnx', reason='needs the extra [deploy]')
 
 
 @pytest.fixture(scope='module')

@@ -9,12 +9,9 @@ import time
 
 import numpy as np
 import pytest
-import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from rasterio.control import GroundControlPoint
-from rasterio.transform import from_origin
 
 from mapsage_mmseg.apis import cli, predict
 from mapsage_mmseg.deployment.band_store import BandStore
@@ -22,7 +19,8 @@ from mapsage_mmseg.deployment.bands import Plan, predict_bands
 from mapsage_mmseg.deployment.scene import Scene, silent
 from mapsage_mmseg.deployment.windows import starts, weights
 
-UTM = dict(crs='EPSG:32640', transform=from_origin(325000.0, 2780000.0, 0.5, 0.5))
+rasterio = pytest.importorskip('rasterio', reason='needs the extra [scenes]')
+UTM = dict(crs='EPSG:32640', transform=rasterio.transform.from_origin(325000.0, 2780000.0, 0.5, 0.5))
 
 
 def picture(height, width, seed=0):
@@ -233,8 +231,11 @@ def test_killed_in_the_middle_and_started_again_it_gives_the_same_file(trained, 
 
 
 def test_control_points_and_a_stretch_of_other_than_bytes(trained, tmp_path):
-    points = [GroundControlPoint(0, 0, 55.0, 25.0), GroundControlPoint(0, 64, 55.1, 25.0)]
-    points.append(GroundControlPoint(64, 0, 55.0, 24.9))
+    points = [
+        rasterio.control.GroundControlPoint(0, 0, 55.0, 25.0),
+        rasterio.control.GroundControlPoint(0, 64, 55.1, 25.0),
+    ]
+    points.append(rasterio.control.GroundControlPoint(64, 0, 55.0, 24.9))
     deep = picture(64, 64).astype(np.uint16) * 100
     source = write_geotiff(tmp_path / 'scene.tif', deep, gcps=points, crs='EPSG:4326')
     with Scene(source, span=(0, 25500)) as scene:

@@ -10,7 +10,6 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmseg.apis import inference_model
-from safetensors import safe_open
 
 from mapsage_mmseg.apis import cli, export
 from mapsage_mmseg.apis.students import find_student
@@ -21,6 +20,7 @@ from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.evaluation.record import read_record
 from tests import tiny
 
+safetensors = pytest.importorskip('safetensors', reason='needs the extra [deploy]')
 SCRIPT = Path(__file__).parent / 'stock.py'
 
 
@@ -65,7 +65,7 @@ def test_the_weights_are_the_students_alone_and_readable_without_an_allow_list(t
     content = torch.load(exported / 'student.pth', weights_only=True)
     names = content['state_dict'].keys()
     assert names == student.weights.keys() and not [name for name in names if 'teacher' in name or 'connector' in name]
-    with safe_open(exported / 'student.safetensors', 'pt') as file:
+    with safetensors.safe_open(exported / 'student.safetensors', 'pt') as file:
         assert set(file.keys()) == set(names)
         assert all(torch.equal(file.get_tensor(name), student.weights[name]) for name in names)
         assert 'forest' in file.metadata()['classes']
