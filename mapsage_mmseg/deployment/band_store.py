@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..whole_file import remove_partial, whole_file, write_text
+from .bands import NO_CLASS
 
 STEPS = 250  # of a probability, which is kept in a byte; 255 stays free for no data
 
@@ -43,8 +44,11 @@ class BandStore:
         """Writes a band, whole or not at all: classes (h, W) and, where they are wanted, probabilities (C, h, W)."""
         parts: dict[str, Any] = dict(classes=classes)
         if probabilities is not None:
-            steps = (probabilities * STEPS).round().clip(0, STEPS).astype(np.uint8)
-            parts['probabilities'] = np.where(classes == 255, np.uint8(255), steps)
+            steps = np.empty(probabilities.shape, np.uint8)
+            for target, source in zip(steps, probabilities, strict=True):  # one class after another: bands are wide
+                np.rint(source * STEPS, out=target, casting='unsafe')
+            steps[:, classes == NO_CLASS] = NO_CLASS
+            parts['probabilities'] = steps
         with whole_file(self._path(index)) as file:
             np.savez_compressed(file, **parts)
 
