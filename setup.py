@@ -54,8 +54,8 @@ EXTRAS_REQUIRE = {
         'onnxscript>=0.5,<1',  # torch.onnx.export writes graphs with it
         'onnxruntime>=1.20,<2',  # runs it, and quantises it; 1.24 and later have no wheels for Python 3.10
     ],
-    # Large scenes in windows, for tools/prepare_data.py and tools/predict.py; its wheels bring GDAL along. 1.4 works with
-    # numpy 1 and 2.
+    # Large scenes in windows, for tools/prepare_data.py and tools/predict.py; its wheels bring GDAL along. 1.4
+    # works with numpy 1 and 2.
     'scenes': ['rasterio>=1.4,<2'],
     'dev': [
         'pytest>=8.0',
