@@ -30,6 +30,7 @@ INSTALL_REQUIRES = [
     'tensorboard>=2.12',  # the run's event files
     'rich>=13.0',  # the progress bar
     'PyYAML>=6.0',  # dataset.yaml
+    'safetensors>=0.4.3,<1',  # weights in a file that can hold nothing else
     'Pillow>=9.5',  # label maps and pictures
     'scipy>=1.9',  # Student's t, for the intervals of a comparison
     'jinja2>=3.1',  # the report's page

@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..compat import keep_freed_memory
@@ -20,6 +21,7 @@ from ..engine.run_lock import held
 from ..engine.tool_runner import ToolRunner
 from ..errors import InputError, RollBack, RunInterrupted
 from ..evaluation.record import read_record
+from ..models.normalisation import normalisation
 from . import cli
 from .config import load_config, override
 from .config_check import check_config
@@ -265,11 +267,13 @@ def publish_teacher(runner: Runner) -> None:
     best = runner.message_hub.get_info('best_ckpt')
     weights, _ = teachers.read_teacher(best)
     key = teachers.content_key(runner.cfg)
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     meta = dict(
         mIoU=float(runner.message_hub.get_info('best_score')),
         data_key=teachers.data_key(runner.cfg),
         key=key,
         classes=list(runner.train_dataloader.dataset.metainfo['classes']),
+        normalisation=normalisation(model.data_preprocessor),
         run=runner.work_dir,
     )
     path = teachers.publish(teachers.store(runner.cfg.get('experiments', 'experiments'), key), weights, meta)
