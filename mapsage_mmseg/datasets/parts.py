@@ -25,10 +25,12 @@ def scene_pattern(scene: str, where: str) -> re.Pattern[str]:
     """
     try:
         pattern = re.compile(scene)
-    except (re.error, TypeError) as error:
-        raise InputError(f'{where}: scene={scene!r} is no regular expression: {error}') from error
+    except (re.error, TypeError, OverflowError, RecursionError) as error:
+        raise InputError(f'{where}: scene={str(scene)[:80]!r} is no regular expression: {error}') from error
     if not pattern.groups:
-        raise InputError(f"{where}: scene={scene!r} has no group; its first one names the scene, as in '^(t[0-9]+)_'")
+        raise InputError(
+            f"{where}: scene={str(scene)[:80]!r} has no group; its first one names the scene, as in '^(t[0-9]+)_'"
+        )
     return pattern
 
 

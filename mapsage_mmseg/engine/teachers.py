@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from ..datasets import fingerprint, read_dataset_yaml
+from ..datasets import HANDLING, fingerprint, read_dataset_yaml
 from ..errors import InputError
 from ..weights_file import load_checkpoint_file
 from ..whole_file import whole_file
@@ -66,9 +66,7 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
     parts: list[Any] = []
     for split in loaders:
         dataset = config[split]['dataset']
-        settings = {
-            key: value for key, value in dataset.items() if key not in ('pipeline', 'data_root', 'max_unreadable')
-        }
+        settings = {key: value for key, value in dataset.items() if key not in ('pipeline', 'data_root', *HANDLING)}
         parts.append(settings)
     train = config.train_dataloader.dataset
     root = train.get('data_root')
@@ -87,8 +85,8 @@ def content_key(recipe: Config) -> str:
     settings = {key: recipe.get(key) for key in SETTINGS}
     settings = json.loads(json.dumps(settings, default=str))
     for split in ('train_dataloader', 'val_dataloader'):
-        settings[split]['dataset'].pop('data_root', None)  # a folder that moves is the same data
-        settings[split]['dataset'].pop('max_unreadable', None)
+        for name in ('data_root', *HANDLING):  # a folder that moves is the same data
+            settings[split]['dataset'].pop(name, None)
         settings[split].pop('num_workers', None)
         settings[split].pop('persistent_workers', None)
     return digest([settings, data_key(recipe)])
