@@ -129,10 +129,13 @@ def _load_checkpoints_without_executing_them() -> None:
 
 
 def _load_yaml_without_executing_it() -> None:
-    """MMEngine 0.10 reads a config in YAML with PyYAML's loader that executes tags; data are what one takes it for."""
+    """MMEngine 0.10 reads a config in YAML with PyYAML's loader that executes tags; one takes YAML for data.
+
+    Not libyaml's safe loader, which a deeply nested file makes end the process.
+    """
     from mmengine.fileio.handlers import yaml_handler
 
-    yaml_handler.Loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+    yaml_handler.Loader = yaml.SafeLoader
 
 
 def _format_a_config_once() -> None:
