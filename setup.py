@@ -51,12 +51,14 @@ EXTRAS_REQUIRE = {
         'pytest>=8.0',
         'pytest-xdist>=3.5',  # a process of tests for each core
         'hypothesis>=6.100',
-        'coverage[toml]>=7.4',
+        'coverage[toml]>=7.10',  # the first that measures processes that tests start (patch)
+        'pytest-cov>=7.0',
         'ruff>=0.17,<0.18',  # the formatter's output changes between minor versions
         'mypy>=1.11',
         'types-PyYAML>=6.0',
         'import-linter>=2.1',
     ],
+    'audit': ['pip-audit>=2.7'],  # `make audit`
 }
 
 
