@@ -101,9 +101,7 @@ class _TorchThatReadsOnly(types.ModuleType):
     def load(file: Any, map_location: Any = None) -> Any:
         if isinstance(file, str | os.PathLike):
             return load_checkpoint_file(file, map_location)
-        return read_allowed(
-            'of a remote storage', lambda **kwargs: torch.load(file, **kwargs), map_location=map_location
-        )
+        return read_allowed('from a storage', lambda _, **how: torch.load(file, **how), map_location=map_location)
 
 
 def _load_checkpoints_without_executing_them() -> None:
