@@ -160,14 +160,14 @@ def _infer_img_suffix(root: Path) -> str:
 def tile_files(folder: Path) -> Iterator[Path]:
     """Files below a folder, relative to it and unsorted, without hidden ones, which MMSegmentation leaves out too.
 
-    Links of folders are followed, each real folder being entered once: a link to a folder above would never end.
+    Links of folders are followed, but for one to a folder that it lies in, which would never end.
     """
-    entered: set[str] = set()
+    above: dict[str, tuple[str, ...]] = {}  # real paths of the folders that a folder lies in, links resolved
     for where, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(where)
-        if real in entered:
+        real, around = os.path.realpath(where), above.pop(where, ())
+        if real in around:
             folders.clear()
             continue
-        entered.add(real)
         folders[:] = [name for name in folders if not name.startswith('.')]
+        above.update((os.path.join(where, name), (*around, real)) for name in folders)
         yield from (Path(where, name).relative_to(folder) for name in names if not name.startswith('.'))

@@ -64,7 +64,7 @@ def check_links(files: Iterable[Path], root: Path, folders: Iterable[Path]) -> N
         folders: Folders below it, which may be links themselves.
 
     Raises:
-        InputError: One leads out, or nowhere.
+        InputError: One leads out.
     """
     places: list[Path] | None = None
     for file in files:

@@ -172,6 +172,14 @@ def test_links_within_the_folder_and_links_of_folders_are_followed(root, tmp_pat
     assert fingerprint(linked, read_dataset_yaml(linked)) == fingerprint(root, read_dataset_yaml(root))
 
 
+def test_two_links_to_one_folder_are_both_followed(root, tmp_path):
+    for kind in ('img_dir', 'ann_dir'):
+        shutil.copytree(root / kind / 'train', tmp_path / kind)
+        for name in ('one', 'two'):
+            (root / kind / f'train/{name}').symlink_to(tmp_path / kind)
+    assert len(load(root)[0]) == 6
+
+
 def test_a_link_to_a_folder_above_ends(root):
     (root / 'img_dir/train/again').symlink_to('..')
     (root / 'ann_dir/train/again').symlink_to('..')
