@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup improved baseline bench test test-all drill check format clean
+.PHONY: help setup improved baseline bench test test-all drill check audit format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,6 +16,9 @@ PIP_INSTALL := $(BIN)/python -m pip -qq --disable-pip-version-check install --no
 EXTRAS := mim,pretrained,hf,tune,deploy,scenes,dev
 # One process for each core, each with one thread; a file's tests stay together, for they share what is costly to make.
 PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
+# What a run of all tests adds: the lines of the package that it reached, in .coverage.
+MEASURE := --cov --cov-report=
+COVERED := 90
 
 # torch comes first, by itself: on Linux the package index's own build carries CUDA (several GB), so a machine without a GPU asks
 # PyTorch's CPU index, and where that cannot be reached, the configured index for the one release that is known to work.
@@ -45,20 +48,32 @@ baseline: $(VENV)/.stamp  ## the earlier recipe, which the improved one is measu
 bench: $(VENV)/.stamp  ## what a distillation step costs over stock MMSegmentation's and mmrazor's (docs/performance.md)
 	$(BIN)/python tools/benchmark.py configs/distill/improved.py $(ARGS)
 
-test: $(VENV)/.stamp  ## the tests but the slow ones
-	$(PYTEST) -m 'not slow and not gpu' $(ARGS)
+test: $(VENV)/.stamp  ## the tests but the slow ones; whole (without ARGS), it measures the coverage that `make check` judges
+	$(PYTEST) -m 'not slow and not gpu' $(or $(ARGS),$(MEASURE))
 
-test-all: $(VENV)/.stamp  ## all the tests but those that need a GPU
-	$(PYTEST) -m 'not gpu' $(ARGS)
+test-all: $(VENV)/.stamp  ## all the tests but those that need a GPU, likewise
+	$(PYTEST) -m 'not gpu' $(or $(ARGS),$(MEASURE))
 
 drill: $(VENV)/.stamp  ## kills a training 20 times (SIGKILL), resumes it, and compares it with one that was never disturbed
 	env OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m tests.drill $(ARGS)
 
-check: $(VENV)/.stamp  ## lint, format, types, layers
+check: $(VENV)/.stamp  ## lint, format, types, layers, and the coverage of the last whole `make test`: 90 % of lines at least
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if [ -f .coverage ]; then \
+		$(BIN)/coverage report --fail-under=$(COVERED); \
+	else \
+		echo 'check: coverage is not known; a whole `make test` measures it'; \
+	fi
+
+audit: $(VENV)/.stamp  ## looks the installed packages up in PyPI's advisories (optional; needs the network)
+	@$(BIN)/python -c 'import pip_audit' 2>/dev/null || $(PIP_INSTALL) -e '.[audit]' || { \
+		echo 'audit: pip-audit is not installed, and the index cannot be reached: nothing is known' >&2; \
+		exit 2; \
+	}
+	$(BIN)/python -m tests.audit
 
 format: $(VENV)/.stamp  ## what `make check` asks for, as far as ruff can do it
 	$(BIN)/ruff check --fix --exit-zero --quiet .

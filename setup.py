@@ -30,6 +30,7 @@ INSTALL_REQUIRES = [
     'tensorboard>=2.12',  # the run's event files
     'rich>=13.0',  # the progress bar
     'PyYAML>=6.0',  # dataset.yaml
+    'safetensors>=0.4.3,<1',  # weights in a file that can hold nothing else
     'Pillow>=9.5',  # label maps and pictures
     'scipy>=1.9',  # Student's t, for the intervals of a comparison
     'jinja2>=3.1',  # the report's page
@@ -61,12 +62,14 @@ EXTRAS_REQUIRE = {
         'pytest>=8.0',
         'pytest-xdist>=3.5',  # a process of tests for each core
         'hypothesis>=6.100',
-        'coverage[toml]>=7.4',
+        'coverage[toml]>=7.10',  # the first that measures processes that tests start (patch)
+        'pytest-cov>=7.0',
         'ruff>=0.17,<0.18',  # the formatter's output changes between minor versions
         'mypy>=1.11',
         'types-PyYAML>=6.0',
         'import-linter>=2.1',
     ],
+    'audit': ['pip-audit>=2.7'],  # `make audit`
 }
 
 

@@ -9,21 +9,17 @@ import importlib
 import importlib.util
 import json
 import os
-import pickle
-import re
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
+import yaml
 
-from .errors import InputError
-from .whole_file import damage
+from .weights_file import load_checkpoint_file, read_allowed
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of <malloc.h>
 MMCV_INSTALL = "pip install 'mmcv-lite>=2.0.0,<2.2.0' (or a build of mmcv 2.0 to 2.1 with compiled ops)"
@@ -35,6 +31,7 @@ def apply() -> None:
     _placeholder_for_mmcv_ops()
     _stub_mmrazor_quantization()
     _load_checkpoints_without_executing_them()
+    _load_yaml_without_executing_it()
     _format_a_config_once()
     _start_processes_on_cpus_too()
     # mmseg calls its own deprecated function at every build of a head.
@@ -94,92 +91,26 @@ def _stub_mmrazor_quantization() -> None:
     sys.modules[name] = module
 
 
-def _statistics_method(owner: type, name: str) -> Any:
-    """Stands in for ``builtins.getattr`` while a checkpoint is read: gives HistoryBuffer's methods, nothing else."""
-    from mmengine.logging import HistoryBuffer
+class _TorchThatReadsOnly(types.ModuleType):
+    """torch, whose ``load`` goes by the allow-list."""
 
-    if owner is HistoryBuffer and name in ('min', 'max', 'mean', 'current', 'statistics'):
-        return getattr(HistoryBuffer, name)
-    raise pickle.UnpicklingError(f'getattr({owner!r}, {name!r}) is not allowed in a checkpoint')
+    def __getattr__(self, name: str) -> Any:
+        return getattr(torch, name)
 
-
-def checkpoint_globals() -> list[Any]:
-    """What a checkpoint of MMEngine may name besides tensors: its history of logged numbers, and numpy's arrays."""
-    from mmengine.logging import HistoryBuffer
-
-    multiarray = importlib.import_module('numpy._core.multiarray' if hasattr(np, '_core') else 'numpy.core.multiarray')
-    allowed: list[Any] = [HistoryBuffer, (_statistics_method, 'builtins.getattr'), np.ndarray, np.dtype]
-    for name in ('_reconstruct', 'scalar'):
-        function = getattr(multiarray, name)
-        # numpy 1 and numpy 2 write different module names; a checkpoint of either is read under either.
-        allowed += [(function, f'numpy.core.multiarray.{name}'), (function, f'numpy._core.multiarray.{name}')]
-    # Every plain kind of number; not 'O', whose arrays hold objects.
-    return allowed + [type(np.dtype(kind)) for kind in '?bhilqBHILQefdFD']
-
-
-@contextmanager
-def _allowed(names: list[Any]) -> Iterator[None]:
-    # At its end torch's context takes out all that it was given, also what the user had allowed before.
-    before = torch.serialization.get_safe_globals()
-    with torch.serialization.safe_globals([name for name in names if name not in before]):
-        yield
-
-
-def _refusal(error: pickle.UnpicklingError) -> str | None:
-    """Of torch's long message the line that says what was refused; None where the bytes were no checkpoint at all."""
-    match = re.search(
-        r'GLOBAL \S+|getattr\(.*\) is not allowed.*|Trying to call reduce.*|Can only (create|build) .*', str(error)
-    )
-    return match.group(0)[:200] if match else None
-
-
-def _read(source: str, read: Callable[..., Any], **kwargs: Any) -> Any:
-    """Calls one of torch's readers under the allow-list; ``source`` is what the error names."""
-    try:
-        with _allowed(checkpoint_globals()):
-            return read(source, weights_only=True, **kwargs)
-    except (torch.OutOfMemoryError, MemoryError, ImportError, OSError):
-        raise  # not the content's fault
-    except Exception as error:  # garbage makes torch raise anything from EOFError to AssertionError
-        refused = _refusal(error) if isinstance(error, pickle.UnpicklingError) else None
-        if refused:
-            raise InputError(
-                f'checkpoint {source} was refused, nothing of it was executed: {refused}. '
-                "Only tensors, plain values and MMEngine's log history may stand in a checkpoint"
-            ) from error
-        # Only torch's RuntimeErrors are written for a reader; a KeyError says '101'.
-        reason = str(error).splitlines() if isinstance(error, RuntimeError) else []
-        detail = f': {reason[-1].strip().split(". ")[0][:200]}' if reason else ''
-        raise InputError(f'checkpoint {source} cannot be read, it is cut short or no checkpoint{detail}') from error
-
-
-def load_checkpoint_file(filename: str | os.PathLike, map_location: Any = 'cpu') -> Any:
-    """Reads a checkpoint without executing anything that it says.
-
-    Args:
-        filename: A local path.
-        map_location: As for :func:`torch.load`.
-
-    Raises:
-        InputError: The file is missing, is no checkpoint, is cut short or damaged, or names something outside the
-            allow-list.
-    """
-    path = os.path.expanduser(str(filename))
-    if not os.path.isfile(path):
-        raise InputError(f'checkpoint {path} does not exist')
-    if trouble := damage(path):
-        raise InputError(f'checkpoint {path} is damaged: {trouble}')
-    try:
-        return _read(path, torch.load, map_location=map_location)
-    except OSError as error:
-        raise InputError(f'checkpoint {path} cannot be read: {error}') from error
+    @staticmethod
+    def load(file: Any, map_location: Any = None) -> Any:
+        if isinstance(file, str | os.PathLike):
+            return load_checkpoint_file(file, map_location)
+        return read_allowed('from a storage', lambda _, **how: torch.load(file, **how), map_location=map_location)
 
 
 def _load_checkpoints_without_executing_them() -> None:
-    """Replaces MMEngine 0.10's two ways of reading a checkpoint.
+    """Replaces MMEngine 0.10's ways of reading a checkpoint.
 
-    For a local file it calls ``torch.load`` with its default: torch >= 2.6 then refuses MMEngine's own HistoryBuffer.
-    For a URL it calls ``torch.hub``, whose default executes whatever the file says (in every torch so far, 2.13 too).
+    For a file, and for what a storage gave (``s3://``, ``openmmlab://`` and the like), it calls ``torch.load`` with its
+    default: torch >= 2.6 then refuses MMEngine's own HistoryBuffer, and executes what the file says where the
+    environment has TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD. For a URL it calls ``torch.hub``, whose default executes it always
+    (in every torch so far, 2.13 too).
     """
     from mmengine.runner import checkpoint
 
@@ -188,10 +119,21 @@ def _load_checkpoints_without_executing_them() -> None:
         return load_checkpoint_file(filename, map_location)
 
     def load_url(url: str, **kwargs: Any) -> Any:
-        return _read(url, torch.hub.load_state_dict_from_url, **kwargs)
+        return read_allowed(url, torch.hub.load_state_dict_from_url, **kwargs)
 
     checkpoint.CheckpointLoader.register_scheme(prefixes='', loader=load_from_local, force=True)
     checkpoint.load_url = load_url
+    checkpoint.torch = _TorchThatReadsOnly('torch')
+
+
+def _load_yaml_without_executing_it() -> None:
+    """MMEngine 0.10 reads a config in YAML with PyYAML's loader that executes tags; one takes YAML for data.
+
+    Not libyaml's safe loader, which a deeply nested file makes end the process.
+    """
+    from mmengine.fileio.handlers import yaml_handler
+
+    yaml_handler.Loader = yaml.SafeLoader
 
 
 def _format_a_config_once() -> None:

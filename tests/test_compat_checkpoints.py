@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import threading
+import types
 import zipfile
 
 import numpy as np
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
-from mmengine.runner import CheckpointLoader, Runner, load_checkpoint
+from mmengine.runner import CheckpointLoader, Runner, checkpoint, load_checkpoint
 from torch import nn
 
 from mapsage_mmseg import compat
@@ -213,6 +214,22 @@ def test_a_file_behind_a_url_is_read_under_the_same_rule(served):
         CheckpointLoader.load_checkpoint(f'{address}/bad.pth')
 
     assert not (folder / 'executed').exists()
+
+
+@pytest.mark.parametrize('address', ['s3://bucket/x.pth', 'openmmlab://mine'])
+def test_a_file_from_a_storage_is_read_under_the_same_rule(tmp_path, monkeypatch, address):
+    """Even where the environment has torch execute by default what a file says."""
+    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
+    path, storage = tmp_path / 'x.pth', types.SimpleNamespace(get=lambda name: path.read_bytes())
+    monkeypatch.setattr(checkpoint, 'get_file_backend', lambda *args, **kwargs: storage)
+    monkeypatch.setattr(checkpoint, 'get_external_models', lambda: {'mine': str(path)})
+
+    torch.save({'history': history()}, path)
+    assert CheckpointLoader.load_checkpoint(address)['history'].statistics('max') == 3.0
+    torch.save(Calls(os.system, f'touch {tmp_path / "executed"}'), path)
+    with pytest.raises(InputError, match='was refused, nothing of it was executed'):
+        CheckpointLoader.load_checkpoint(address)
+    assert not (tmp_path / 'executed').exists()
 
 
 def test_an_address_without_a_file_is_no_fault_of_the_contents(served):

@@ -202,6 +202,11 @@ def _loop(root):
     (root / 'img_dir/train/a.png').symlink_to('a.png')
 
 
+def _link_out(root):
+    (root / 'img_dir/train/a.png').rename(root.parent / 'elsewhere.png')
+    (root / 'img_dir/train/a.png').symlink_to(root.parent / 'elsewhere.png')
+
+
 FOLDERS = {
     'no split': (lambda root: (root / 'img_dir/val').rename(root / 'kept'), 'val is missing; expected img_dir/'),
     'no label': (_without('ann_dir/train/a.png'), 'img_dir/train/a.png has no label'),
@@ -217,6 +222,8 @@ FOLDERS = {
     'broken image': (_bytes('img_dir/train/a.png', b'\x89PNG'), 'img_dir/train/a.png cannot be read'),
     'empty label': (_bytes('ann_dir/train/a.png', b''), 'ann_dir/train/a.png cannot be read'),
     'one pixel': (lambda root: _write(root, name='pixel', size=(1, 1)), 'pixel.png has 1x1 pixels; expected two'),
+    'link of a file out of the folder': (_link_out, 'img_dir/train/a.png is a link that leads out of the data, to'),
+    'name of two lines': (lambda root: _write(root, name='a\nb'), "holds 'a\\nb.png'; expected names without control"),
     'link to itself': (_loop, 'img_dir/train'),
     'only ignored pixels': (_label(np.full((32, 40), 255, np.uint8)), 'every pixel is 255 (ignore_index)'),
 }
@@ -249,6 +256,13 @@ def test_a_folder_that_is_wrong(folder, tiles, monkeypatch, capfd, case):
     spoil, message = FOLDERS[case]
     spoil(tiles)
     refused(capfd, train, ['no_distill.py', '--data-root', str(tiles)], message)
+
+
+def test_a_limit_of_pixels_that_is_given_on_the_command_line_holds_in_the_check(folder, tiles, monkeypatch, capfd):
+    monkeypatch.chdir(folder)
+    options = ['--cfg-options', 'train_dataloader.dataset.max_pixels=1279']
+    message = 'img_dir/train/a.png claims 1280 pixels, above the 1279 that an image may have'
+    refused(capfd, train, ['no_distill.py', '--data-root', str(tiles), *options], message)
 
 
 @pytest.mark.parametrize('case', YAMLS)

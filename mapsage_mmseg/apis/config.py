@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from mmengine.config import Config
 
 from ..errors import InputError
 
 PACKAGE = Path(__file__).parents[1]
+# What executing a config raises where it is wrong.
+MISTAKES = (SyntaxError, OSError, KeyError, AttributeError, TypeError, ValueError, NameError, ImportError)
 
 
 def configs_dir() -> Path:
@@ -34,10 +37,9 @@ def load_config(path: str | Path) -> Config:
         return Config.fromfile(str(path))
     except InputError:
         raise
-    except (SyntaxError, OSError, KeyError, AttributeError, TypeError, ValueError, NameError, ImportError) as error:
-        raise InputError(
-            f'config {path} cannot be read: {type(error).__name__}: {str(error).splitlines()[0]}'
-        ) from error
+    except (yaml.YAMLError, RecursionError, *MISTAKES) as error:
+        reason = ''.join(str(error).splitlines()[:1])
+        raise InputError(f'config {path} cannot be read: {type(error).__name__}: {reason}') from error
 
 
 def override(config: Config, pairs: Sequence[str]) -> None:

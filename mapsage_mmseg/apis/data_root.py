@@ -15,23 +15,20 @@ from .config import configs_dir, load_config
 BUILT_IN_RECIPE, TILES_RECIPE = 'teacher.py', 'teacher_tiles.py'
 
 
-def apply_data_root(config: Config, data_root: str, check: bool = True) -> None:
+def apply_data_root(config: Config, data_root: str) -> None:
     """Changes a config in place: data sets, class counts and the teacher's recipe follow from the folder.
 
     Args:
         config: Any config of this package.
         data_root: Folder with ``img_dir``, ``ann_dir`` and ``dataset.yaml``.
-        check: Read every file first; see :func:`~mapsage_mmseg.datasets.check_folder`.
 
     Raises:
-        InputError: As ``read_dataset_yaml`` and ``check_folder``.
+        InputError: As ``read_dataset_yaml``.
     """
     root = Path(data_root).expanduser()
     if not root.is_dir():
         raise InputError(f'--data-root {data_root}: no such folder; it must hold img_dir, ann_dir and dataset.yaml')
     spec = read_dataset_yaml(root)
-    if check:
-        from_first(lambda: check_folder(root, spec))
     folder = load_config(configs_dir() / '_base_' / 'datasets' / 'folder.py')
     for split in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         dataset = folder[split].dataset
@@ -41,6 +38,17 @@ def apply_data_root(config: Config, data_root: str, check: bool = True) -> None:
     set_classes(config, len(spec.classes))
     if config.get('teacher_recipe') == BUILT_IN_RECIPE:  # one that the user chose stays
         use_recipe(config, TILES_RECIPE)
+
+
+def check_data(dataset: ConfigDict) -> None:
+    """Reads every file of a folder once, as a dataset of the config would.
+
+    Raises:
+        InputError: As :func:`~mapsage_mmseg.datasets.check_folder`.
+    """
+    limits = {key: dataset[key] for key in ('max_pixels', 'follow_links') if key in dataset}
+    root = dataset.data_root
+    from_first(lambda: check_folder(root, read_dataset_yaml(root), **limits))
 
 
 def set_classes(config: Config, classes: int) -> None:

@@ -20,7 +20,7 @@ from ..errors import InputError
 from . import cli
 from .config import load_config, override
 from .config_check import check_config
-from .data_root import apply_data_root
+from .data_root import apply_data_root, check_data
 from .output import check_writable, write
 from .train import is_distillation
 
@@ -57,9 +57,11 @@ def main(argv: Sequence[str]) -> None:
     config = load_config(run / 'config.py' if run else arguments.config)
     processes.join(arguments.launcher, config.get('env_cfg', {}))
     if arguments.data_root:
-        apply_data_root(config, arguments.data_root, check=not arguments.skip_data_check)
+        apply_data_root(config, arguments.data_root)
     override(config, arguments.cfg_options)
     check_config(config)
+    if arguments.data_root and not arguments.skip_data_check:
+        check_data(config.test_dataloader.dataset)
     checkpoint = arguments.checkpoint or default_checkpoint(config, run, arguments.teacher)
     weights = leave_alone(config, checkpoint, arguments.teacher)
     folder = run / 'test' if run else Path('work_dirs') / 'test'

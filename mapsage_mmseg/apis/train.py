@@ -10,9 +10,11 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..compat import keep_freed_memory
+from ..datasets import HANDLING
 from ..engine import processes, teachers
 from ..engine.checkpoint_files import resumable
 from ..engine.hooks import InterruptHook, LockHook, ProgressHook, RecordHook
@@ -20,10 +22,11 @@ from ..engine.run_lock import held
 from ..engine.tool_runner import ToolRunner
 from ..errors import InputError, RollBack, RunInterrupted
 from ..evaluation.record import read_record
+from ..models.normalisation import normalisation
 from . import cli
 from .config import load_config, override
 from .config_check import check_config
-from .data_root import apply_data_root
+from .data_root import apply_data_root, check_data
 from .run_length import off_schedule, set_epochs
 from .runs import begun, given_run_dir, new_run_dir, newest_run
 from .switches import add_switches, apply_switches
@@ -88,7 +91,7 @@ def prepare(arguments: argparse.Namespace) -> Config:
     if 'model' not in config or 'train_cfg' not in config:
         raise InputError(f'config {arguments.config} trains nothing: it has no model or no train_cfg')
     if arguments.data_root:
-        apply_data_root(config, arguments.data_root, check=not arguments.skip_data_check)
+        apply_data_root(config, arguments.data_root)
     if arguments.epochs is not None:
         set_epochs(config, arguments.epochs)
     override(config, arguments.cfg_options)
@@ -109,6 +112,8 @@ def prepare(arguments: argparse.Namespace) -> Config:
         )
     apply_switches(config, arguments)
     check_config(config)
+    if arguments.data_root and not arguments.skip_data_check:
+        check_data(config.train_dataloader.dataset)
     return config
 
 
@@ -221,7 +226,10 @@ def teacher_config(config: Config, arguments: argparse.Namespace) -> Config:
     """The teacher's recipe, on the data of this run."""
     recipe = teachers.load_recipe(config)
     if arguments.data_root:
-        apply_data_root(recipe, arguments.data_root, check=False)
+        apply_data_root(recipe, arguments.data_root)
+        for split in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+            mine = config[split].dataset
+            recipe[split].dataset.update({key: mine[key] for key in HANDLING if key in mine})
     follow_tuning_split(recipe, config)
     recipe.experiments = config.get('experiments', 'experiments')
     recipe.launcher, recipe.publish_teacher = config.launcher, True
@@ -265,11 +273,13 @@ def publish_teacher(runner: Runner) -> None:
     best = runner.message_hub.get_info('best_ckpt')
     weights, _ = teachers.read_teacher(best)
     key = teachers.content_key(runner.cfg)
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     meta = dict(
         mIoU=float(runner.message_hub.get_info('best_score')),
         data_key=teachers.data_key(runner.cfg),
         key=key,
         classes=list(runner.train_dataloader.dataset.metainfo['classes']),
+        normalisation=normalisation(model.data_preprocessor),
         run=runner.work_dir,
     )
     path = teachers.publish(teachers.store(runner.cfg.get('experiments', 'experiments'), key), weights, meta)

@@ -1,7 +1,7 @@
 """Data sets, the order of their samples, and the seeding of their augmentation."""
 
 from .dataset_yaml import DatasetSpec, read_dataset_yaml
-from .folder import FolderLandCover, check_folder, fingerprint
+from .folder import HANDLING, FolderLandCover, check_folder, fingerprint
 from .map_store import MapKind, MapStore
 from .replay import Replay, ReplayedPipeline
 from .sampler import DrawIndex, SeededSampler
@@ -10,6 +10,7 @@ from .seeding import SeedDraws, StableDraws
 from .synthetic import SyntheticLandCover
 
 __all__ = [
+    'HANDLING',
     'DatasetSpec',
     'DrawIndex',
     'FolderLandCover',

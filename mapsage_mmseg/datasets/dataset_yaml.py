@@ -3,6 +3,8 @@
 import colorsys
 import difflib
 import os
+import reprlib
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,10 @@ from .parts import scene_pattern
 IGNORE = 255  # What the losses and metrics of MMSegmentation ignore.
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp', '.webp')
 KEYS = ('name', 'classes', 'palette', 'ignore_index', 'img_suffix', 'seg_map_suffix', 'scene')
+
+
+_SHOWN = reprlib.Repr()
+_SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = 80
 
 
 @dataclass(frozen=True)
@@ -53,15 +59,15 @@ def read_dataset_yaml(data_root: str | os.PathLike) -> DatasetSpec:
         raise InputError(f'{file} is missing; it needs at least the lines "name: tiles" and "classes: [water, land]"')
     try:
         content = yaml.safe_load(file.read_text(encoding='utf-8'))
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f'{file} cannot be read as YAML: {" ".join(str(error).split())}') from error
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError, OSError) as error:  # as for dates, huge numbers
+        raise InputError(f'{file} cannot be read as YAML: {" ".join(str(error).split())[:300]}') from error
     if not isinstance(content, dict):
         raise InputError(f'{file} holds {type(content).__name__}; expected "key: value" lines with {", ".join(KEYS)}')
     for key in content:
         if key not in KEYS:
-            near = difflib.get_close_matches(str(key), KEYS, 1)
+            near = difflib.get_close_matches(key, KEYS, 1) if isinstance(key, str) else []
             hint = f'did you mean {near[0]!r}?' if near else f'the keys are {", ".join(KEYS)}'
-            raise InputError(f'{file}: unknown key {key!r}; {hint}')
+            raise InputError(f'{file}: unknown key {_shown(key)}; {hint}')
         if content[key] is None:
             raise InputError(f'{file}: key {key!r} has no value; give it one or leave the line out')
     if not {'name', 'classes'} <= set(content):
@@ -85,12 +91,31 @@ def read_dataset_yaml(data_root: str | os.PathLike) -> DatasetSpec:
 def expect(fits: bool, file: Path, key: str, found: Any, expected: str) -> None:
     """Raises an InputError that names file, key and value, unless it ``fits``."""
     if not fits:
-        raise InputError(f'{file}: {key} has {found!r}; expected {expected}')
+        raise InputError(f'{file}: {key} has {_shown(found)}; expected {expected}')
+
+
+def _shown(value: Any) -> str:
+    """A value for an error's line. YAML's references make values of a few lines whose text would fill the memory."""
+    try:
+        return _SHOWN.repr(value)
+    except ValueError:  # a number of more digits than Python writes
+        return type(value).__name__
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text can stand in a line: no control characters, line breaks or bytes that are no text."""
+    return not any(unicodedata.category(letter) in ('Cc', 'Cs', 'Zl', 'Zp') for letter in text)
 
 
 def _is_suffix(value: Any) -> bool:
     # A suffix is joined to a path: nothing in it may lead out of the folder.
-    return isinstance(value, str) and '.' in value and '..' not in value and not set('/\\') & set(value)
+    return (
+        isinstance(value, str)
+        and '.' in value
+        and '..' not in value
+        and not set('/\\') & set(value)
+        and is_plain(value)
+    )
 
 
 def data_set_name(file: Path, value: Any) -> str:
@@ -106,7 +131,7 @@ def class_names(file: Path, value: Any) -> tuple[str, ...]:
     fits = isinstance(value, list) and 2 <= len(value) <= IGNORE
     expect(fits, file, 'classes', value, f'a list of 2 to {IGNORE} names')
     for item in value:
-        fits = isinstance(item, str) and bool(item.strip())
+        fits = isinstance(item, str) and bool(item.strip()) and is_plain(item)
         expect(fits, file, 'classes', item, 'text (YAML reads no, on and numbers as other things: quote them)')
         expect(value.count(item) == 1, file, 'classes', item, 'each name once')
     return tuple(value)
@@ -137,7 +162,16 @@ def _infer_img_suffix(root: Path) -> str:
 
 
 def tile_files(folder: Path) -> Iterator[Path]:
-    """Files below a folder, relative to it and unsorted, without hidden ones, which MMSegmentation leaves out too."""
+    """Files below a folder, relative to it and unsorted, without hidden ones, which MMSegmentation leaves out too.
+
+    Links of folders are followed, but for one to a folder that it lies in, which would never end.
+    """
+    above: dict[str, tuple[str, ...]] = {}  # real paths of the folders that a folder lies in, links resolved
     for where, folders, names in os.walk(folder, followlinks=True):
+        real, around = os.path.realpath(where), above.pop(where, ())
+        if real in around:
+            folders.clear()
+            continue
         folders[:] = [name for name in folders if not name.startswith('.')]
+        above.update((os.path.join(where, name), (*around, real)) for name in folders)
         yield from (Path(where, name).relative_to(folder) for name in names if not name.startswith('.'))

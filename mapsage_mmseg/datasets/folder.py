@@ -1,7 +1,6 @@
 """A folder of the user's own tiles, described by its ``dataset.yaml``."""
 
 import hashlib
-import io
 import json
 import logging
 import os
@@ -13,20 +12,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import mmcv
 import numpy as np
 from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
-from PIL import Image
 from rich.progress import Progress
 
 from ..errors import InputError
-from .dataset_yaml import IGNORE, DatasetSpec, read_dataset_yaml, tile_files
+from .dataset_yaml import IGNORE, DatasetSpec, is_plain, read_dataset_yaml, tile_files
+from .limits import MAX_PIXELS, check_links, check_max_pixels, check_pixels
 from .parts import check_part, tuning_names
+from .reading import check_pair
 from .skipped import SkippedImages
 
 SPLITS = ('train', 'val')
+HANDLING = ('max_unreadable', 'max_pixels', 'follow_links')  # arguments that change no sample
 MANY_FILES = 200  # From here on a check takes long enough to show its progress.
 PAUSES = (0.0, 0.1, 1.0)  # Seconds before each time that an unreadable image is tried again.
 HASHED_WHOLE = 20_000  # Files; beyond, reading them all costs minutes at every start.
@@ -36,7 +36,7 @@ def _pairs(root: Path, spec: DatasetSpec, split: str) -> list[tuple[Path, Path]]
     """The (image, label) files of a split, sorted by name.
 
     Raises:
-        InputError: A folder is missing, there is no image, or an image has no label.
+        InputError: A folder is missing, there is no image, a name has control characters, or an image has no label.
     """
     images, labels = root / 'img_dir' / split, root / 'ann_dir' / split
     for folder in (images, labels):
@@ -45,6 +45,9 @@ def _pairs(root: Path, spec: DatasetSpec, split: str) -> list[tuple[Path, Path]]
     names = sorted(str(name) for name in tile_files(images) if name.name.endswith(spec.img_suffix))
     if not names:
         raise InputError(f'{images} holds no file that ends in {spec.img_suffix} (img_suffix); expected one at least')
+    for name in names:
+        if not is_plain(name):  # lines, tables and TensorBoard's tags would break at it
+            raise InputError(f'{images} holds {name!a}; expected names without control characters')
     present = {str(name) for name in tile_files(labels)}
     wanted = [name[: -len(spec.img_suffix)] + spec.seg_map_suffix for name in names]
     pairs = [(images / image, labels / label) for image, label in zip(names, wanted, strict=True)]
@@ -54,21 +57,32 @@ def _pairs(root: Path, spec: DatasetSpec, split: str) -> list[tuple[Path, Path]]
     return pairs
 
 
-def check_folder(data_root: str | os.PathLike, spec: DatasetSpec) -> None:
+def check_folder(
+    data_root: str | os.PathLike, spec: DatasetSpec, max_pixels: int = MAX_PIXELS, follow_links: bool = False
+) -> None:
     """Reads every image and label once, as training would, and says what training would stumble over.
 
+    Args:
+        data_root: The folder.
+        spec: What its ``dataset.yaml`` says.
+        max_pixels, follow_links: As for :class:`FolderLandCover`.
+
     Raises:
-        InputError: A split is missing or empty, an image has no label, a file cannot be read, an image and its label
-            differ in size, or a label holds neither a class nor ``ignore_index``. Names the first such file.
+        InputError: A split is missing or empty, an image has no label, a file's link leads out of the folder, a file
+            claims too many pixels or cannot be read, an image and its label differ in size, or a label holds neither a
+            class nor ``ignore_index``. Names the first such file.
     """
     root = Path(data_root).expanduser()
+    check_max_pixels(max_pixels)
     pairs = {split: _pairs(root, spec, split) for split in SPLITS}
+    for split in SPLITS if not follow_links else ():
+        _check_links(pairs[split], root)
     total = sum(map(len, pairs.values()))
     with Progress(transient=True, disable=total < MANY_FILES or not sys.stdout.isatty()) as progress:
         task = progress.add_task('Checking the data', total=total)
         for split in SPLITS:
             pixels = np.zeros(len(spec.classes), np.int64)
-            for counts in _in_threads(lambda pair: _check_pair(pair[0], pair[1], spec), pairs[split]):
+            for counts in _in_threads(lambda pair: check_pair(pair[0], pair[1], spec, max_pixels), pairs[split]):
                 pixels += counts
                 progress.advance(task)
             folder = root / 'ann_dir' / split
@@ -78,6 +92,11 @@ def check_folder(data_root: str | os.PathLike, spec: DatasetSpec) -> None:
                 print_log(f'{folder}: no pixel of class {name}', logger='current', level=logging.WARNING)
 
 
+def _check_links(pairs: list[tuple[Path, Path]], root: Path) -> None:
+    folders = [root / kind / split for kind in ('img_dir', 'ann_dir') for split in ('', *SPLITS)]
+    check_links((file for pair in pairs for file in pair), root, folders)
+
+
 def _in_threads(function: Callable[[Any], Any], jobs: list[Any]) -> Iterator[Any]:
     """Results in the order of the jobs; the first error ends the rest."""
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
@@ -85,47 +104,6 @@ def _in_threads(function: Callable[[Any], Any], jobs: list[Any]) -> Iterator[Any
         yield from pool.map(function, jobs)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _check_pair(image: Path, label: Path, spec: DatasetSpec) -> np.ndarray:
-    """Pixels of each class in one label, (C,)."""
-    height, width = _read_image(image).shape[:2]
-    try:
-        # As mmseg's LoadAnnotations reads it: the indices of a palette image, not its colours.
-        values = mmcv.imfrombytes(label.read_bytes(), flag='unchanged', backend='pillow')
-    except Exception as error:  # Pillow's decoders raise whatever they like on broken files.
-        raise InputError(f'{label} cannot be read ({type(error).__name__}); it is damaged or no image') from error
-    values = values[..., 0] if values.ndim == 3 and values.shape[-1] == 1 else values
-    if values.ndim != 2 or values.dtype.kind not in 'bui':
-        raise InputError(f'{label} is {values.dtype} of shape {values.shape}; expected one channel of class numbers')
-    if values.shape != (height, width):
-        size = f'{values.shape[1]}x{values.shape[0]}'
-        raise InputError(f'{label} has {size} pixels; expected {width}x{height}, as its image {image.name} has')
-    if min(height, width) < 2:
-        raise InputError(f'{image} has {width}x{height} pixels; expected two on each side at least')
-    outside = (values < 0) | (values >= len(spec.classes)) & (values != spec.ignore_index)
-    if outside.any():
-        row, column = np.argwhere(outside)[0]
-        valid = f'0 to {len(spec.classes) - 1} (classes) or {spec.ignore_index} (ignore_index)'
-        raise InputError(f'{label}: label {values[row, column]} at row {row}, column {column}; expected {valid}')
-    return np.bincount(values.ravel().astype(np.int64), minlength=len(spec.classes))[: len(spec.classes)]
-
-
-def _read_image(file: Path) -> np.ndarray:
-    """(H, W, 3), decoded as mmcv's LoadImageFromFile does."""
-    try:
-        content = file.read_bytes()
-        pixels = mmcv.imfrombytes(content, flag='color', backend='cv2')
-    except Exception as error:
-        raise InputError(f'{file} cannot be read ({type(error).__name__}); it is damaged or no image') from error
-    if pixels is None:
-        raise InputError(f'{file} cannot be read; it is damaged or no image that OpenCV knows')
-    try:
-        Image.open(io.BytesIO(content)).load()
-    except Exception as error:  # What else Pillow dislikes, OpenCV reads; but it fills a cut file with grey.
-        if 'truncated' in str(error):
-            raise InputError(f'{file} cannot be read to its end; it was cut short') from error
-    return pixels
 
 
 def fingerprint(data_root: str | os.PathLike, spec: DatasetSpec) -> str:
@@ -166,12 +144,15 @@ class FolderLandCover(BaseSegDataset):
         part: ``'fit'`` or ``'tune'``, which divide the training tiles by scene, or None for all of a split.
         scene: As in ``dataset.yaml``, before which it goes.
         max_unreadable: Share of the images that may become unreadable, rounded up to images.
+        max_pixels: What an image or label may have; a file that claims more counts as unreadable, undecoded.
+        follow_links: Whether links of single files are followed out of the folder. Links of folders always are.
         kwargs: As for :class:`mmseg.datasets.BaseSegDataset`; classes, palette and suffixes come from ``dataset.yaml``.
 
     Raises:
         InputError: As :func:`read_dataset_yaml`; or the split is unknown, missing or empty, or an image has no label,
-            or the tiles cannot be divided, as :func:`~mapsage_mmseg.datasets.parts.tuning_names` says. While a run goes
-            on: more images are unreadable than may be.
+            or a file's link leads out of the folder, or the tiles cannot be divided, as
+            :func:`~mapsage_mmseg.datasets.parts.tuning_names` says. While a run goes on: more images are unreadable
+            than may be.
     """
 
     def __init__(
@@ -181,12 +162,17 @@ class FolderLandCover(BaseSegDataset):
         part: str | None = None,
         scene: str | None = None,
         max_unreadable: float = 0.01,
+        max_pixels: int = MAX_PIXELS,
+        follow_links: bool = False,
         **kwargs: Any,
     ) -> None:
         if split not in SPLITS:
             raise InputError(f'FolderLandCover: split={split!r}; expected {" or ".join(map(repr, SPLITS))}')
         check_part(part, split, 'FolderLandCover')
+        check_max_pixels(max_pixels)
         self.split, self.part, self.max_unreadable = split, part, max_unreadable
+        self.max_pixels, self.follow_links = max_pixels, follow_links
+        self._measured: set[int] = set()  # indices whose files claim no more than they may
         self.spec = read_dataset_yaml(data_root)
         self.scene = scene or self.spec.scene
         super().__init__(
@@ -208,6 +194,7 @@ class FolderLandCover(BaseSegDataset):
         """The sample of an index, or of the nearest readable one before it."""
         while True:
             try:
+                self._measure(idx)
                 return super().prepare_data(idx)
             except Exception:
                 trouble = self._trouble(idx)
@@ -216,12 +203,21 @@ class FolderLandCover(BaseSegDataset):
             self._skip(idx, trouble)
             idx = (idx - 1) % len(self)
 
+    def _measure(self, idx: int) -> None:
+        """Looks at the headers of an image and its label, once: decoding asks for the memory that they claim."""
+        if idx in self._measured:
+            return
+        info = self.get_data_info(idx)
+        for key in ('img_path', 'seg_map_path'):
+            check_pixels(Path(info[key]), self.max_pixels)
+        self._measured.add(idx)
+
     def _trouble(self, idx: int) -> str | None:
         info, trouble = self.get_data_info(idx), None
         for pause in (0.0,) if idx in self.skipped else PAUSES:
             time.sleep(pause)
             try:
-                _check_pair(Path(info['img_path']), Path(info['seg_map_path']), self.spec)
+                check_pair(Path(info['img_path']), Path(info['seg_map_path']), self.spec, self.max_pixels)
             except InputError as error:
                 trouble = str(error)
             else:
@@ -248,7 +244,10 @@ class FolderLandCover(BaseSegDataset):
     def load_data_list(self) -> list[dict[str, Any]]:
         """One entry per image, sorted by name: exactly the files that :func:`check_folder` looks at."""
         label_map = None if self.spec.ignore_index == IGNORE else {self.spec.ignore_index: IGNORE}
-        pairs = _pairs(Path(self.data_root), self.spec, self.split)
+        root = Path(self.data_root)
+        pairs = _pairs(root, self.spec, self.split)
+        if not self.follow_links:
+            _check_links(pairs, root)
         if self.part:
             pairs = self._divided(pairs)
         same = {'label_map': label_map, 'reduce_zero_label': self.reduce_zero_label}

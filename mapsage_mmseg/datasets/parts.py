@@ -25,11 +25,17 @@ def scene_pattern(scene: str, where: str) -> re.Pattern[str]:
     """
     try:
         pattern = re.compile(scene)
-    except (re.error, TypeError) as error:
-        raise InputError(f'{where}: scene={scene!r} is no regular expression: {error}') from error
+    except (re.error, TypeError, OverflowError, RecursionError) as error:
+        raise InputError(f'{where}: scene={_short(scene)} is no regular expression: {error}') from error
     if not pattern.groups:
-        raise InputError(f"{where}: scene={scene!r} has no group; its first one names the scene, as in '^(t[0-9]+)_'")
+        raise InputError(
+            f"{where}: scene={_short(scene)} has no group; its first one names the scene, as in '^(t[0-9]+)_'"
+        )
     return pattern
+
+
+def _short(scene: object) -> str:
+    return repr(scene if len(str(scene)) < 80 else f'{str(scene)[:80]}...')
 
 
 def tuning_names(names: Sequence[str], scene: str | None, where: str) -> set[str]:
@@ -51,10 +57,12 @@ def tuning_names(names: Sequence[str], scene: str | None, where: str) -> set[str
     for name in names:
         match = pattern.search(name) if pattern else None
         if pattern and (match is None or match[1] is None):
-            raise InputError(f'{where}: scene={scene!r} finds no scene in the name {name}; expected one in every name')
+            raise InputError(
+                f'{where}: scene={_short(scene)} finds no scene in the name {name}; expected one in every name'
+            )
         scenes.setdefault(match[1] if match else name, []).append(name)
     if len(scenes) < 2:
-        kind = 'tile' if scene is None else f'scene ({scene!r})'
+        kind = 'tile' if scene is None else f'scene ({_short(scene)})'
         raise InputError(f'{where} holds a single {kind}; tuning needs two at least, one of them to tune on')
     goal, tuned = SHARE * len(names), list[str]()
     for number, key in enumerate(sorted(scenes, reverse=True)[:-1]):

@@ -10,8 +10,8 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
-from ..compat import load_checkpoint_file
 from ..errors import InputError
+from ..weights_file import load_checkpoint_file
 from ..whole_file import whole_file
 
 NAME = 'black_box.pth'

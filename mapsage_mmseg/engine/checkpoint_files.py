@@ -5,8 +5,8 @@ from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
 
-from ..compat import load_checkpoint_file
 from ..errors import InputError
+from ..weights_file import load_checkpoint_file
 from ..whole_file import whole_file, write_text
 
 FOLDER = 'checkpoints'  # in the run directory

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
+from ..datasets import HANDLING
 from . import teachers
 
 DECIDES = (
@@ -58,7 +59,7 @@ def run_key(config: Config) -> str:
         (settings['default_hooks'] or {}).pop(name, None)
     (settings['randomness'] or {}).pop('seed', None)
     for split in ('train_dataloader', 'val_dataloader'):
-        for name in ('data_root', 'max_unreadable'):
+        for name in ('data_root', *HANDLING):
             settings[split]['dataset'].pop(name, None)
         for name in LOADING:
             settings[split].pop(name, None)

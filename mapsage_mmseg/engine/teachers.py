@@ -4,16 +4,16 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
 
-from ..compat import load_checkpoint_file
-from ..datasets import fingerprint, read_dataset_yaml
+from ..datasets import HANDLING, fingerprint, read_dataset_yaml
 from ..errors import InputError
+from ..weights_file import load_checkpoint_file
 from ..whole_file import whole_file
 from .known_runs import finished
 
@@ -39,6 +39,8 @@ class TeacherCard:
         path: Of the file.
         data: Key of the data that it was trained and scored on, or None.
         classes: Names of its classes in order, or empty where they were not written down.
+        normalisation: What its data preprocessor does to pixels, or None where it was not written down; see
+            :func:`~mapsage_mmseg.models.normalisation.normalisation`.
     """
 
     mIoU: float | None
@@ -47,10 +49,11 @@ class TeacherCard:
     path: str
     data: str | None
     classes: tuple[str, ...] = ()
+    normalisation: Mapping[str, Any] | None = None
 
     def record(self) -> dict[str, Any]:
         """As it stands in a run's record."""
-        return {key: value for key, value in asdict(self).items() if key not in ('data', 'classes')}
+        return {key: getattr(self, key) for key in ('mIoU', 'sha256', 'params_m', 'path')}
 
 
 def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_dataloader')) -> str:
@@ -63,9 +66,7 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
     parts: list[Any] = []
     for split in loaders:
         dataset = config[split]['dataset']
-        settings = {
-            key: value for key, value in dataset.items() if key not in ('pipeline', 'data_root', 'max_unreadable')
-        }
+        settings = {key: value for key, value in dataset.items() if key not in ('pipeline', 'data_root', *HANDLING)}
         parts.append(settings)
     train = config.train_dataloader.dataset
     root = train.get('data_root')
@@ -84,8 +85,8 @@ def content_key(recipe: Config) -> str:
     settings = {key: recipe.get(key) for key in SETTINGS}
     settings = json.loads(json.dumps(settings, default=str))
     for split in ('train_dataloader', 'val_dataloader'):
-        settings[split]['dataset'].pop('data_root', None)  # a folder that moves is the same data
-        settings[split]['dataset'].pop('max_unreadable', None)
+        for name in ('data_root', *HANDLING):  # a folder that moves is the same data
+            settings[split]['dataset'].pop(name, None)
         settings[split].pop('num_workers', None)
         settings[split].pop('persistent_workers', None)
     return digest([settings, data_key(recipe)])
@@ -156,17 +157,43 @@ def resolve(config: Config, teacher_ckpt: str) -> Path:
 
 
 def read_teacher(path: str | Path) -> tuple[dict[str, torch.Tensor], TeacherCard]:
-    """Reads a teacher's checkpoint: its weights, whatever wrapped them, and its card."""
+    """Reads a teacher's checkpoint, a ``.pth`` or a ``.safetensors``: its weights, whatever wrapped them, and its card.
+
+    Of the card only what has the right type is believed; MMEngine's own checkpoints name the classes too.
+
+    Raises:
+        InputError: It cannot be read, would execute code, or holds anything but names and tensors.
+    """
     checkpoint = load_checkpoint_file(str(path))
     if not isinstance(checkpoint, Mapping):
         raise InputError(f'teacher {path} holds {type(checkpoint).__name__}, not a checkpoint with a state_dict')
     weights: Any = checkpoint.get('state_dict', checkpoint)
     if not isinstance(weights, Mapping) or not weights:
         raise InputError(f'teacher {path}: its state_dict is {type(weights).__name__}, not names and tensors')
-    meta = checkpoint.get('meta') or {}
-    size = sum(tensor.numel() for tensor in weights.values() if isinstance(tensor, torch.Tensor)) / 1e6
-    score, data, classes = meta.get('mIoU'), meta.get('data_key'), tuple(meta.get('classes') or ())
-    return dict(weights), TeacherCard(score, file_digest(path), round(size, 3), str(path), data, classes)
+    for name, tensor in weights.items():
+        if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+            raise InputError(f'teacher {path}: its state_dict has {type(tensor).__name__} for {name!r}, no tensor')
+    meta = checkpoint.get('meta')
+    score, data, found = (_of(meta, key) for key in ('mIoU', 'data_key', 'normalisation'))
+    size = sum(tensor.numel() for tensor in weights.values()) / 1e6
+    card = TeacherCard(
+        mIoU=float(score) if isinstance(score, int | float) else None,
+        sha256=file_digest(path),
+        params_m=round(size, 3),
+        path=str(path),
+        data=data if isinstance(data, str) else None,
+        classes=_names(_of(meta, 'classes')) or _names(_of(_of(meta, 'dataset_meta'), 'classes')),
+        normalisation=found if isinstance(found, Mapping) else None,
+    )
+    return dict(weights), card
+
+
+def _of(content: Any, key: str) -> Any:
+    return content.get(key) if isinstance(content, Mapping) else None
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(value) if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value) else ()
 
 
 def load_whole(model: torch.nn.Module, weights: Mapping[str, torch.Tensor], trouble: str) -> None:

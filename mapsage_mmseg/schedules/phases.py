@@ -1,6 +1,6 @@
 """Phases: which loss terms count, and how much, from when to when."""
 
-import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -106,7 +106,7 @@ def _parse(index: int, phase: Mapping[str, Any]) -> Phase:
     if not isinstance(weights, Mapping) or not weights:
         raise InputError(f'{where}.weights={weights!r} must name the weight of at least one term, as in dict(task=1.0)')
     for term, weight in weights.items():
-        if not isinstance(weight, int | float) or not math.isfinite(weight) or weight < 0:
+        if not isinstance(weight, int | float) or not 0 <= weight <= sys.float_info.max:
             raise InputError(f'{where}.weights.{term}={weight!r} must be a number from 0')
     if not any(weights.values()):
         raise InputError(f'{where}.weights: every weight is 0, nothing would be trained')

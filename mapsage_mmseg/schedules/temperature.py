@@ -1,6 +1,7 @@
 """Temperature of the softened logits over a run."""
 
 import math
+import sys
 from dataclasses import dataclass
 
 from ..errors import InputError
@@ -37,7 +38,7 @@ class TemperatureSchedule:
             raise InputError(f"temperature by={self.by!r} must be 'epoch' or 'iter'")
         for key in ('start', 'end'):
             value = getattr(self, key)
-            if not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+            if not isinstance(value, int | float) or not 0 < value <= sys.float_info.max:
                 raise InputError(f'temperature {key}={value!r} must be a number above 0')
 
     def at(self, clock: Clock) -> float:

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...errors import InputError
+from ...models.normalisation import difference, normalisation
 from ...models.segmentors.frozen_teacher import freeze_teacher
 from ...models.segmentors.probe import probe_levels
 from .. import teachers
@@ -27,7 +28,7 @@ class TeacherHook(Hook):
 
     Raises:
         InputError: The teacher is doubtful or another one than before, unless ``teacher_check='warn'`` insists; or its
-            classes are others than the data's.
+            classes are others than the data's, or its images were normalised otherwise.
     """
 
     priority = 'HIGH'  # before the schedules, which switch levels on
@@ -41,6 +42,7 @@ class TeacherHook(Hook):
         path = teachers.resolve(runner.cfg, model.teacher_ckpt)
         weights, card = teachers.read_teacher(path)
         self._check_classes(runner, card)
+        self._check_normalisation(model, card)
         self._check(runner, model, card)
         self._sha256 = card.sha256
         teacher = model.build_teacher()
@@ -72,6 +74,16 @@ class TeacherHook(Hook):
             raise InputError(
                 f'teacher {card.path} knows the classes {", ".join(card.classes)}, in this order; the data has '
                 f'{", ".join(classes)}. A teacher can only teach its own; train one on this data'
+            )
+
+    @staticmethod
+    def _check_normalisation(model, card: teachers.TeacherCard) -> None:
+        mine = normalisation(model.data_preprocessor)
+        key = difference(mine, card.normalisation)
+        if mine is not None and card.normalisation is not None and key is not None:
+            raise InputError(
+                f'teacher {card.path} saw images under {key}={card.normalisation.get(key)}, this run gives '
+                f'model.data_preprocessor.{key}={mine[key]}; both see the same normalised image, so give it that one'
             )
 
     def _check(self, runner: Runner, model, card: teachers.TeacherCard) -> None:

