@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup improved baseline bench test test-all drill check audit format clean
+.PHONY: help setup improved baseline bench test test-all drill docs check audit format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -57,6 +57,9 @@ test-all: $(VENV)/.stamp  ## all the tests but those that need a GPU, likewise
 drill: $(VENV)/.stamp  ## kills a training 20 times (SIGKILL), resumes it, and compares it with one that was never disturbed
 	env OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m tests.drill $(ARGS)
 
+docs: $(VENV)/.docs  ## the documentation as a site, site/index.html; a broken link fails
+	env NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 check: $(VENV)/.stamp  ## lint, format, types, layers, and the coverage of the last whole `make test`: 90 % of lines at least
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -80,7 +83,7 @@ format: $(VENV)/.stamp  ## what `make check` asks for, as far as ruff can do it
 	$(BIN)/ruff format .
 
 clean:  ## removes builds and caches (not .venv, not experiments/)
-	rm -rf build dist *.egg-info mapsage_mmseg/.mim htmlcov .coverage .coverage.*
+	rm -rf build dist site *.egg-info mapsage_mmseg/.mim htmlcov .coverage .coverage.*
 	rm -rf .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find mapsage_mmseg configs tools tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -122,4 +125,10 @@ $(VENV)/.stamp: setup.py pyproject.toml Makefile | $(BIN)/python
 	@# Containers often set PYTHONDONTWRITEBYTECODE: then every start would compile 1,500 files anew (18 s instead of 6).
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -W ignore -c '$(WARM_UP)' >/dev/null 2>&1 || true
 	@$(BIN)/python -W ignore -c '$(SUMMARY)'
+	@touch $@
+
+# Not among EXTRAS: nobody else needs it.
+$(VENV)/.docs: $(VENV)/.stamp
+	@echo 'docs: MkDocs and its plugins'
+	@$(PIP_INSTALL) -e '.[docs]'
 	@touch $@

@@ -58,6 +58,13 @@ EXTRAS_REQUIRE = {
     # Large scenes in windows, for tools/prepare_data.py and tools/predict.py; its wheels bring GDAL along. 1.4
     # works with numpy 1 and 2.
     'scenes': ['rasterio>=1.4,<2'],
+    # The site of `make docs`, which installs it. Material ends in May 2027; its successor, Zensical, reads the same mkdocs.yml.
+    'docs': [
+        'mkdocs>=1.6,<2',  # 2 drops plugins
+        'mkdocs-material>=9.5,<10',
+        'mkdocs-static-i18n>=1.2,<2',  # English and Chinese beside each other
+        'mkdocstrings-python>=1.12,<3',  # the reference, from docstrings
+    ],
     'dev': [
         'pytest>=8.0',
         'pytest-xdist>=3.5',  # a process of tests for each core

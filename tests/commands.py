@@ -1,0 +1,268 @@
+"""Commands in Markdown: which there are, and what is wrong with each."""
+
+import ast
+import contextlib
+import importlib
+import io
+import re
+import shlex
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mapsage_mmseg.apis.config import load_config, override
+from mapsage_mmseg.apis.config_check import check_config
+from mapsage_mmseg.apis.prepare_data import KNOWN, known_parser
+from mapsage_mmseg.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+SHELL = ('', 'sh', 'bash', 'console')  # languages of a block that may hold commands; an indented block has none
+NOT_CHECKED = dict(  # by program, and why
+    tensorboard="another project's command line",
+    git="another project's command line",
+    cd="the shell's own",
+    export="the shell's own",
+)
+EXAMPLE = 'configs/distill/improved.py'  # what a setting or a placeholder is tried on
+FOREIGN_FLAGS = {  # in running text: other programs'
+    '--system-site-packages': 'venv',
+    '--no-build-isolation': 'pip',
+}
+KNOB = re.compile(r'(model|default_hooks|optim_wrapper|train_cfg|\w+_dataloader)(\.\w+)+=\S+')
+PLACEHOLDER = re.compile(r'\$?[A-Z][A-Z_]*|.*\.\.\..*')  # PATH, CONFIG, $RUN; experiments/improved_distill_...
+ASSIGNMENT = re.compile(r'[A-Za-z_]\w*=')
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command and where it stands; ``whole`` is False in running text, where arguments may be left out."""
+
+    line: int
+    text: str
+    whole: bool = True
+
+
+class Wrong(Exception):
+    """What is wrong with a command."""
+
+
+def commands(text: str) -> Iterator[Command]:
+    """Everything in a page that reads like a command: lines of blocks, and code in running text."""
+    prose: list[str] = []
+    for number, language, line in blocks(text):
+        if language is None:
+            prose.append(line)
+            continue
+        prose.append('')
+        if language in SHELL and (is_command(line) or 'tools/' in line):
+            yield Command(number, line)
+    for found in re.finditer(r'(?<!`)`([^`]+)`(?!`)', '\n'.join(prose)):
+        code = ' '.join(found[1].split())
+        knobs = all(KNOB.fullmatch(word) for word in code.split())
+        if knobs or is_command(code) or code.startswith('--') or re.match(r'(tools/)?\w+\.py ', code):
+            yield Command('\n'.join(prose).count('\n', 0, found.start()) + 1, code, whole=False)
+
+
+def blocks(text: str) -> Iterator[tuple[int, str | None, str]]:
+    """(number, language, line) of every line; the language is None outside code. Continued lines are joined."""
+    fence, before, held = None, '', ''
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith('```'):
+            fence = None if fence is not None else line.strip('` ')
+            yield number, None, ''
+        elif fence is None and not (line.startswith('    ') and (not before.strip() or before.startswith('    '))):
+            yield number, None, line
+        elif line.endswith('\\'):
+            held += line[:-1]
+            yield number, 'text', ''
+        else:
+            yield number, fence or '', (held + line).strip()
+            held = ''
+        before = line
+
+
+def is_command(line: str) -> bool:
+    words = [word for word in line.split() if not ASSIGNMENT.match(word)]
+    return bool(words) and words[0] in {**CHECKS, **NOT_CHECKED}
+
+
+def fault(command: Command, own: frozenset[str] = frozenset()) -> str | None:
+    """What is wrong with a command; None where it is real.
+
+    Args:
+        command: As :func:`commands` found it.
+        own: Names of configs that the pages define.
+    """
+    try:
+        words = shlex.split(command.text, comments=True)
+        if not command.whole:
+            _loose(words)
+            return None
+        while words and ASSIGNMENT.match(words[0]):
+            _variable(words.pop(0).partition('=')[0], alone=not words)
+        if words and words[0] not in NOT_CHECKED:
+            if words[0] not in CHECKS:
+                raise Wrong(f'{words[0]} is no program that is known here')
+            CHECKS[words[0]](words[1:])
+            _configs(words, own)
+    except (Wrong, ValueError) as wrong:
+        return str(wrong)
+    return None
+
+
+def parser_of(tool: str, arguments: list[str]) -> ArgumentParser:
+    """The parser of ``tools/<tool>.py``."""
+    if not (ROOT / 'tools' / f'{tool}.py').is_file():
+        raise Wrong(f'there is no tools/{tool}.py')
+    if tool == 'prepare_data' and arguments[:1] and arguments[0] in KNOWN:
+        return known_parser(KNOWN[arguments[0]])
+    return importlib.import_module(f'mapsage_mmseg.apis.{tool}').parser()
+
+
+def _parse(tool: str, arguments: list[str]) -> None:
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
+            parsed = parser_of(tool, arguments).parse_args(arguments)
+    except SystemExit as end:
+        if end.code:
+            raise Wrong(said.getvalue().strip().splitlines()[-1]) from end
+        return
+    for name in getattr(parsed, 'configs', None) or [getattr(parsed, 'config', None)]:
+        if getattr(parsed, 'cfg_options', None):
+            _options(EXAMPLE if PLACEHOLDER.fullmatch(name) else name, parsed.cfg_options)
+
+
+def _options(config: str, pairs: list[str]) -> None:
+    try:
+        loaded = load_config(ROOT / config)
+        override(loaded, pairs)
+        check_config(loaded)
+    except InputError as error:
+        raise Wrong(str(error)) from error
+
+
+def _variable(name: str, alone: bool) -> None:
+    """One that is set for a command has to mean something to a tool, or to Python."""
+    read = ''.join(path.read_text() for path in (ROOT / 'tools').iterdir() if path.is_file())
+    if not alone and name not in ('PYTHONPATH', 'OMP_NUM_THREADS') and not re.search(rf'\b{name}\b', read):
+        raise Wrong(f'no tool reads {name}')
+
+
+def _python(words: list[str]) -> None:
+    if words[:1] == ['-m']:
+        if importlib.util.find_spec(words[1]) is None:
+            raise Wrong(f'there is no module {words[1]}')
+        return
+    tool = re.fullmatch(r'tools/(\w+)\.py', words[0] if words else '')
+    if not tool:
+        raise Wrong(f'{" ".join(words[:1])} is no tool')
+    _parse(tool[1], words[1:])
+
+
+def _bash(words: list[str]) -> None:
+    script = words[0] if words else ''
+    if not re.fullmatch(r'tools/\w+\.sh', script) or not (ROOT / script).is_file():
+        raise Wrong(f'there is no {script}')
+    tool = re.search(r'(train|test)\.sh$', script)[1]
+    if script.startswith('tools/slurm'):
+        _parse(tool, [*words[3:], '--launcher', 'slurm'])
+        return
+    if len(words) < 3 or not words[2].isdigit():
+        raise Wrong(f'{script} takes a config and a number of processes')
+    _parse(tool, [words[1], *words[3:], '--launcher', 'pytorch'])
+
+
+def _make(words: list[str]) -> None:
+    text = (ROOT / 'Makefile').read_text()
+    recipes = dict(re.findall(r'^([a-z-]+):[^=\n]*##.*\n((?:\t.*\n)*)', text, re.MULTILINE))
+    targets = [word for word in words if not ASSIGNMENT.match(word)]
+    for target in targets:
+        if target not in recipes:
+            raise Wrong(f'make has no target {target}; it has {", ".join(recipes)}')
+    for name, value in (word.split('=', 1) for word in words if ASSIGNMENT.match(word)):
+        if not re.search(rf'\$\({name}\)|^{name} ?[:?]?=|\$\(or \$\({name}\)', text, re.MULTILINE):
+            raise Wrong(f'the Makefile knows no {name}')
+        for line in recipes[targets[0]].splitlines() if name == 'ARGS' and targets else ():
+            command = line.strip().replace('$(BIN)/', '').replace('$(ARGS)', value)
+            if command.startswith('python tools/'):
+                _python(shlex.split(command)[1:])
+
+
+def _mim(words: list[str]) -> None:
+    if words[:1] not in (['train'], ['test']) or words[1:2] not in (['mmsegmentation'], ['mapsage_mmseg']):
+        raise Wrong('mim takes train or test, and mmsegmentation or mapsage_mmseg')
+    _parse(words[0], words[2:])
+
+
+def _pip(words: list[str]) -> None:
+    """Extras; which packages an index has is its own business."""
+    if words[:1] != ['install']:
+        raise Wrong('pip is there to install')
+    known = extras()
+    for names in re.findall(r'\.\[([\w,]+)\]', ' '.join(words)):
+        for name in names.split(','):
+            if name not in known:
+                raise Wrong(f'there is no extra {name}; there are {", ".join(known)}')
+
+
+def extras() -> list[str]:
+    """Names of the extras in setup.py."""
+    for node in ast.parse((ROOT / 'setup.py').read_text()).body:
+        if isinstance(node, ast.Assign) and node.targets[0].id == 'EXTRAS_REQUIRE':  # type: ignore[attr-defined]
+            return list(ast.literal_eval(node.value))
+    raise AssertionError('setup.py has no EXTRAS_REQUIRE')
+
+
+def _source(words: list[str]) -> None:
+    if words != ['.venv/bin/activate']:
+        raise Wrong('make sets up .venv')
+
+
+CHECKS: dict[str, Callable[[list[str]], None]] = dict(
+    python=_python, bash=_bash, make=_make, mim=_mim, pip=_pip, source=_source
+)
+
+
+def _configs(words: list[str], own: frozenset[str]) -> None:
+    for word in words:
+        if not word.endswith('.py') or '=' in word or word.startswith('tools/') or (ROOT / word).is_file():
+            continue
+        if word not in own and not PLACEHOLDER.fullmatch(word):
+            raise Wrong(f'there is no config {word}')
+
+
+def _loose(words: list[str]) -> None:
+    """In running text: settings; flags, of the tool that is named or of any; tools, targets and configs."""
+    if KNOB.fullmatch(words[0]):
+        _options(EXAMPLE, words)
+        return
+    words = words[1:] if words[0] in ('python', 'bash') and len(words) > 1 else words
+    tool = re.fullmatch(r'(?:tools/)?(\w+)\.(py|sh)', words[0])
+    if tool and tool[2] == 'py' and (ROOT / 'tools' / words[0].removeprefix('tools/')).is_file():
+        known = _option_strings(parser_of(tool[1], words[1:]))
+    elif words[0] in CHECKS:
+        if words[0] in ('make', 'pip') and '-e' not in words and '-n' not in words:
+            CHECKS[words[0]](words[1:])
+        return
+    else:
+        known = {flag for name in tools() for flag in _option_strings(parser_of(name, []))} | set(FOREIGN_FLAGS)
+    for word in words:
+        if re.match(r'--?[a-z]', word) and word.split('=')[0] not in known:
+            raise Wrong(f'no such flag: {word}')
+    _configs(words[1:], frozenset())
+
+
+def tools() -> list[str]:
+    """Names of the tools that have a parser."""
+    return sorted(path.stem for path in (ROOT / 'tools').glob('*.py') if path.stem != 'launch')
+
+
+def _option_strings(parser: ArgumentParser) -> set[str]:
+    found = set(parser._option_string_actions)
+    for action in parser._actions:  # subcommands
+        for sub in getattr(action, 'choices', None) or ():
+            if isinstance(action.choices, dict):
+                found |= _option_strings(action.choices[sub])
+    return found
