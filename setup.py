@@ -58,7 +58,7 @@ EXTRAS_REQUIRE = {
     # Large scenes in windows, for tools/prepare_data.py and tools/predict.py; its wheels bring GDAL along. 1.4
     # works with numpy 1 and 2.
     'scenes': ['rasterio>=1.4,<2'],
-    # The site of `make docs`, which installs it. Material ends in May 2027; its successor, Zensical, reads the same mkdocs.yml.
+    # The site; `make docs` installs it. Material ends in May 2027; its successor, Zensical, reads the same mkdocs.yml.
     'docs': [
         'mkdocs>=1.6,<2',  # 2 drops plugins
         'mkdocs-material>=9.5,<10',

@@ -11,7 +11,8 @@ PAGES = ('docs/not_transferred.md', 'docs/not_transferred.zh.md')
 
 @pytest.mark.parametrize('page', PAGES)
 def test_every_check_leads_to_the_config_of_its_situation(page, repository):
-    rows = re.findall(r'^\| (.+?) \| (\w+(?: \w+)?).*? \| `(configs/[\w/]+\.py)`', (repository / page).read_text(), re.M)
+    text = (repository / page).read_text()
+    rows = re.findall(r'^\| (.+?) \| (\w+(?: \w+)?).*? \| `(configs/[\w/]+\.py)`', text, re.M)
     told = {
         check: (situation.replace(' ', '_'), config)
         for checks, situation, config in rows

@@ -1,6 +1,8 @@
 """What a real run leaves for people: its pictures and its report."""
 
 import json
+import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from PIL import Image
 
+from mapsage_mmseg.engine.hooks import ReportHook
 from mapsage_mmseg.engine.known_runs import judged_against
 from mapsage_mmseg.visualization.pictures import read_pictures
 from tests import records, runs, tiny
@@ -43,6 +46,15 @@ def test_the_report_shows_the_run_beside_the_control_that_judged_it(folder):
     assert 'data:image/png;base64,' in html
     alone = (folder / 'no_distill_1/report.html').read_text()
     assert 'nothing to transfer' in alone and 'improved_distill' not in alone
+
+
+def test_the_report_knows_a_control_of_another_name(tmp_path):
+    records.write(tmp_path, records.record('own_control', miou=45.0, teacher=None))
+    mine = records.write(tmp_path, records.record('mine', control='own_control'))
+    runner = SimpleNamespace(work_dir=mine, cfg=dict(experiments=tmp_path), logger=logging.getLogger('report'))
+    ReportHook().after_train(runner)
+    html = (mine / 'report.html').read_text()
+    assert 'Against own_control, paired by seed' in html and 'There is no control' not in html
 
 
 def test_the_pictures_are_of_the_last_validation_whatever_tensorboard_gets(folder):

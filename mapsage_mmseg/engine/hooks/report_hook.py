@@ -30,9 +30,10 @@ class ReportHook(Hook):
 
             record = open_record(path)
             root = runner.cfg.get('experiments', 'experiments')
-            others = judged_against(root, record) if record['teacher'] else ()
-            runs = [other for other in others if other] + [{**record, 'path': str(path)}]
-            report.write_text(render(runs, focus=record['experiment']), encoding='utf-8')
+            baseline, control = judged_against(root, record) if record['teacher'] else (None, None)
+            runs = [other for other in (baseline, control) if other] + [{**record, 'path': str(path)}]
+            page = render(runs, control['experiment'] if control else None, focus=record['experiment'])
+            report.write_text(page, encoding='utf-8')
             runner.logger.info(f'Report: {report}')
         except Exception as error:  # the run itself is done and recorded
             runner.logger.warning(
