@@ -58,7 +58,7 @@ drill: $(VENV)/.stamp  ## kills a training 20 times (SIGKILL), resumes it, and c
 	env OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m tests.drill $(ARGS)
 
 docs: $(VENV)/.docs  ## the documentation as a site, site/index.html; a broken link fails
-	env NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	env NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 check: $(VENV)/.stamp  ## lint, format, types, layers, and the coverage of the last whole `make test`: 90 % of lines at least
 	$(BIN)/ruff check .
