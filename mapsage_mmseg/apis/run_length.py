@@ -43,7 +43,7 @@ def off_schedule(config: Config) -> str | None:
     """What to say where the learning rate's schedule ends before or after the run does; None where it fits."""
     epochs = config.train_cfg.get('max_epochs')
     ends = max((scheduler.get('end') or 0 for scheduler in _by_epoch(config)), default=0)
-    if not epochs or not ends or ends == epochs:
+    if not isinstance(epochs, int) or not ends or ends == epochs:
         return None
     return (
         f'train_cfg.max_epochs={epochs}, while param_scheduler ends at epoch {ends}: the learning rate '
