@@ -7,10 +7,10 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from ..compat import load_checkpoint_file
 from ..deployment.student import Student, provenance
 from ..errors import InputError
 from ..evaluation.record import open_record
+from ..weights_file import load_checkpoint_file
 from .config import load_config
 from .test import best_checkpoint, leave_alone
 

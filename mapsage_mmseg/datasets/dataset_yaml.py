@@ -57,10 +57,7 @@ def read_dataset_yaml(data_root: str | os.PathLike) -> DatasetSpec:
     file = root / 'dataset.yaml'
     if not file.is_file():
         raise InputError(f'{file} is missing; it needs at least the lines "name: tiles" and "classes: [water, land]"')
-    try:
-        content = yaml.safe_load(file.read_text(encoding='utf-8'))
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError, OSError) as error:  # as for dates, huge numbers
-        raise InputError(f'{file} cannot be read as YAML: {" ".join(str(error).split())[:300]}') from error
+    content = read_yaml(file)
     if not isinstance(content, dict):
         raise InputError(f'{file} holds {type(content).__name__}; expected "key: value" lines with {", ".join(KEYS)}')
     for key in content:
@@ -86,6 +83,18 @@ def read_dataset_yaml(data_root: str | os.PathLike) -> DatasetSpec:
     if scene is not None:
         scene_pattern(scene, str(file))
     return DatasetSpec(name, classes, palette, ignore_index, img_suffix, seg_map_suffix, scene)
+
+
+def read_yaml(file: Path) -> Any:
+    """What a file of YAML, or of JSON, holds.
+
+    Raises:
+        InputError: It cannot be read, is no YAML, or has a date or a number that is none.
+    """
+    try:
+        return yaml.safe_load(file.read_text(encoding='utf-8'))
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError, OSError) as error:
+        raise InputError(f'{file} cannot be read as YAML: {" ".join(str(error).split())[:300]}') from error
 
 
 def expect(fits: bool, file: Path, key: str, found: Any, expected: str) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from ...errors import InputError
-from ..dataset_yaml import IGNORE, class_names, class_palette, expect
+from ..dataset_yaml import IGNORE, class_names, class_palette, expect, read_yaml
 
 Colour = tuple[int, int, int]
 
@@ -88,10 +87,7 @@ def read_classes(file: Path) -> ClassTable:
     Raises:
         InputError: The file is missing or no mapping, or a key is missing, unknown or has a wrong value.
     """
-    try:
-        content = yaml.safe_load(file.read_text(encoding='utf-8'))  # JSON is YAML
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f'{file} cannot be read as YAML or JSON: {" ".join(str(error).split())}') from error
+    content = read_yaml(file)  # JSON is YAML
     if not isinstance(content, dict) or 'classes' not in content:
         raise InputError(f'{file} has no key classes; expected "classes: [water, land]", and of {", ".join(KEYS)} more')
     names, palette, ignored = content['classes'], content.get('palette'), content.get('ignore', [])

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...errors import InputError
+from ..normalisation import as_written
 from .hf_attention import attention_calls, implementation, listen
 from .lightweight_vit import AttentionRows
 from .stems import IMAGENET_MEAN, IMAGENET_STD
@@ -75,6 +76,7 @@ class HFBackbone(BaseModule):
         self.layers = _chosen(layers, len(_stages(settings)), settings.model_type)
         self.step = getattr(settings, 'patch_size', PLAIN_STEP) if _is_plain(settings) else PLAIN_STEP
         self.model: Any = self._build(settings)
+        self.undoes = dict(mean=as_written(input_mean), std=as_written(input_std))
         mean, std = self._own_normalisation()
         scale, shift = torch.tensor(input_std) / std, (torch.tensor(input_mean) - mean) / std
         self.register_buffer('scale', scale.view(1, 3, 1, 1), persistent=False)

@@ -62,7 +62,7 @@ def test_json_of_a_labelling_tool(tmp_path):
     ('content', 'message'),
     [
         ('- a', 'has no key classes'),
-        ('classes: [a', 'cannot be read as YAML or JSON'),
+        ('classes: [a', 'cannot be read as YAML'),
         ('classes: [a]', "classes has ['a']; expected a list of 2 to 255 names"),
         ('classes: [a, b]\npalete: []', "unknown key 'palete'; the keys are classes, palette, ids, ignore"),
         ('classes: [a, b]\npalette: [[0, 0, 0]]', 'expected a list of 2 colours'),
