@@ -160,6 +160,8 @@ def train(config: Config) -> Runner:
 def train_once(config: Config) -> Runner:
     """Runs a config until its end, or until something ends it."""
     runner = ToolRunner.from_cfg(config)
+    if config.get('publish_teacher'):
+        refuse_untrained(runner.model)
     try:
         runner.train()
     except BaseException as error:
@@ -174,6 +176,18 @@ def train_once(config: Config) -> Runner:
                 hook.after_run(runner)
         raise
     return runner
+
+
+def refuse_untrained(model: Any) -> None:
+    """Refuses to train a teacher over random weights that stand in for named ones: it would be found again under the
+    same key when these are there.
+
+    Raises:
+        InputError: Says which are missing.
+    """
+    for path, module in model.named_modules():
+        if reason := getattr(module, 'untrained', None):
+            raise InputError(f'model.{path}: {reason}. No teacher is trained over random weights in its place')
 
 
 def in_short(work_dir: str) -> str:

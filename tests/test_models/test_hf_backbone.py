@@ -8,8 +8,9 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
+from mapsage_mmseg.apis.train import refuse_untrained
 from mapsage_mmseg.errors import InputError
-from mapsage_mmseg.models.backbones import HFBackbone
+from mapsage_mmseg.models.backbones import HFBackbone, LightweightViT
 from mapsage_mmseg.models.segmentors.frozen_teacher import freeze_teacher
 from tests import tiny
 
@@ -126,6 +127,11 @@ def test_a_frozen_backbone_stays_as_it_was():
     assert all(each.requires_grad for each in free(torch.randn(2, 3, 64, 64))) and free.model.training
 
 
+def test_a_model_of_two_layers_gives_two_maps():
+    config = dict(model_type='dinov2', **KINDS['dinov2'] | dict(num_hidden_layers=2))
+    assert HFBackbone(config=config).layers == (1, 2)
+
+
 def test_layers_of_ones_own_choice(tmp_path):
     theirs = saved(tmp_path, 'dinov2')
     backbone = loaded(tmp_path, layers=[2, 4])
@@ -170,6 +176,19 @@ def test_weights_that_lack_something_or_are_a_pickle_are_refused(tmp_path):
         loaded(folder)
 
 
+@pytest.mark.parametrize('kind', ['HFBackbone', 'LightweightViT'])
+def test_a_model_that_brings_code_is_refused_and_the_code_not_run(kind, tmp_path):
+    config = dict(model_type='mine', auto_map=dict(AutoConfig='code.Mine', AutoModel='code.Model'))
+    (tmp_path / 'config.json').write_text(json.dumps(config))
+    (tmp_path / 'code.py').write_text(f'open({str(tmp_path / "ran")!r}, "w")')
+    with pytest.raises(InputError, match='cannot be had'):
+        if kind == 'HFBackbone':
+            HFBackbone(model=str(tmp_path), local_files_only=True)
+        else:
+            LightweightViT(pretrained=dict(model=str(tmp_path), local_files_only=True)).init_weights()
+    assert not (tmp_path / 'ran').exists()
+
+
 def test_random_weights_beside_a_model_that_cannot_be_had_are_called_so(monkeypatch):
     from mapsage_mmseg.models.backbones import hf_backbone
 
@@ -180,6 +199,8 @@ def test_random_weights_beside_a_model_that_cannot_be_had_are_called_so(monkeypa
     assert 'RANDOM weights, nothing to teach' in said[0] and 'no/such/folder' in said[0]
     backbone.init_weights()
     assert backbone.channels == (48,) * 4
+    with pytest.raises(InputError, match=r"model\.0: model='no/such/folder' cannot be had.*No teacher is trained"):
+        refuse_untrained(torch.nn.Sequential(backbone))
 
 
 def test_a_distillation_from_it(tmp_path):

@@ -44,7 +44,9 @@ def start_from_dino(vit: Any, model: str, layers: Sequence[int] | None = None, l
     except ImportError as error:
         raise InputError("LightweightViT.pretrained needs transformers: pip install 'mapsage_mmseg[hf]'") from error
     try:
-        found = AutoModel.from_pretrained(model, use_safetensors=True, local_files_only=local_files_only)
+        found = AutoModel.from_pretrained(
+            model, use_safetensors=True, local_files_only=local_files_only, trust_remote_code=False
+        )
     except (OSError, ValueError, RuntimeError) as error:
         first = (str(error).splitlines() or [repr(error)])[0]
         raise InputError(f'LightweightViT.pretrained.model={model!r} cannot be had: {first}') from error

@@ -50,6 +50,7 @@ class HFBackbone(BaseModule):
 
     Attributes:
         channels: Of each map.
+        untrained: Why its weights are random although a model is named, or None.
 
     Raises:
         InputError: transformers is missing, or the model cannot be found, read, or give maps.
@@ -71,6 +72,7 @@ class HFBackbone(BaseModule):
         if model is None and config is None:
             raise InputError('HFBackbone: give model (a name or a folder), or config (a model_type and sizes)')
         self.source, self.frozen = model, frozen
+        self.untrained: str | None = None
         self._found = dict(local_files_only=local_files_only, revision=revision)
         settings = self._settings(config)
         self.layers = _chosen(layers, len(_stages(settings)), settings.model_type)
@@ -92,13 +94,14 @@ class HFBackbone(BaseModule):
             raise InputError("HFBackbone needs transformers: pip install 'mapsage_mmseg[hf]'") from error
         if self.source is not None:
             try:
-                return AutoConfig.from_pretrained(self.source, **self._found)
+                # A model that brings code of its own is refused; by default transformers would ask.
+                return AutoConfig.from_pretrained(self.source, trust_remote_code=False, **self._found)
             except (OSError, ValueError) as error:
                 reason = f'model={self.source!r} cannot be had: {_first_line(error)}'
                 if config is None:
                     raise InputError(f'HFBackbone: {reason}') from error
             print_log(f'HFBackbone: RANDOM weights, nothing to teach: {reason}', 'current', logging.WARNING)
-            self.source = None
+            self.source, self.untrained = None, reason
         given = dict(config or {})
         try:
             return AutoConfig.for_model(given.pop('model_type', None), **given)
@@ -212,7 +215,7 @@ def _stages(settings: Any) -> Sequence[Any]:
 
 def _chosen(layers: Sequence[int] | None, count: int, kind: str) -> tuple[int, ...]:
     if layers is None:
-        return tuple(round(count * part / 4) for part in (1, 2, 3, 4))
+        return tuple(sorted({max(1, round(count * part / 4)) for part in (1, 2, 3, 4)}))
     if not layers or list(layers) != sorted({*layers}) or not 1 <= layers[0] <= layers[-1] <= count:
         raise InputError(f'HFBackbone: layers={list(layers)} must be rising numbers from 1 to {count}, for {kind}')
     return tuple(layers)
