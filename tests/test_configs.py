@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
+from mapsage_mmseg.apis.config import load_config
 from mapsage_mmseg.engine import teachers
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'distill'
@@ -92,6 +93,15 @@ def test_two_iterations(name, repository, full_teacher, tmp_path, monkeypatch):
 def test_an_ablation_is_a_small_diff(name, repository):
     lines = (repository / f'configs/distill/{name}.py').read_text().splitlines()
     assert len(lines) <= 15
+
+
+@pytest.mark.parametrize('name', DISTILL)
+def test_a_teacher_is_scored_on_its_students_data(name, repository):
+    config = load_config(repository / f'configs/distill/{name}.py')
+    recipe = teachers.load_recipe(config)
+    assert teachers.scored_key(recipe) == teachers.scored_key(config)
+    card = teachers.TeacherCard(100.0, '', 1.0, 'teacher.pth', teachers.scored_key(recipe))
+    assert teachers.doubts(card, config) is None
 
 
 def test_the_constants_of_the_improved_experiment(repository):

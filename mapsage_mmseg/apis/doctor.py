@@ -68,7 +68,7 @@ def find_teacher(config: Config) -> Path:
     """The teacher's file, refused where a run would refuse it."""
     path = teachers.resolve(config, config.model.get('teacher_ckpt', 'auto'))
     _, card = teachers.read_teacher(path)
-    doubt = teachers.doubts(card, config.get('experiments', 'experiments'), teachers.data_key(config))
+    doubt = teachers.doubts(card, config)
     if doubt and config.model.get('teacher_check', 'error') == 'error':
         raise InputError(doubt)
     return path

@@ -290,7 +290,7 @@ def publish_teacher(runner: Runner) -> None:
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     meta = dict(
         mIoU=float(runner.message_hub.get_info('best_score')),
-        data_key=teachers.data_key(runner.cfg),
+        data_key=teachers.scored_key(runner.cfg),
         key=key,
         classes=list(runner.train_dataloader.dataset.metainfo['classes']),
         normalisation=normalisation(model.data_preprocessor),

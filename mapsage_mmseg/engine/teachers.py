@@ -37,7 +37,7 @@ class TeacherCard:
         sha256: Of the file.
         params_m: Parameters in millions.
         path: Of the file.
-        data: Key of the data that it was trained and scored on, or None.
+        data: Key of the data that it was scored on, or None.
         classes: Names of its classes in order, or empty where they were not written down.
         normalisation: What its data preprocessor does to pixels, or None where it was not written down; see
             :func:`~mapsage_mmseg.models.normalisation.normalisation`.
@@ -78,6 +78,12 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
     else:
         parts.append(root)
     return digest(parts)
+
+
+def scored_key(config: Config) -> str:
+    """Names the data that a config validates on: a teacher may train on more than its student, and be scored on the
+    same."""
+    return data_key(config, ('val_dataloader',))
 
 
 def content_key(recipe: Config) -> str:
@@ -236,19 +242,20 @@ def known_control(root: str | Path, data: str) -> tuple[float, str] | None:
     return max(((val['mIoU'], path) for val, path in scores if val.get('mIoU') is not None), default=None)
 
 
-def doubts(card: TeacherCard, root: str | Path, data: str) -> str | None:
-    """Why a teacher should be refused, or None."""
+def doubts(card: TeacherCard, config: Config) -> str | None:
+    """Why a teacher should be refused in a run of this config, or None."""
+    data = data_key(config)
     if card.mIoU is None or not math.isfinite(card.mIoU):
         return (
             f'teacher {card.path} has no recorded validation mIoU, so nobody knows whether it has anything to teach; '
             "train it with tools/train.py, or insist with model.teacher_check='warn'"
         )
-    if card.data not in (None, data):
+    if card.data not in (None, scored_key(config), data):  # earlier cards name the training data too
         return (
             f'teacher {card.path} was scored on other data, so nobody knows what it is worth on these; train or score '
             "it on them, or insist with model.teacher_check='warn'"
         )
-    control = known_control(root, data)
+    control = known_control(config.get('experiments', 'experiments'), data)
     if control is not None and control[0] > card.mIoU:
         return (
             f'teacher {card.path} scored mIoU {card.mIoU:.2f}, below the {control[0]:.2f} of a student trained alone '

@@ -44,6 +44,8 @@ def configs(tmp_path, repository, monkeypatch):
         + SMALL.format(epochs=epochs, experiments=experiments)
     )
     write('teacher.py', 'teacher.py', tiny.teacher(), epochs=1)
+    with open('teacher.py', 'a') as file:  # as the real one: it trains on more than its student
+        file.write('train_dataloader["dataset"]["length"] = 8\n')
     write('improved.py', 'improved.py', tiny.distill())
     write('no_distill.py', 'no_distill.py', tiny.student())
     with open('improved.py', 'a') as file:
@@ -171,7 +173,7 @@ def test_the_same_recipe_on_other_data_is_another_teacher(configs):
     recipe = load_config('teacher.py')
     key = content_key(recipe)
     assert content_key(load_config('teacher.py')) == key
-    for change in ('train_dataloader.dataset.length=8', 'optim_wrapper.optimizer.lr=0.01', 'randomness.seed=4'):
+    for change in ('train_dataloader.dataset.length=9', 'optim_wrapper.optimizer.lr=0.01', 'randomness.seed=4'):
         other = load_config('teacher.py')
         override(other, [change])
         assert content_key(other) != key

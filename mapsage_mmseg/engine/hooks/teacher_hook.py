@@ -87,7 +87,7 @@ class TeacherHook(Hook):
             )
 
     def _check(self, runner: Runner, model, card: teachers.TeacherCard) -> None:
-        doubt = teachers.doubts(card, runner.cfg.get('experiments', 'experiments'), teachers.data_key(runner.cfg))
+        doubt = teachers.doubts(card, runner.cfg)
         if self._resumed not in (None, card.sha256):
             doubt = (
                 f'teacher {card.path} is not the one that this run began with (SHA-256 {card.sha256[:12]} instead of '
