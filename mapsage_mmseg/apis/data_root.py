@@ -1,13 +1,15 @@
 """Putting a folder of the user's own tiles in the place of a config's data."""
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
+from mmseg.registry import MODELS
 
-from ..datasets import check_folder, read_dataset_yaml
+from ..datasets import Bands, check_folder, read_dataset_yaml
 from ..engine.processes import from_first
 from ..errors import InputError
 from .config import configs_dir, load_config
@@ -38,6 +40,39 @@ def apply_data_root(config: Config, data_root: str) -> None:
     set_classes(config, len(spec.classes))
     if config.get('teacher_recipe') == BUILT_IN_RECIPE:  # one that the user chose stays
         use_recipe(config, TILES_RECIPE)
+    if spec.bands:
+        set_bands(config, spec.bands)
+
+
+def set_bands(config: Config, bands: Bands) -> None:
+    """Has every model in the config take these bands, and normalise them by their own statistics.
+
+    Raises:
+        InputError: A backbone takes red, green and blue alone; it is named.
+    """
+    seen = dict(mean=list(bands.mean), std=list(bands.std), bgr_to_rgb=False, rgb_to_bgr=False)
+    for node in _dicts(config.model):
+        if node.get('type') == 'SegDataPreProcessor':
+            node.update(seen)
+        if isinstance(node.get('backbone'), dict):
+            backbone = node['backbone']
+            _take_bands(backbone['stem'] if isinstance(backbone.get('stem'), dict) else backbone, len(bands.numbers))
+
+
+def _take_bands(module: ConfigDict, count: int) -> None:
+    kind = MODELS.get(module.type) if isinstance(module.get('type'), str) else module.get('type')
+    if kind is None:  # a type that nobody registered: who checks the config says so
+        return
+    takes = inspect.signature(kind).parameters
+    if 'in_channels' in takes:
+        module.in_channels = count
+    elif count != 3:
+        raise InputError(
+            f'backbone {kind.__name__} takes three bands, and dataset.yaml names {count}; take one that has '
+            'in_channels, such as MixVisionTransformer, MSCAN or LightweightViT'
+        )
+    if 'input_mean' in takes:
+        module.input_mean = module.input_std = None
 
 
 def check_data(dataset: ConfigDict) -> None:

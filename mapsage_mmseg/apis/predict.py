@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ..datasets import Bands
 from ..datasets.dataset_yaml import IMAGE_SUFFIXES
 from ..deployment.band_store import BandStore
 from ..deployment.bands import Plan, predict_bands
@@ -52,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('-o', '--out', required=True, metavar='DIR', help='where the maps go')
     parser.add_argument('--window', type=int, default=512, metavar='PIXELS', help='side of a window (default 512)')
     parser.add_argument('--overlap', type=int, default=64, metavar='PIXELS', help='what windows share (default 64)')
-    parser.add_argument('--bands', type=int, nargs=3, metavar='N', help='red, green and blue, from 1')
+    parser.add_argument(
+        '--bands', type=int, nargs='+', metavar='N', help='red, green and blue, or what the model takes'
+    )
     parser.add_argument(
         '--range',
         type=float,
@@ -72,13 +75,15 @@ def main(argv: Sequence[str]) -> None:
     arguments = cli.parse(parser(), argv)
     check(arguments)
     library = rasterio()
-    pairs = name_products(find_inputs(arguments.inputs), arguments)
-    predictor = load(arguments.model, arguments.config)
+    inputs, predictor = find_inputs(arguments.inputs), load(arguments.model, arguments.config)
+    wanted = predictor.bands
+    check_bands(arguments, wanted)
+    pairs = name_products(inputs, arguments, wanted)
     out_folder(arguments.out)
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with library.Env(GDAL_CACHEMAX=GDAL_CACHE), Progress(*columns, transient=True) as progress:
         for source, products in pairs:
-            with Scene(source, arguments.bands, arguments.range) as scene:
+            with Scene(source, arguments.bands, arguments.range, wanted) as scene:
                 for path in predict(scene, predictor, products, arguments, progress):
                     progress.console.print(str(path), markup=False, highlight=False, soft_wrap=True)
 
@@ -96,6 +101,19 @@ def check(arguments: argparse.Namespace) -> None:
     if arguments.range and not arguments.range[0] < arguments.range[1]:
         low, high = arguments.range
         raise InputError(f'--range {low:g} {high:g}: the first must be below the second')
+
+
+def check_bands(arguments: argparse.Namespace, wanted: Bands | None) -> None:
+    """Refuses bands and values other than the model takes.
+
+    Raises:
+        InputError: Names the option.
+    """
+    count = len(wanted.numbers) if wanted else 3
+    if arguments.bands and len(arguments.bands) != count:
+        raise InputError(f'--bands {" ".join(map(str, arguments.bands))}: the model takes {count}')
+    if arguments.range and wanted:
+        raise InputError('--range: the model takes values as they are; leave it out')
 
 
 def load(model: str, config: str | None) -> Predictor:
@@ -128,7 +146,9 @@ def find_inputs(names: Sequence[str]) -> list[Path]:
     return found
 
 
-def name_products(inputs: Sequence[Path], arguments: argparse.Namespace) -> list[tuple[Path, Products]]:
+def name_products(
+    inputs: Sequence[Path], arguments: argparse.Namespace, wanted: Bands | None = None
+) -> list[tuple[Path, Products]]:
     """What each input's files will be called.
 
     Raises:
@@ -138,7 +158,9 @@ def name_products(inputs: Sequence[Path], arguments: argparse.Namespace) -> list
     pairs: list[tuple[Path, Products]] = []
     taken: dict[str, Path] = {}
     for path in inputs:
-        with Scene(path, arguments.bands, arguments.range) as scene:  # what cannot be read is named before the work
+        with Scene(
+            path, arguments.bands, arguments.range, wanted
+        ) as scene:  # what cannot be read is named before the work
             suffix = '.tif' if scene.located or path.suffix.lower() in GEOTIFF else '.png'
         products = Products(
             out / f'{path.stem}{suffix}',

@@ -15,7 +15,8 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..datasets.dataset_yaml import data_set_name
+from ..datasets import Bands, read_bands
+from ..datasets.dataset_yaml import MOST_BANDS, data_set_name
 from ..datasets.prepare import (
     KNOWN,
     ClassTable,
@@ -32,6 +33,7 @@ from ..datasets.prepare.preparing import describe, look_at
 from ..datasets.prepare.statistics import Statistics
 from ..datasets.prepare.windows import TILE_SCENE, windows
 from ..datasets.prepare.writing import Staging, aside, check_target
+from ..datasets.rasters import rasterio_or_refuse
 from ..engine.run_lock import NAME as LOCK
 from ..engine.run_lock import RunLock
 from ..errors import InputError, RunStopped
@@ -70,7 +72,14 @@ def parser() -> argparse.ArgumentParser:
     tiles.add_argument(
         '--max-ignored', type=float, default=0.5, metavar='SHARE', help='drop tiles with more ignored (default 0.5)'
     )
-    tiles.add_argument('--bands', type=int, nargs='+', default=[], metavar='N', help='bands, from 1 (default 1 2 3)')
+    tiles.add_argument(
+        '--bands',
+        type=int,
+        nargs='+',
+        default=[],
+        metavar='N',
+        help='bands, from 1 (default 1 2 3; all with --format tif)',
+    )
     tiles.add_argument(
         '--range',
         type=float,
@@ -78,7 +87,12 @@ def parser() -> argparse.ArgumentParser:
         metavar=('LOW', 'HIGH'),
         help='values that become 0 and 255, for more than 8 bits',
     )
-    tiles.add_argument('--format', choices=['png', 'jpg'], default='png', help='of images (default png)')
+    tiles.add_argument(
+        '--format',
+        choices=['png', 'jpg', 'tif'],
+        default='png',
+        help='of images (default png); tif keeps values and bands as they are, of more than 8 bits or three bands',
+    )
     tiles.add_argument('--quality', type=int, default=95, metavar='N', help='of jpg (default 95)')
     split = parser.add_argument_group('split, by scene')
     split.add_argument(
@@ -152,9 +166,15 @@ def check(arguments: argparse.Namespace) -> None:
         raise InputError(f'--max-ignored {arguments.max_ignored} must be a share from 0, below 1')
     if arguments.range and not arguments.range[0] < arguments.range[1]:
         raise InputError('--range {:g} {:g} must be two numbers, the lower one first'.format(*arguments.range))
-    if min(arguments.bands, default=1) < 1 or len(arguments.bands) not in (0, 1, 3):
-        bands = ' '.join(map(str, arguments.bands))
-        raise InputError(f'--bands {bands} must be one number or three, each from 1')
+    keeps, bands = arguments.format == 'tif', ' '.join(map(str, arguments.bands))
+    if min(arguments.bands, default=1) < 1 or len(arguments.bands) > MOST_BANDS:
+        raise InputError(f'--bands {bands} must be 1 to {MOST_BANDS} numbers, each from 1')
+    if not keeps and len(arguments.bands) not in (0, 1, 3):
+        raise InputError(f'--bands {bands} must be one number or three; --format tif takes any')
+    if keeps and arguments.range:
+        raise InputError('--range brings values to 8 bits, and --format tif keeps them; leave one out')
+    if keeps:
+        rasterio_or_refuse('--format tif cannot be written')
 
 
 def cutting(arguments: argparse.Namespace) -> Cutting:
@@ -224,6 +244,7 @@ def cut(
             statistics = prepare(pairs, table, splits, cutting, staging, lambda tiles: progress.advance(task, tiles))
         for warning in statistics.absent():
             say(f'warning: {warning}')
+        description = {**description, **statistics.bands()}
         draw(staging.folder, description, cutting.suffix)
         staging.publish(out, description, {STATISTICS: report(name, argv, statistics)})
     say(f'Statistics of {out}\n{statistics.text()}')
@@ -287,11 +308,13 @@ def report(name: str, argv: Sequence[str], statistics: Statistics) -> str:
 def draw(folder: Path, description: Mapping[str, Any], suffix: str) -> None:
     """Draws some tiles of each split, evenly chosen by name."""
     shown = []
+    bands = Bands(*(description[key] for key in ('bands', 'mean', 'std'))) if 'bands' in description else None
     for split, most in SHOWN.items():
         labels = sorted((folder / 'ann_dir' / split).iterdir())
         for number in sorted({round(place) for place in np.linspace(0, len(labels) - 1, most)}):
             label = labels[number]
-            image = mmcv.imread(folder / 'img_dir' / split / f'{label.stem}{suffix}', channel_order='rgb')
+            file = folder / 'img_dir' / split / f'{label.stem}{suffix}'
+            image = bands.picture(read_bands(file, bands)) if bands else mmcv.imread(file, channel_order='rgb')
             shown.append((label.stem, split, image, np.asarray(Image.open(label))))
     sheet = contact_sheet(shown, description['palette'], description['classes'])
     Image.fromarray(sheet).save(folder / SHEET)

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from ..datasets import Bands
 from ..deployment.student import Student, provenance
 from ..errors import InputError
 from ..evaluation.record import open_record
@@ -38,7 +39,7 @@ def find_student(source: str | Path, config: str | None = None, teacher: str | N
     meta = _meta(checkpoint)
     classes, palette = _classes(meta, checkpoint)
     known = meta.get('provenance') or provenance(taken, _record_of(checkpoint), meta.get('teacher_sha256'))
-    return Student(alone.model, weights, classes, palette, known, taken), read
+    return Student(alone.model, weights, classes, palette, known, taken, Bands.of(meta.get('dataset_meta'))), read
 
 
 def _checkpoint(source: Path) -> Path:

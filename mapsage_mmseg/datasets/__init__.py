@@ -1,5 +1,6 @@
 """Data sets, the order of their samples, and the seeding of their augmentation."""
 
+from .bands import Bands, LoadBands, read_bands
 from .dataset_yaml import DatasetSpec, read_dataset_yaml
 from .folder import HANDLING, FolderLandCover, check_folder, fingerprint
 from .map_store import MapKind, MapStore
@@ -11,9 +12,11 @@ from .synthetic import SyntheticLandCover
 
 __all__ = [
     'HANDLING',
+    'Bands',
     'DatasetSpec',
     'DrawIndex',
     'FolderLandCover',
+    'LoadBands',
     'MapKind',
     'MapStore',
     'Replay',
@@ -25,5 +28,6 @@ __all__ = [
     'check_folder',
     'draw_scene',
     'fingerprint',
+    'read_bands',
     'read_dataset_yaml',
 ]

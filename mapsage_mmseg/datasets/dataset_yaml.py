@@ -14,11 +14,13 @@ import yaml
 from mmengine.logging import print_log
 
 from ..errors import InputError
+from .bands import Bands
 from .parts import scene_pattern
 
 IGNORE = 255  # What the losses and metrics of MMSegmentation ignore.
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp', '.webp')
-KEYS = ('name', 'classes', 'palette', 'ignore_index', 'img_suffix', 'seg_map_suffix', 'scene')
+KEYS = ('name', 'classes', 'palette', 'ignore_index', 'img_suffix', 'seg_map_suffix', 'scene', 'bands', 'mean', 'std')
+MOST_BANDS = 64
 
 
 _SHOWN = reprlib.Repr()
@@ -36,6 +38,7 @@ class DatasetSpec:
         ignore_index: The label's value for pixels that count nowhere.
         img_suffix, seg_map_suffix: How the file names of images and labels end.
         scene: Regular expression whose first group names a tile's scene, or None.
+        bands: What the model is given of the images' bands; None for the usual three of 8 bits.
     """
 
     name: str
@@ -45,6 +48,7 @@ class DatasetSpec:
     img_suffix: str
     seg_map_suffix: str
     scene: str | None = None
+    bands: Bands | None = None
 
 
 def read_dataset_yaml(data_root: str | os.PathLike) -> DatasetSpec:
@@ -82,7 +86,8 @@ def read_dataset_yaml(data_root: str | os.PathLike) -> DatasetSpec:
     name, scene = data_set_name(file, content['name']), content.get('scene')
     if scene is not None:
         scene_pattern(scene, str(file))
-    return DatasetSpec(name, classes, palette, ignore_index, img_suffix, seg_map_suffix, scene)
+    bands = _bands(file, content)
+    return DatasetSpec(name, classes, palette, ignore_index, img_suffix, seg_map_suffix, scene, bands)
 
 
 def read_yaml(file: Path) -> Any:
@@ -159,6 +164,32 @@ def class_palette(file: Path, value: Any, count: int) -> tuple[tuple[int, int, i
         fits = fits and all(type(part) is int and 0 <= part <= 255 for part in color)
         expect(fits, file, 'palette', color, '[red, green, blue], each 0 to 255')
     return tuple((r, g, b) for r, g, b in value)
+
+
+def _bands(file: Path, content: dict[str, Any]) -> Bands | None:
+    """``bands``, ``mean`` and ``std``, which come together."""
+    present = [key for key in ('bands', 'mean', 'std') if key in content]
+    if not present:
+        return None
+    for key in ('bands', 'mean', 'std'):
+        if key not in content:
+            raise InputError(f'{file}: {present[0]} stands there without {key}; bands, mean and std come together')
+    numbers = content['bands']
+    fits = isinstance(numbers, list) and 1 <= len(numbers) <= MOST_BANDS
+    fits = fits and all(type(number) is int and 1 <= number <= 65535 for number in numbers)
+    expect(fits, file, 'bands', numbers, f'a list of 1 to {MOST_BANDS} numbers of bands, each from 1')
+    for key in ('mean', 'std'):
+        values = content[key]
+        fits = isinstance(values, list) and len(values) == len(numbers)
+        fits = fits and all(type(value) in (int, float) and _is_moderate(value, key == 'std') for value in values)
+        kind = 'numbers above 0' if key == 'std' else 'numbers'
+        expect(fits, file, key, values, f'a list of {len(numbers)} {kind}, one per band')
+    return Bands(tuple(numbers), *(tuple(map(float, content[key])) for key in ('mean', 'std')))
+
+
+def _is_moderate(value: float, positive: bool) -> bool:
+    """Whether float32 can work with it."""
+    return -1e30 < value < 1e30 and (value > 1e-30 or not positive)
 
 
 def _infer_img_suffix(root: Path) -> str:

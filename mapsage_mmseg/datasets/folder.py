@@ -121,6 +121,8 @@ def fingerprint(data_root: str | os.PathLike, spec: DatasetSpec) -> str:
     root = Path(data_root).expanduser()
     files = [file for split in SPLITS for pair in _pairs(root, spec, split) for file in pair]
     meaning = {key: value for key, value in asdict(spec).items() if key not in ('palette', 'scene')}
+    if spec.bands is None:
+        del meaning['bands']  # so that folders keep the keys that they had before there was such a line
     digest = hashlib.sha256(json.dumps([meaning, len(files) > HASHED_WHOLE], sort_keys=True).encode())
     for file in files:
         digest.update(f'\n{file.relative_to(root).as_posix()}\0{file.stat().st_size}\0'.encode())
@@ -129,11 +131,17 @@ def fingerprint(data_root: str | os.PathLike, spec: DatasetSpec) -> str:
     return digest.hexdigest()
 
 
+def _loads_image(step: Any) -> bool:
+    return isinstance(step, dict) and str(step.get('type')).split('.')[-1] == 'LoadImageFromFile'
+
+
 @DATASETS.register_module()
 class FolderLandCover(BaseSegDataset):
     """Tiles in ``img_dir/{train,val}`` and labels in ``ann_dir/{train,val}``, with a ``dataset.yaml`` beside them.
 
     Labels of ``ignore_index`` reach the pipeline as 255, whatever the file says: losses and metrics ignore that one.
+
+    Where ``dataset.yaml`` names bands, ``LoadImageFromFile`` in the pipeline reads these (:class:`LoadBands`).
 
     An image that becomes unreadable while a run goes on is tried again, then the one before it in the order of names
     takes its place.
@@ -175,9 +183,14 @@ class FolderLandCover(BaseSegDataset):
         self._measured: set[int] = set()  # indices whose files claim no more than they may
         self.spec = read_dataset_yaml(data_root)
         self.scene = scene or self.spec.scene
+        meta: dict[str, Any] = {'classes': self.spec.classes, 'palette': [list(color) for color in self.spec.palette]}
+        if self.spec.bands:
+            meta['bands'] = self.spec.bands.as_dict()
+            loading = dict(type='LoadBands', max_pixels=max_pixels, **meta['bands'])
+            kwargs['pipeline'] = [loading if _loads_image(step) else step for step in kwargs.get('pipeline', ())]
         super().__init__(
             data_root=str(Path(data_root).expanduser()),
-            metainfo={'classes': self.spec.classes, 'palette': [list(color) for color in self.spec.palette]},
+            metainfo=meta,
             img_suffix=self.spec.img_suffix,
             seg_map_suffix=self.spec.seg_map_suffix,
             **kwargs,

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import InputError
+from .bands import read_bands
 from .dataset_yaml import DatasetSpec
 from .limits import check_pixels
 
@@ -21,7 +22,9 @@ def check_pair(image: Path, label: Path, spec: DatasetSpec, max_pixels: int) -> 
     Raises:
         InputError: As :func:`~mapsage_mmseg.datasets.check_folder` for a file.
     """
-    height, width = _read_image(image, max_pixels).shape[:2]
+    height, width = (read_bands(image, spec.bands, max_pixels) if spec.bands else _read_image(image, max_pixels)).shape[
+        :2
+    ]
     try:
         content = label.read_bytes()
         check_pixels(label, max_pixels, content)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from .predictor import Logits
 from .windows import starts, weights
 
 NO_CLASS = 255
-Read = Callable[[int, int, int, int], tuple[NDArray[np.uint8], NDArray[np.bool_]]]
+Read = Callable[[int, int, int, int], tuple[NDArray[Any], NDArray[np.bool_]]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ def predict_bands(
 
     Args:
         plan: Of the scene.
-        read: Given row, column, height and width, gives RGB (h, w, 3), uint8, and which pixels are valid (h, w).
+        read: Given row, column, height and width, gives the image (h, w, 3 or B), as the model takes it,
+            and which pixels are valid (h, w).
         logits: The model.
         classes: How many it knows.
         first: Band to begin with. Earlier windows that reach into it are run again, in the same order, so that it

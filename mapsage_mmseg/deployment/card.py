@@ -24,7 +24,7 @@ FILES = {
     'student.pth': 'weights for MMSegmentation; plain values only, which `torch.load(weights_only=True)` reads',
     'student.safetensors': 'the same weights; classes, palette and provenance stand in its header',
     'config.py': 'the config for MMSegmentation 1.2; needs no other package',
-    'student.onnx': 'for ONNX Runtime, float32; input `image` (N, H, W, 3) uint8 RGB, output `logits` (N, C, H, W)',
+    'student.onnx': 'for ONNX Runtime, float32; what `image` is and what `logits` are stands in its metadata',
     'student.int8.onnx': 'the same in 8-bit integers; its metadata say how it was made and how it scores',
     'table.json': 'the figures of the table below',
 }
@@ -35,7 +35,7 @@ tags: [land-cover, semantic-segmentation, mmsegmentation, knowledge-distillation
 
 # Land-cover student: {data}
 
-{size} parameters; {count} classes of land cover from RGB images, 8 bits a channel.
+{size} parameters; {count} classes of land cover from {images}.
 
 <!-- files -->
 <!-- /files -->
@@ -123,6 +123,7 @@ def card(student: Student) -> str:
         key=data.get('key') or UNKNOWN,
         size=f'{sum(value.numel() for value in student.weights.values()) / 1e6:.1f} M',
         count=len(student.classes),
+        images=_images(student),
         classes=_classes(student),
         scores=_scores(known),
         experiment=known.get('experiment') or UNKNOWN,
@@ -134,6 +135,13 @@ def card(student: Student) -> str:
         sha256=known['checkpoint_sha256'],
         teacher=_teacher(teacher) if teacher else 'none',
     )
+
+
+def _images(student: Student) -> str:
+    if student.bands is None:
+        return 'RGB images, 8 bits a channel'
+    numbers = ', '.join(map(str, student.bands.numbers))
+    return f'images, their bands {numbers} in this order, values as they are'
 
 
 def _classes(student: Student) -> str:

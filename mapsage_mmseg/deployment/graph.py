@@ -6,7 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..datasets import Bands
 from ..errors import InputError
+from ..models.normalisation import channels
 
 
 class PixelsToLogits(nn.Module):
@@ -15,12 +17,13 @@ class PixelsToLogits(nn.Module):
     Args:
         segmentor: An encoder-decoder of MMSegmentation with a ``SegDataPreProcessor``, in eval mode. Its ``test_cfg``
             is not followed: the whole image goes through at once.
+        bands: What it was trained on, where that is not RGB of 8 bits.
 
     Raises:
         InputError: Its data preprocessor pads to a fixed size, or its head gives one channel for two classes.
     """
 
-    def __init__(self, segmentor: Any) -> None:
+    def __init__(self, segmentor: Any, bands: Bands | None = None) -> None:
         super().__init__()
         prepare = segmentor.data_preprocessor
         padding = prepare.test_cfg or {}
@@ -33,18 +36,19 @@ class PixelsToLogits(nn.Module):
         self.divisor = int(padding.get('size_divisor') or 1)
         self.fill = float(prepare.pad_val)
         # MMSegmentation reads images as BGR: the model sees RGB only where its preprocessor swaps them.
-        self.order = 'RGB' if prepare.channel_conversion else 'BGR'
+        self.order = 'bands' if bands else 'RGB' if prepare.channel_conversion else 'BGR'
+        self.channels, self.dtype = channels(prepare), torch.float32 if bands else torch.uint8
         normalises = prepare._enable_normalize
         self.mean: Tensor
         self.std: Tensor
-        self.register_buffer('mean', prepare.mean.view(1, 3, 1, 1) if normalises else torch.zeros(1, 3, 1, 1))
-        self.register_buffer('std', prepare.std.view(1, 3, 1, 1) if normalises else torch.ones(1, 3, 1, 1))
+        self.register_buffer('mean', prepare.mean.view(1, -1, 1, 1) if normalises else torch.zeros(1, 1, 1, 1))
+        self.register_buffer('std', prepare.std.view(1, -1, 1, 1) if normalises else torch.ones(1, 1, 1, 1))
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits.
 
         Args:
-            image: (N, H, W, 3), uint8, RGB.
+            image: (N, H, W, 3), uint8, RGB; or (N, H, W, B), float32, the bands as they are.
 
         Returns:
             (N, C, H, W), float32.
@@ -59,6 +63,10 @@ class PixelsToLogits(nn.Module):
         logits = self.segmentor.decode_head(self.segmentor.extract_feat(x))
         logits = F.interpolate(logits, size=(rows, columns), mode='bilinear', align_corners=self.align_corners)
         return logits[:, :, :height, :width]
+
+    def example(self) -> Tensor:
+        """Two images of nothing, as the graph takes them."""
+        return torch.zeros(2, 96, 160, self.channels, dtype=self.dtype)
 
     def _padded(self, length: int) -> int:
         return (length + self.divisor - 1) // self.divisor * self.divisor

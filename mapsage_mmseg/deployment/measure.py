@@ -24,7 +24,7 @@ class Form:
     """One form of a model.
 
     Attributes:
-        logits: Of images (N, H, W, 3), uint8, RGB, gives (N, C, H, W).
+        logits: As of a :class:`~mapsage_mmseg.deployment.predictor.Predictor`.
         megabytes: Of its file, 10^6 bytes; of a checkpoint its weights alone.
     """
 
@@ -38,7 +38,7 @@ def megabytes(path: Path) -> float:
 
 
 def miou(
-    logits: Logits, tiles: Iterable[tuple[NDArray[np.uint8], NDArray[np.int64]]], classes: Sequence[str]
+    logits: Logits, tiles: Iterable[tuple[NDArray[Any], NDArray[np.int64]]], classes: Sequence[str]
 ) -> dict[str, float]:
     """``mIoU`` and ``IoU.<class>`` in percent over images and labels, whole images at once."""
     metric = ClassIoU()
@@ -51,12 +51,12 @@ def miou(
     return metric.evaluate(count)
 
 
-def milliseconds(forms: Mapping[str, Form], tile: NDArray[np.uint8], rounds: int) -> dict[str, list[float]]:
+def milliseconds(forms: Mapping[str, Form], tile: NDArray[Any], rounds: int) -> dict[str, list[float]]:
     """Time on the CPU, of this process, of one tile through each form, in turns; a first round is not counted.
 
     Args:
         forms: By name; each is to run in one thread.
-        tile: (256, 256, 3), uint8.
+        tile: (256, 256, 3), uint8, or (256, 256, B), float32.
         rounds: How often each.
     """
     found: dict[str, list[float]] = {name: [] for name in forms}
@@ -71,7 +71,7 @@ def milliseconds(forms: Mapping[str, Form], tile: NDArray[np.uint8], rounds: int
 
 def compare(
     forms: Mapping[str, Form],
-    tiles: Sequence[tuple[NDArray[np.uint8], NDArray[np.int64]]],
+    tiles: Sequence[tuple[NDArray[Any], NDArray[np.int64]]],
     classes: Sequence[str],
     rounds: int,
 ) -> dict[str, dict[str, Any]]:

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from mmseg.structures import SegDataSample
 from numpy.typing import NDArray
-from torch import nn
 
+from ..datasets import Bands
 from ..errors import InputError
 from ..whole_file import whole_file
 from .graph import PixelsToLogits
@@ -24,7 +24,7 @@ from .student_files import INSTALL
 OPSET = 18
 TOLERANCE = 1e-4
 NEEDS = ('onnx', 'onnxscript', 'onnxruntime')
-INPUT = 'image: (N, H, W, 3) uint8, RGB, any N, H and W from 32; normalisation and padding are inside'
+INPUT = 'image: (N, H, W, {}, any N, H and W from 32; normalisation and padding are inside'
 OUTPUT = 'logits: (N, C, H, W) float32; the class is the one with the highest'
 
 
@@ -39,13 +39,13 @@ def require_onnx() -> None:
         raise InputError(f'{", ".join(missing)} not installed: {INSTALL}')
 
 
-def write_onnx(student: Student, path: Path, images: Sequence[NDArray[np.uint8]]) -> float:
+def write_onnx(student: Student, path: Path, images: Sequence[NDArray[Any]]) -> float:
     """Writes a student's graph where it gives the logits of MMSegmentation.
 
     Args:
         student: Is built, and run as MMSegmentation runs it, for comparison.
         path: The file.
-        images: (H, W, 3), RGB, that both are given.
+        images: (H, W, 3), RGB, or (H, W, B), that both are given.
 
     Returns:
         Largest difference of a logit.
@@ -57,11 +57,15 @@ def write_onnx(student: Student, path: Path, images: Sequence[NDArray[np.uint8]]
     require_onnx()
     segmentor = student.build()
     segmentor.test_cfg.mode = 'whole'  # the graph has no windows; the prediction tool lays them
-    graph = PixelsToLogits(segmentor).eval()
+    graph = PixelsToLogits(segmentor, student.bands).eval()
     content = with_metadata(_translated(graph), metadata(student, graph))
     run = session(content)
     difference = max(
-        float(np.abs(run.run(['logits'], {'image': image[None]})[0][0] - stock_logits(segmentor, image)).max())
+        float(
+            np.abs(
+                run.run(['logits'], {'image': image[None]})[0][0] - stock_logits(segmentor, image, student.bands)
+            ).max()
+        )
         for image in images
     )
     if not difference <= TOLERANCE:
@@ -71,15 +75,14 @@ def write_onnx(student: Student, path: Path, images: Sequence[NDArray[np.uint8]]
     return difference
 
 
-def _translated(graph: nn.Module) -> bytes:
+def _translated(graph: PixelsToLogits) -> bytes:
     """The graph in ONNX, with free batch size, height and width."""
     dim = torch.export.Dim
     free = {0: dim('batch'), 1: dim('height', min=32), 2: dim('width', min=32)}
-    example = torch.zeros(2, 96, 160, 3, dtype=torch.uint8)
     with _quietly(), torch.no_grad():
         program = torch.onnx.export(
             graph,
-            (example,),
+            (graph.example(),),
             dynamo=True,
             opset_version=OPSET,
             input_names=['image'],
@@ -110,8 +113,11 @@ def _quietly() -> Iterator[None]:
 
 def metadata(student: Student, graph: PixelsToLogits) -> dict[str, str]:
     """What stands in the file's metadata: text by name, JSON where it is no plain text."""
+    bands = student.bands
+    takes = f'{len(bands.numbers)}) float32, bands {", ".join(map(str, bands.numbers))}' if bands else '3) uint8, RGB'
     return dict(
-        input=INPUT,
+        input=INPUT.format(takes),
+        bands=json.dumps(bands and bands.as_dict()),
         output=OUTPUT,
         classes=json.dumps(student.classes),
         palette=json.dumps(student.palette),
@@ -148,10 +154,11 @@ def session(model: bytes | Path, threads: int = 0) -> Any:
     return onnxruntime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
 
 
-def stock_logits(segmentor: Any, image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Logits by MMSegmentation's own test step, (C, H, W), of an RGB image (H, W, 3)."""
+def stock_logits(segmentor: Any, image: NDArray[Any], bands: Bands | None = None) -> NDArray[np.float32]:
+    """Logits by MMSegmentation's own test step, (C, H, W), of an RGB image (H, W, 3), or of its bands (H, W, B)."""
     sample = SegDataSample(metainfo=dict(img_shape=image.shape[:2], ori_shape=image.shape[:2]))
-    bgr = torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)))
+    ordered = image if bands else image[..., ::-1]  # BGR, as MMSegmentation reads images
+    inputs = torch.from_numpy(np.ascontiguousarray(ordered.transpose(2, 0, 1)))
     with torch.no_grad():
-        (result,) = segmentor.test_step(dict(inputs=[bgr], data_samples=[sample]))
+        (result,) = segmentor.test_step(dict(inputs=[inputs], data_samples=[sample]))
     return result.seg_logits.data.numpy()

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..datasets import Bands
 from ..engine.teachers import file_digest
 from ..errors import InputError
 from .graph import PixelsToLogits
 from .onnx_file import require_onnx, session
 from .student import Student
 
-Logits = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+Logits = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -24,27 +25,30 @@ class Predictor:
     """A model and what its numbers mean.
 
     Attributes:
-        logits: Of images (N, H, W, 3), uint8, RGB, gives (N, C, H, W), float32.
+        logits: Of images (N, H, W, 3), uint8, RGB, or (N, H, W, B), float32, gives (N, C, H, W), float32.
         classes: Names in the order of the class numbers.
         palette: (R, G, B), 0 to 255, per class.
         sha256: Of the file that it came from.
+        bands: What it takes of an image's bands, as they are; None for red, green and blue of 8 bits.
     """
 
     logits: Logits
     classes: tuple[str, ...]
     palette: tuple[tuple[int, int, int], ...]
     sha256: str
+    bands: Bands | None = None
 
 
 def torch_predictor(student: Student) -> Predictor:
     """Of a student, or any other model, in torch."""
-    graph = PixelsToLogits(student.build()).eval()
+    graph = PixelsToLogits(student.build(), student.bands).eval()
 
-    def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def logits(image: NDArray[Any]) -> NDArray[np.float32]:
         with torch.inference_mode():
             return graph(torch.from_numpy(image)).numpy()
 
-    return Predictor(logits, student.classes, student.palette, student.provenance['checkpoint_sha256'])
+    sha256 = student.provenance['checkpoint_sha256']
+    return Predictor(logits, student.classes, student.palette, sha256, student.bands)
 
 
 def onnx_predictor(path: Path, threads: int = 1) -> Predictor:
@@ -62,13 +66,14 @@ def onnx_predictor(path: Path, threads: int = 1) -> Predictor:
     if 'classes' not in facts or 'palette' not in facts:
         raise InputError(f'{path} has no classes and palette in its metadata; write it with tools/export.py onnx')
     palette = tuple((int(r), int(g), int(b)) for r, g, b in json.loads(facts['palette']))
-    return Predictor(onnx_logits(runs), tuple(json.loads(facts['classes'])), palette, file_digest(path))
+    bands = Bands.of(dict(bands=json.loads(facts.get('bands', 'null'))))
+    return Predictor(onnx_logits(runs), tuple(json.loads(facts['classes'])), palette, file_digest(path), bands)
 
 
 def onnx_logits(runs: Any) -> Logits:
     """An ONNX Runtime session as a function of pixels."""
 
-    def logits(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def logits(image: NDArray[Any]) -> NDArray[np.float32]:
         return runs.run(['logits'], {'image': image})[0]
 
     return logits

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from mmengine.logging import print_log
 from numpy.typing import NDArray
 
@@ -39,7 +38,7 @@ WAYS = (Way('MinMax'), Way('Percentile'), Way('Entropy'), Way('MinMax', ('Conv',
 
 def quantise(
     model: bytes,
-    images: Sequence[NDArray[np.uint8]],
+    images: Sequence[NDArray[Any]],
     score: Callable[[bytes], float],
     target: float,
     ways: Sequence[Way] = WAYS,
@@ -50,7 +49,7 @@ def quantise(
 
     Args:
         model: Content of an ONNX file.
-        images: (H, W, 3), RGB, to calibrate with.
+        images: (H, W, 3), RGB, or (H, W, B), to calibrate with.
         score: mIoU, percent, of such a content.
         target: That of ``model``.
         ways: In the order in which they are tried.
@@ -74,7 +73,7 @@ def quantise(
     return best
 
 
-def _quantised(model: bytes, images: Sequence[NDArray[np.uint8]], way: Way) -> bytes:
+def _quantised(model: bytes, images: Sequence[NDArray[Any]], way: Way) -> bytes:
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -99,10 +98,10 @@ def _quantised(model: bytes, images: Sequence[NDArray[np.uint8]], way: Way) -> b
 class _Images:
     """Gives ONNX Runtime one image after another, then None; it takes whatever has this method."""
 
-    def __init__(self, images: Sequence[NDArray[np.uint8]]) -> None:
+    def __init__(self, images: Sequence[NDArray[Any]]) -> None:
         self._left = iter(images)
 
-    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
         image = next(self._left, None)
         return None if image is None else {'image': image[None]}
 

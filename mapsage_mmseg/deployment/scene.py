@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..datasets.bands import Bands, finite
 from ..errors import InputError
 
 INSTALL = "pip install 'mapsage_mmseg[scenes]'"
@@ -44,28 +45,37 @@ class Scene:
     Args:
         path: Anything that GDAL reads.
         bands: Numbers of its red, green and blue band, from 1; None takes those marked so, or else the first three.
+            Where ``wanted`` is given, of the bands that stand for these; None takes their own numbers.
         span: Values that become 0 and 255; None for 8-bit pictures only.
+        wanted: The bands that the model was trained on, where it takes values as they are.
 
     Attributes:
         height, width: Pixels.
         located: Whether it says where it lies: an affine transform, ground control points or RPCs.
 
     Raises:
-        InputError: It cannot be read, has too few bands, holds palette indices, or is not 8-bit and has no ``span``.
+        InputError: It cannot be read, has too few bands, holds palette indices, or is not 8-bit and has no ``span``
+            where the model wants 8 bits.
     """
 
-    def __init__(self, path: Path, bands: Sequence[int] | None = None, span: tuple[float, float] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        bands: Sequence[int] | None = None,
+        span: tuple[float, float] | None = None,
+        wanted: Bands | None = None,
+    ) -> None:
         raster = rasterio()
         try:
             with silent():
                 self.data = raster.open(path)
         except raster.errors.RasterioIOError as error:
             raise InputError(f'{path} cannot be read: {error}') from error
-        self.path, self.span = path, span
+        self.path, self.span, self.wanted = path, span, wanted
         self.height, self.width = self.data.shape
         self._window = raster.windows.Window
         self._failure = raster.errors.RasterioIOError
-        self.bands = list(bands) if bands else self._rgb()
+        self.bands = list(bands or (wanted.numbers if wanted else self._rgb()))
         self._check()
         self._all_valid = all(raster.enums.MaskFlags.all_valid in flags for flags in self.data.mask_flag_enums)
         self.located = not self.data.transform.is_identity or bool(self.data.gcps[0]) or self.data.rpcs is not None
@@ -80,18 +90,19 @@ class Scene:
             raise InputError(f'{self.path} holds numbers of a colour table; turn it into RGB first (gdal_translate)')
         count, kinds = self.data.count, {self.data.dtypes[band - 1] for band in self.bands if band <= self.data.count}
         if max(self.bands) > count or min(self.bands) < 1:
+            meant = 'those that the model takes' if self.wanted else 'red, green and blue'
             raise InputError(
-                f'{self.path} has {count} bands, where red, green and blue are bands {self.bands}; name them '
-                'with --bands, as in --bands 1 1 1 for a grey picture'
+                f'{self.path} has {count} bands, where {meant} are bands {self.bands}; name them with --bands, as in '
+                '--bands 1 1 1 for a grey picture'
             )
-        if self.span is None and kinds != {'uint8'}:
+        if self.wanted is None and self.span is None and kinds != {'uint8'}:
             raise InputError(
                 f'{self.path} is {", ".join(sorted(kinds))}, and the model wants 8 bits; say with --range LOW HIGH '
                 'which values become 0 and 255'
             )
 
-    def read(self, row: int, column: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """RGB (h, w, 3), uint8, and which pixels hold data (h, w).
+    def read(self, row: int, column: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The image as the model takes it, RGB (h, w, 3), uint8, or (h, w, B), float32; and which pixels hold data.
 
         Raises:
             InputError: The file is damaged there.
@@ -102,6 +113,8 @@ class Scene:
             known = np.ones((height, width), bool) if self._all_valid else self.data.dataset_mask(window=window) > 0
         except self._failure as error:
             raise InputError(f'{self.path} cannot be read at row {row}, column {column}: it is damaged') from error
+        if self.wanted is not None:
+            return finite(pixels.transpose(1, 2, 0), self.wanted), known
         if self.span is not None:
             low, high = self.span
             stretched = np.nan_to_num((pixels.astype(np.float32) - low) * (255 / (high - low)))
@@ -110,7 +123,9 @@ class Scene:
 
     def thumbnail(self, height: int, width: int) -> NDArray[np.uint8]:
         """The whole of it, RGB (height, width, 3), uint8."""
-        small = self.data.read(self.bands, out_shape=(3, height, width)).astype(np.float32)
+        small = self.data.read(self.bands, out_shape=(len(self.bands), height, width)).astype(np.float32)
+        if self.wanted is not None:
+            return self.wanted.picture(finite(small.transpose(1, 2, 0), self.wanted))
         low, high = self.span or (0, 255)
         return np.nan_to_num((small - low) * (255 / (high - low))).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
 

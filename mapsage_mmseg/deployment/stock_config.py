@@ -30,8 +30,13 @@ def stock_config(student: Student, spec: DatasetSpec) -> str:
         spec: How a folder of its tiles is laid out.
 
     Raises:
-        InputError: A part of the model is no part of MMSegmentation.
+        InputError: A part of the model is no part of MMSegmentation, or it takes other bands than MMSegmentation loads.
     """
+    if student.bands:
+        raise InputError(
+            f'the student takes bands {", ".join(map(str, student.bands.numbers))}, which stock MMSegmentation cannot '
+            'load; export it as ONNX: tools/export.py onnx'
+        )
     model = copy.deepcopy(student.model.to_dict())
     for where, name in _foreign(model, 'model'):
         raise InputError(

@@ -11,6 +11,7 @@ from mmengine.model import revert_sync_batchnorm
 from mmseg.registry import MODELS
 from torch import Tensor
 
+from ..datasets import Bands
 from ..engine import teachers
 
 _EPOCH = re.compile(r'(epoch|iter)_(\d+)')
@@ -28,6 +29,7 @@ class Student:
         palette: (R, G, B), 0 to 255, per class.
         provenance: Where it comes from, as :func:`provenance` gives it.
         checkpoint: The file that it was read from.
+        bands: What it is given of an image's bands; None for red, green and blue of 8 bits.
     """
 
     model: ConfigDict
@@ -36,6 +38,7 @@ class Student:
     palette: tuple[tuple[int, int, int], ...]
     provenance: Mapping[str, Any]
     checkpoint: Path
+    bands: Bands | None = None
 
     def build(self) -> Any:
         """The segmentor with its weights, in eval mode, on the CPU.

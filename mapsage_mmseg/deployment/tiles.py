@@ -7,6 +7,7 @@ import numpy as np
 from mmseg.registry import DATASETS
 from numpy.typing import NDArray
 
+from ..datasets import Bands
 from ..errors import InputError
 
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
@@ -29,6 +30,7 @@ class Tiles:
             count = len(self._data)
         except FileNotFoundError as error:
             raise InputError(f'{error.filename} does not exist; name a folder of tiles with --data-root') from error
+        self.bands = Bands.of(self._data.metainfo)
         if not count:
             raise InputError(f'no image in {dataset.get("data_root")}; name a folder of tiles with --data-root')
         taken = count if limit is None else min(limit, count)
@@ -37,13 +39,16 @@ class Tiles:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
-        """Images (H, W, 3), RGB, and labels (H, W), 255 where there is none."""
+    def __iter__(self) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
+        """Images (H, W, 3), RGB, uint8, or (H, W, B), float32, where bands are named; labels (H, W), 255 where there is
+        none."""
         for index in self.indices:
             sample = self._data[index]
             label = sample['data_samples'].gt_sem_seg.data[0].numpy().astype(np.int64)
-            yield np.ascontiguousarray(sample['inputs'].numpy()[::-1].transpose(1, 2, 0)), label
+            pixels = sample['inputs'].numpy()
+            ordered = pixels.astype(np.float32) if self.bands else pixels[::-1]  # MMSegmentation reads images as BGR
+            yield np.ascontiguousarray(ordered.transpose(1, 2, 0)), label
 
-    def images(self) -> list[NDArray[np.uint8]]:
+    def images(self) -> list[NDArray[Any]]:
         """The images alone."""
         return [image for image, _ in self]

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..datasets import MapKind, Replay
 from ..errors import InputError
 from ..models.losses import LogitKLLoss
+from ..models.normalisation import channels
 from . import teachers
 from .flops import crop_size
 
@@ -37,8 +38,9 @@ def kept_maps(model: Any) -> tuple[tuple[str, ...], dict[str, MapKind]]:
     settings, distiller = model.teacher_cache, model.distiller
     height, width = (-(-side // MULTIPLE) * MULTIPLE for side in crop_size(model))
     device = next(model.student.parameters()).device
+    zeros = torch.zeros((1, channels(model.data_preprocessor), height, width), device=device)
     try:
-        model.run_teacher(torch.zeros((1, 3, height, width), device=device), None, distiller.levels)
+        model.run_teacher(zeros, None, distiller.levels)
         records = distiller.records('teacher', distiller.levels)
     finally:
         distiller.forget()

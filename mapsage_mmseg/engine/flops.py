@@ -16,7 +16,7 @@ def crop_size(model: Any) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def forward_gflops(model: nn.Module, size: tuple[int, int]) -> float | None:
+def forward_gflops(model: nn.Module, size: tuple[int, int], bands: int = 3) -> float | None:
     """Counts the forward pass over one image, in 10^9 floating point operations.
 
     A multiplication and its addition count as two (2 x MAC). Counted are convolutions and matrix products, those of
@@ -26,12 +26,13 @@ def forward_gflops(model: nn.Module, size: tuple[int, int]) -> float | None:
     Args:
         model: A segmentor of MMSegmentation.
         size: Height and width of the image in pixels.
+        bands: Its channels.
 
     Returns:
         GFLOPs; None, with a line in the log, for a model that has no forward of tensors alone.
     """
     modes = {module: module.training for module in model.modules()}
-    inputs = torch.zeros((1, 3, *size), device=next(model.parameters()).device)
+    inputs = torch.zeros((1, bands, *size), device=next(model.parameters()).device)
     model.eval()
     try:
         # fused attention is one operator, and for the CPU's the counter has no formula; MATH is made of products

@@ -1,10 +1,14 @@
 """What a data preprocessor does to pixels, so that two of them can be compared."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from mmengine.model import BaseDataPreprocessor
-from torch import nn
+from torch import Tensor, nn
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
 
 
 def normalisation(preprocessor: nn.Module | None) -> dict[str, Any] | None:
@@ -23,6 +27,35 @@ def normalisation(preprocessor: nn.Module | None) -> dict[str, Any] | None:
 def as_written(values: Iterable[float]) -> list[float]:
     """Numbers as people write them, which float32 blurs."""
     return [float(f'{value:.6g}') for value in values]
+
+
+def channels(preprocessor: nn.Module | None) -> int:
+    """How many channels the images have that a data preprocessor normalises; 3 where it does not say."""
+    mean = getattr(preprocessor, 'mean', None)
+    return 3 if mean is None else mean.numel()
+
+
+def to_own(
+    input_mean: Sequence[float] | None, input_std: Sequence[float] | None, mean: Sequence[float], std: Sequence[float]
+) -> tuple[Tensor, Tensor, dict[str, list[float]] | None]:
+    """From how images arrive to a pretrained module's own normalisation of RGB in 0..255.
+
+    Args:
+        input_mean, input_std: What the data preprocessor subtracts and divides by; None where images are normalised by
+            statistics of their own bands, which mean nothing in 0..255: they are taken as if by ImageNet's.
+        mean, std: The module's own.
+
+    Returns:
+        ``scale`` and ``shift`` (1, 3, 1, 1), to be applied in this order, and what they undo, None where that is not
+        known.
+    """
+    known = input_mean is not None and input_std is not None
+    given = (input_mean, input_std) if known else (IMAGENET_MEAN, IMAGENET_STD)
+    theirs, spread = (torch.tensor(values, dtype=torch.float32) for values in given)
+    own, width = torch.tensor(mean, dtype=torch.float32), torch.tensor(std, dtype=torch.float32)
+    scale, shift = spread / width, (theirs - own) / width
+    undone = dict(mean=as_written(theirs.tolist()), std=as_written(spread.tolist())) if known else None
+    return scale.view(1, 3, 1, 1), shift.view(1, 3, 1, 1), undone
 
 
 def difference(mine: Mapping[str, Any] | None, its: Mapping[str, Any] | None) -> str | None:

@@ -14,8 +14,8 @@ import yaml
 from PIL import Image
 
 from mapsage_mmseg.apis import cli, prepare_data, train
-from mapsage_mmseg.datasets import FolderLandCover, check_folder, read_dataset_yaml
-from mapsage_mmseg.datasets.prepare import preparing, rasters
+from mapsage_mmseg.datasets import FolderLandCover, check_folder, rasters, read_dataset_yaml
+from mapsage_mmseg.datasets.prepare import preparing
 from mapsage_mmseg.datasets.prepare.writing import aside
 from tests import scenes, small
 from tests.test_datasets.test_prepare.test_known import write_archive

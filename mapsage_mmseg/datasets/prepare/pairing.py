@@ -8,7 +8,8 @@ from pathlib import Path
 from ...errors import InputError
 from ..dataset_yaml import IMAGE_SUFFIXES, tile_files
 from ..parts import scene_pattern
-from .windows import Window, tile_name
+from ..rasters import Window
+from .windows import tile_name
 
 MASK_SUFFIXES = ('_mask', '_masks', '_label', '_labels', '_gt')  # looked for where none is named
 IMAGE_FOLDERS, MASK_FOLDERS = ('images', 'image', 'img'), ('masks', 'mask', 'labels', 'label')

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..dataset_yaml import IGNORE, class_palette
+from ..rasters import Raster, Window, open_raster
 from .colours import UNKNOWN, ClassTable
 from .pairing import Pair
-from .rasters import Raster, open_raster
 from .statistics import Counts, Statistics
-from .windows import Window, tile_name, windows
-from .writing import Staging, write_image, write_label
+from .windows import tile_name, windows
+from .writing import Staging, write_bands, write_image, write_label
 
 SIDE_BY_SIDE = 0.5  # pixels by which an image and its mask may lie apart on the ground
 
@@ -28,9 +28,9 @@ class Cutting:
         size: Pixels of a side.
         stride: Pixels from one to the next; None spreads as many as fit, rounded, evenly.
         max_ignored: Share of ignored pixels above which a tile is dropped.
-        bands: Of the images, numbers from 1; empty takes the first three, or the only one.
+        bands: Of the images, numbers from 1; empty takes the first three, or the only one; all where values are kept.
         span: What becomes black and white in the tiles' 8 bits; None leaves 8 bits as they are.
-        suffix: How images end: ``.png`` or ``.jpg``.
+        suffix: How images end: ``.png``, ``.jpg``, or ``.tif``, which keeps values and bands as they are.
         quality: Of JPEG.
         unknown_ignored: Whether what a mask holds and the table does not is ignored, not an error.
     """
@@ -44,6 +44,11 @@ class Cutting:
     quality: int = 95
     unknown_ignored: bool = False
 
+    @property
+    def keeps(self) -> bool:
+        """Whether tiles have the images' values and bands."""
+        return self.suffix == '.tif'
+
 
 def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[str, tuple[int, int]]:
     """Reads the head of every file.
@@ -53,10 +58,11 @@ def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[
 
     Raises:
         InputError: A file is damaged or too large; an image and its mask differ in size or lie apart on the ground; a
-            mask does not hold what the table is for; an image has not the bands, or more than 8 bits
-            and no ``span`` is given.
+            mask does not hold what the table is for; an image has not the bands, or other ones than the first
+            where they are kept, or more than 8 bits and no ``span`` is given.
     """
     sizes = {}
+    first: tuple[Path, tuple[int, ...], np.dtype] | None = None
     for pair in pairs:
         with _image(pair) as image, _mask(pair, table) as mask:
             if (image.height, image.width) != (mask.height, mask.width):
@@ -67,7 +73,10 @@ def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[
             _same_place(image, mask)
             _check_mask(mask, table)
             bands = chosen_bands(image, cutting)
-            if image.dtype != np.uint8 and cutting.span is None:
+            if cutting.keeps:
+                first = first or (image.path, bands, image.dtype)
+                _alike(image, bands, *first)
+            elif image.dtype != np.uint8 and cutting.span is None:
                 raise InputError(_deep(image, bands))
             sizes[pair.name] = image.height, image.width
     return sizes
@@ -132,8 +141,9 @@ def chosen_bands(image: Raster, cutting: Cutting) -> tuple[int, ...]:
     Raises:
         InputError: The image lacks one, or there are two and none is chosen.
     """
-    bands = cutting.bands or ((1, 2, 3) if image.bands >= 3 else (1,))
-    if not cutting.bands and image.bands == 2 and image.path.suffix.lower() in ('.tif', '.tiff'):
+    usual = tuple(range(1, image.bands + 1)) if cutting.keeps else (1, 2, 3) if image.bands >= 3 else (1,)
+    bands = cutting.bands or usual
+    if not cutting.bands and not cutting.keeps and image.bands == 2 and image.path.suffix.lower() in ('.tif', '.tiff'):
         raise InputError(f'{image.path} has 2 bands; name those to take: --bands 1')
     if max(bands) > image.bands:
         raise InputError(f'{image.path} has {image.bands} bands; expected band {max(bands)} among them (--bands)')
@@ -154,9 +164,20 @@ def _deep(image: Raster, bands: Sequence[int]) -> str:
     middle = Window((image.height - height) // 2, (image.width - width) // 2, height, width)
     low, high = np.nanpercentile(image.read(middle, bands).astype(np.float32), (2, 98))
     return (
-        f'{image.path} is {image.dtype}, and tiles have 8 bits; name the values that become black and white, for all '
-        f'scenes alike: --range {low:g} {high:g} are the 2nd and 98th percentile in its middle'
+        f'{image.path} is {image.dtype}, and tiles have 8 bits; keep the values with --format tif, or name those that '
+        f'become black and white, for all scenes alike: --range {low:g} {high:g} are the 2nd and 98th percentile in '
+        'its middle'
     )
+
+
+def _alike(image: Raster, bands: tuple[int, ...], first: Path, expected: tuple[int, ...], dtype: np.dtype) -> None:
+    if image.dtype.kind not in 'uif':
+        raise InputError(f'{image.path} holds {image.dtype}; expected whole or floating-point numbers')
+    if bands != expected or image.dtype != dtype:
+        raise InputError(
+            f'{image.path} has {len(bands)} bands of {image.dtype}; expected {len(expected)} of {dtype}, as {first} '
+            'has: tiles of one data set have the same (--bands)'
+        )
 
 
 def _image(pair: Pair) -> Any:
@@ -197,13 +218,19 @@ def _cut(
     with _image(pair) as image, _mask(pair, table) as mask:
         bands = chosen_bands(image, cutting)
         for window in windows(image.height, image.width, cutting.size, cutting.stride):
-            label = _label(mask, table, window, image.valid(window, bands), cutting)
+            valid = image.valid(window, bands)
+            label = _label(mask, table, window, valid, cutting)
             if (label == IGNORE).mean() > cutting.max_ignored:
                 counts.dropped += 1
             else:
                 counts.take(label)
                 files = staging.tile_files(split, tile_name(pair.name, window), cutting.suffix)
-                write_image(files[0], to_8_bits(image.read(window, bands), cutting.span), cutting.quality)
+                pixels = image.read(window, bands)
+                if cutting.keeps:
+                    counts.measure(pixels, valid)
+                    write_bands(files[0], pixels)
+                else:
+                    write_image(files[0], to_8_bits(pixels, cutting.span), cutting.quality)
                 write_label(files[1], label)
             advance(1)
     return counts

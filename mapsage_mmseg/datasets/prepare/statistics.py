@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import InputError
 from ..dataset_yaml import IGNORE
 from ..folder import SPLITS
 
@@ -20,12 +21,14 @@ class Counts:
         ignored: Pixels that count nowhere.
         tiles: That were kept.
         dropped: Tiles that had too many ignored pixels.
+        values: By band the number of values, their sum and that of their squares, (3, B); None where none is measured.
     """
 
     pixels: NDArray[np.int64]
     ignored: int = 0
     tiles: int = 0
     dropped: int = 0
+    values: NDArray[np.float64] | None = None
 
     @classmethod
     def none(cls, classes: int) -> 'Counts':
@@ -39,12 +42,24 @@ class Counts:
         self.ignored += int(counted[IGNORE])
         self.tiles += 1
 
+    def measure(self, pixels: NDArray[Any], valid: NDArray[np.bool_] | None) -> None:
+        """Takes in the values (H, W, B) of a tile's image, where it is ``valid`` (H, W) and they are numbers."""
+        values = pixels.astype(np.float64)
+        known = np.isfinite(values)
+        if valid is not None:
+            known &= valid[..., None]
+        values[~known] = 0
+        found = np.stack([known.sum((0, 1)), values.sum((0, 1)), (values * values).sum((0, 1))])
+        self.values = found if self.values is None else self.values + found
+
     def add(self, other: 'Counts') -> None:
         """Takes another's counts in."""
         self.pixels += other.pixels
         self.ignored += other.ignored
         self.tiles += other.tiles
         self.dropped += other.dropped
+        if other.values is not None:
+            self.values = other.values if self.values is None else self.values + other.values
 
     def shares(self) -> NDArray[np.float64]:
         """Of the labelled pixels, per class; zeros where none is labelled."""
@@ -56,12 +71,20 @@ class Counts:
 
     def as_dict(self) -> dict[str, Any]:
         """The same, for a JSON file."""
-        return dict(pixels=self.pixels.tolist(), ignored=self.ignored, tiles=self.tiles, dropped=self.dropped)
+        found = dict(pixels=self.pixels.tolist(), ignored=self.ignored, tiles=self.tiles, dropped=self.dropped)
+        return found if self.values is None else dict(found, values=self.values.tolist())
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> 'Counts':
         """What :meth:`as_dict` gave."""
-        return cls(np.array(content['pixels'], np.int64), content['ignored'], content['tiles'], content['dropped'])
+        values = content.get('values')
+        return cls(
+            np.array(content['pixels'], np.int64),
+            content['ignored'],
+            content['tiles'],
+            content['dropped'],
+            None if values is None else np.array(values),
+        )
 
 
 @dataclass
@@ -89,6 +112,25 @@ class Statistics:
         _, images, whole = self.scenes.setdefault(scene, (split, 0, Counts.none(len(self.classes))))
         whole.add(counts)
         self.scenes[scene] = split, images + 1, whole
+
+    def bands(self) -> dict[str, list[Any]]:
+        """``bands``, ``mean`` and ``std`` of the training tiles, for ``dataset.yaml``; empty where none were measured.
+
+        Raises:
+            InputError: All values of a band are the same.
+        """
+        values = self.splits['train'].values
+        if values is None:
+            return {}
+        count, total, squares = values
+        mean = total / np.maximum(count, 1)
+        std = np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 0))
+        if (dead := np.flatnonzero(std <= 1e-6 * abs(mean))).size:
+            raise InputError(
+                f'band {dead[0] + 1} of {len(std)} has the same value in all training tiles; leave it out with --bands'
+            )
+        numbers = list(range(1, len(mean) + 1))
+        return dict(bands=numbers, **{k: [float(f'{v:.6g}') for v in vs] for k, vs in (('mean', mean), ('std', std))})
 
     def absent(self) -> list[str]:
         """Classes without a pixel, in words."""

@@ -1,22 +1,8 @@
 """Where the tiles of an image lie."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Window:
-    """A part of an image, in pixels from its upper left corner."""
-
-    row: int
-    column: int
-    height: int
-    width: int
-
-    @property
-    def slices(self) -> tuple[slice, slice]:
-        """The same, to index an array of the whole image with."""
-        return slice(self.row, self.row + self.height), slice(self.column, self.column + self.width)
+from ..rasters import Window
 
 
 def starts(length: int, size: int, stride: int | None) -> list[int]:

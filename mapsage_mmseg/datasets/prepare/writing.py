@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from PIL import Image
 
 from ...errors import InputError
 from ...whole_file import PARTIAL, flush_folder, write_text
+from ..rasters import rasterio_or_refuse
 from .statistics import Counts
 
 BOOT = Path('/proc/sys/kernel/random/boot_id')  # Linux; another after each start of the machine
@@ -120,6 +122,20 @@ def write_image(file: Path, pixels: NDArray[np.uint8], quality: int) -> None:
         _save(file, picture, 'PNG', compress_level=3)  # of aerial tiles no larger than at 6, and faster
     else:
         _save(file, picture, 'JPEG', quality=quality)
+
+
+def write_bands(file: Path, pixels: NDArray[Any]) -> None:
+    """Writes (H, W, B) as a TIFF with these values."""
+    raster = rasterio_or_refuse(f'{file} cannot be written')
+    height, width, count = pixels.shape
+    profile = dict(driver='GTiff', dtype=pixels.dtype, count=count, height=height, width=width, compress='deflate')
+    with warnings.catch_warnings(), raster.MemoryFile() as memory:  # GDAL itself does not say that a disk is full
+        warnings.simplefilter('ignore', raster.errors.NotGeoreferencedWarning)
+        with memory.open(**profile) as target:
+            target.write(np.moveaxis(pixels, -1, 0))
+        content = bytes(memory.getbuffer())
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content)
 
 
 def write_label(file: Path, label: NDArray[np.uint8]) -> None:

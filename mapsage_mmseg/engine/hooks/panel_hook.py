@@ -12,6 +12,7 @@ from mmengine.runner.base_loop import BaseLoop
 from mmseg.registry import HOOKS
 from PIL import Image
 
+from ...datasets import Bands
 from ...errors import InputError
 from ...visualization import grid, panel
 from ...visualization.pictures import NO_CLASS, write_picture
@@ -84,13 +85,14 @@ class PanelHook(Hook):
         Image.fromarray(picture).save(folder / f'{_stem(outputs[0], batch_idx)}.png')
 
     def _keep(self, runner: Runner, batch_idx: int, data_batch: Any, outputs: Sequence) -> None:
-        palette = (runner.visualizer.dataset_meta or {})['palette']
+        meta = runner.visualizer.dataset_meta or {}
+        palette = meta['palette']
         if len(palette) > NO_CLASS:  # more than a palette file holds
             return
         folder = Path(runner.work_dir) / 'pictures' / _stem(outputs[0], batch_idx)
         maps = {'label': _labels(outputs[0].gt_sem_seg), **self._predictions(outputs[0], 'student')}
         try:
-            write_picture(folder, _photograph(data_batch), maps, palette)
+            write_picture(folder, _photograph(data_batch, Bands.of(meta)), maps, palette)
         except OSError as error:
             runner.logger.warning(f'{folder} could not be written ({error.strerror})')
             self._chosen = set()  # says so once a validation
@@ -98,7 +100,7 @@ class PanelHook(Hook):
     def _row(self, runner: Runner, data_batch: Any, outputs: Sequence, legend: bool) -> np.ndarray:
         meta = runner.visualizer.dataset_meta or {}
         return panel(
-            _photograph(data_batch),
+            _photograph(data_batch, Bands.of(meta)),
             _labels(outputs[0].gt_sem_seg),
             self._predictions(outputs[0], self.name),
             palette=meta['palette'],
@@ -112,8 +114,10 @@ class PanelHook(Hook):
         return {key: _labels(sample.get(field)) for key, field in fields.items() if field in sample}
 
 
-def _photograph(data_batch: Any) -> np.ndarray:
+def _photograph(data_batch: Any, bands: Bands | None) -> np.ndarray:
     image = data_batch['inputs'][0].permute(1, 2, 0).cpu().numpy()
+    if bands is not None:
+        return bands.picture(image)
     return np.ascontiguousarray(image[..., ::-1])  # BGR, as mmcv reads it
 
 

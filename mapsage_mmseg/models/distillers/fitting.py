@@ -15,7 +15,7 @@ AUTO = 'auto'
 SIZE = 128  # pixels: large enough for any stride, small enough to cost nothing
 
 
-def fit_levels(levels: Mapping[str, Any], student: nn.Module) -> dict[str, Any]:
+def fit_levels(levels: Mapping[str, Any], student: nn.Module, bands: int = 3) -> dict[str, Any]:
     """Chooses among what a config leaves to the student.
 
     A level with a ``fallback`` becomes that one, a level itself, where the student lacks a module that the level
@@ -24,6 +24,7 @@ def fit_levels(levels: Mapping[str, Any], student: nn.Module) -> dict[str, Any]:
     Args:
         levels: As in the config; not changed.
         student: With the modules that they name. Runs once on zeros, in eval mode, where some channels are wanted.
+        bands: Channels of the images that it takes.
 
     Raises:
         InputError: A module does not exist, or the channels of its output cannot be found.
@@ -36,7 +37,7 @@ def fit_levels(levels: Mapping[str, Any], student: nn.Module) -> dict[str, Any]:
     parsed = {name: Level.parse(name, fitted[name]) for name in wanted}
     for level in parsed.values():
         check_paths(level, 'student', student)
-    channels = _channels(student, {source for level in parsed.values() for source in level.student})
+    channels = _channels(student, {source for level in parsed.values() for source in level.student}, bands)
     for name in wanted:
         given = fitted[name]['connector']
         each = [given] * len(parsed[name].student) if isinstance(given, Mapping) else given
@@ -71,13 +72,13 @@ def _auto(connector: Any) -> bool:
 
 
 @torch.no_grad()
-def _channels(student: nn.Module, sources: Iterable[Source]) -> dict[Source, int]:
+def _channels(student: nn.Module, sources: Iterable[Source], bands: int) -> dict[Source, int]:
     """Channels of what each source gives."""
     outputs: dict[str, Any] = {}
     modules = dict(student.named_modules())
     was_training = student.training
     student.eval()
-    image = torch.zeros((1, 3, SIZE, SIZE), device=next(student.parameters()).device)
+    image = torch.zeros((1, bands, SIZE, SIZE), device=next(student.parameters()).device)
     with ExitStack() as stack:
         for path in {source.module for source in sources}:
             keep = lambda _, __, output, path=path: outputs.update({path: output})  # noqa: E731

@@ -15,7 +15,7 @@ from ...errors import InputError
 from ..balance import build_balance
 from ..distillers.cache_settings import CacheSettings
 from ..distillers.fitting import fit_levels
-from ..normalisation import difference, normalisation
+from ..normalisation import channels, difference, normalisation
 from .cached_records import cached_records
 from .teacher_predictions import TeacherPredictions
 from .term_gradients import TermGradients, norms_and_cosines
@@ -77,7 +77,8 @@ class MultiLevelDistill(SingleTeacherDistill):
         # Not SingleTeacherDistill.__init__: it builds the teacher, registers it as a child and reads its file.
         BaseAlgorithm.__init__(self, architecture, data_preprocessor, init_cfg)
         if isinstance(distiller.get('levels'), Mapping):
-            distiller = {**distiller, 'levels': fit_levels(distiller['levels'], self.student)}
+            levels = fit_levels(distiller['levels'], self.student, channels(self.data_preprocessor))
+            distiller = {**distiller, 'levels': levels}
         self.distiller = MODELS.build(distiller)
         self.distiller.prepare_from_student(self.student)
         self.teacher_cfg, self.teacher_ckpt, self.teacher_check = teacher, teacher_ckpt, teacher_check
@@ -171,7 +172,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         """Computes the unweighted terms.
 
         Args:
-            inputs: Images (N, 3, H, W), normalised.
+            inputs: Images (N, B, H, W), normalised.
             data_samples: Their labels.
 
         Returns:
@@ -197,7 +198,7 @@ class MultiLevelDistill(SingleTeacherDistill):
 
     @torch.no_grad()
     def run_teacher(self, inputs: Tensor, data_samples: list, levels: Iterable[str]) -> None:
-        """Has the distiller record what the teacher says at these levels of a normalised batch (N, 3, H, W)."""
+        """Has the distiller record what the teacher says at these levels of a normalised batch (N, B, H, W)."""
         if self.teacher is None:
             raise InputError('the teacher was not loaded: TeacherHook stands in configs/_base_/distill and does it')
         with self._teacher_autocast(), self.distiller.recording('teacher', levels):

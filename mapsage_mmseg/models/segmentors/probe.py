@@ -8,6 +8,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from ...errors import InputError
+from ..normalisation import channels
 from .multi_level_distill import MultiLevelDistill
 
 
@@ -31,7 +32,8 @@ def probe_levels(
     """
     levels = list(levels)
     device = next(model.student.parameters()).device
-    inputs = torch.randn((2, 3, *size), generator=torch.Generator().manual_seed(0)).to(device)
+    shape = (2, channels(model.data_preprocessor), *size)
+    inputs = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
     valid = torch.ones((2, 1, *size), device=device)
     was_training = model.training
     model.eval()

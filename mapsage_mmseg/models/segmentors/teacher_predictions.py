@@ -25,7 +25,7 @@ class TeacherPredictions:
 
         Args:
             teacher: A segmentor in eval mode.
-            inputs: The normalised batch (N, 3, H, W) that the samples belong to.
+            inputs: The normalised batch (N, B, H, W) that the samples belong to.
             samples: Predictions of the student.
         """
         names = [sample.metainfo.get('img_path') for sample in samples]

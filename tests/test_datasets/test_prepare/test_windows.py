@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mapsage_mmseg.datasets.parts import scene_pattern
-from mapsage_mmseg.datasets.prepare.windows import TILE_SCENE, Window, starts, tile_name, windows
+from mapsage_mmseg.datasets.prepare.windows import TILE_SCENE, starts, tile_name, windows
+from mapsage_mmseg.datasets.rasters import Window
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mapsage_mmseg.datasets.prepare import rasters
-from mapsage_mmseg.datasets.prepare.rasters import open_raster
-from mapsage_mmseg.datasets.prepare.windows import Window
+from mapsage_mmseg.datasets import rasters
+from mapsage_mmseg.datasets.rasters import Window, open_raster
 from mapsage_mmseg.errors import InputError
 from tests import scenes
 

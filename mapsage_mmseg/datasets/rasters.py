@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ...errors import InputError
-from .windows import Window
+from ..errors import InputError
 
 try:
     import rasterio
@@ -24,6 +24,21 @@ TIFF = ('.tif', '.tiff')
 LARGEST = 80_000_000  # pixels that Pillow may decode as a whole; beyond twice as many it refuses by itself
 CACHE = 128 << 20  # bytes of decoded blocks that GDAL keeps, so that no strip is decoded for each of its windows
 WITH_RASTERIO = "pip install '.[scenes]' brings rasterio, which reads it in windows"
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of an image, in pixels from its upper left corner."""
+
+    row: int
+    column: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The same, to index an array of the whole image with."""
+        return slice(self.row, self.row + self.height), slice(self.column, self.column + self.width)
 
 
 class Raster(Protocol):
@@ -53,6 +68,13 @@ class Raster(Protocol):
 
     def valid(self, window: Window, bands: Sequence[int]) -> NDArray[np.bool_] | None:
         """(H, W): where the file has a picture at all, by its nodata value or transparency; None means everywhere."""
+
+
+def rasterio_or_refuse(why: str) -> Any:
+    """The library; refuses, with a reason, where it is not installed."""
+    if rasterio is None:
+        raise InputError(f"{why} without rasterio: pip install '.[scenes]'")
+    return rasterio
 
 
 @contextmanager
