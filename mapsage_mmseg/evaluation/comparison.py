@@ -48,6 +48,7 @@ class Arm:
 
     Attributes:
         experiment: Its name.
+        control: The experiment that it is compared with; None for one that is compared with nothing.
         seeds: One a run.
         unfinished: What is to be said of the runs that did not reach their end.
         epochs: How many each run has behind it.
@@ -59,12 +60,13 @@ class Arm:
         teacher_params_m, teacher_gflops: As the student's.
         seconds_per_epoch: Median over all epochs.
         git_commits, devices: Every one that occurs.
-        differences, IoU_differences: Against the control; None where no seed is shared.
+        differences, IoU_differences: Against its control; None where no seed is shared.
         closed: Share of the distance from the control's mIoU to the teacher's that was closed, over the shared seeds;
             None without a teacher that is above the control.
     """
 
     experiment: str
+    control: str | None
     seeds: list[int | None]
     unfinished: list[str]
     epochs: list[int]
@@ -89,7 +91,7 @@ class Comparison:
 
     Attributes:
         dataset: As the records have it.
-        control: The experiment that the others are compared with, or None.
+        control: The experiment that others are compared with, unless they name one of their own; or None.
         arms: The control first, then the others as they came.
         notes: What a reader has to know about the choice of runs.
         earlier: Figures of the earlier experiment, for reference.
@@ -101,6 +103,11 @@ class Comparison:
     notes: list[str]
     earlier: dict[str, Any] = field(default_factory=lambda: dict(EARLIER))
 
+    def controls(self) -> list[str]:
+        """The experiments that others are compared with, each once, the common one first."""
+        named = dict.fromkeys(arm.control for arm in self.arms if arm.control is not None)
+        return sorted(named, key=lambda name: name != self.control)
+
     def as_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
         return asdict(self)
@@ -111,22 +118,30 @@ def compare(records: Sequence[Record], control: str | None = None) -> Comparison
 
     Args:
         records: Oldest first. A key ``path``, where there is one, names the run in messages.
-        control: The experiment to compare with; where None, ``'no_distill'`` if it is among the runs.
+        control: The experiment to compare all with. Where None, each is compared with the control that its records
+            name, if that is among the runs, else with ``'no_distill'``, if that is.
 
     Raises:
         InputError: No run, runs on other data or with other classes, or a control that is not among them.
     """
     check_same_data(records)
     groups, notes = group(records)
-    if control is None and CONTROL in groups:
-        control = CONTROL
     if control is not None and control not in groups:
         raise InputError(f'the control {control!r} is not among the experiments: {", ".join(groups)}')
+    own = {name: control or _control_of(runs, groups) for name, runs in groups.items()}
+    named = list(dict.fromkeys(its for name, its in own.items() if its not in (None, name)))
+    common = control or (CONTROL if CONTROL in groups else named[0] if named else None)
     arms = [
-        _arm(name, groups[name], [] if control in (None, name) else groups[str(control)])
-        for name in sorted(groups, key=lambda name: name != control)
+        _arm(name, groups[name], own[name] if own[name] != name else None, groups)
+        for name in sorted(groups, key=lambda name: name != common)
     ]
-    return Comparison(dict(records[0]['dataset']), control, arms, notes + uneven(groups))
+    return Comparison(dict(records[0]['dataset']), common, arms, notes + uneven(groups))
+
+
+def _control_of(runs: Sequence[Record], groups: Mapping[str, Any]) -> str | None:
+    named = {run.get('control') for run in runs}
+    mine = named.pop() if len(named) == 1 else None
+    return mine if mine in groups else CONTROL if CONTROL in groups else None
 
 
 def last_score(record: Record, key: str) -> float | None:
@@ -141,15 +156,16 @@ def last_iou(record: Record, name: str) -> float | None:
     return (final(record, 'IoU') or {}).get(name)
 
 
-def _arm(experiment: str, runs: Sequence[Record], controls: Sequence[Record]) -> Arm:
+def _arm(experiment: str, runs: Sequence[Record], control: str | None, groups: Mapping[str, Sequence[Record]]) -> Arm:
     classes = runs[0]['dataset']['classes']
     teachers = [run['teacher'] for run in runs if run.get('teacher')]
     student = runs[-1]['student']
     seconds = _known(entry.get('seconds') for run in runs for entry in run['epochs'])
-    by_seed = {control['seed']: control for control in controls}
+    by_seed = {other['seed']: other for other in (groups[control] if control else ())}
     pairs = [(run, by_seed[run['seed']]) for run in runs if run['seed'] in by_seed]
     return Arm(
         experiment=experiment,
+        control=control,
         seeds=[run['seed'] for run in runs],
         unfinished=[
             f'{run_name(run)}: {run["status"]} after epoch {len(run["epochs"])}'

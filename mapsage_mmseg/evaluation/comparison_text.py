@@ -36,13 +36,12 @@ def tables(comparison: Comparison) -> list[TextTable]:
             ],
         )
     ]
-    others = [arm for arm in arms if arm.experiment != comparison.control]
-    if comparison.control is not None and others:
+    for control in comparison.controls():
         found.append(
             TextTable(
-                f'Against {comparison.control}, paired by seed: mean, 95 % interval',
+                f'Against {control}, paired by seed: mean, 95 % interval',
                 ['Experiment', 'Seeds', *(NAMES[key] for key in AGAINST), 'Way to the teacher'],
-                [_against(arm) for arm in others],
+                [_against(arm) for arm in arms if arm.control == control],
             )
         )
     classes = comparison.dataset['classes']

@@ -42,24 +42,25 @@ def answers(comparison: Comparison, records: Sequence[Record]) -> list[Answer]:
         records: Oldest first.
     """
     groups, _ = group(records)
-    controls = {run['seed']: run for run in groups.get(comparison.control or '', [])}
     return [
-        _answer(arm, groups[arm.experiment], controls, comparison.control)
+        _answer(arm, groups[arm.experiment], {run['seed']: run for run in groups.get(arm.control or '', [])})
         for arm in comparison.arms
-        if arm.experiment != comparison.control and any(run.get('teacher') for run in groups[arm.experiment])
+        if arm.experiment not in comparison.controls() and any(run.get('teacher') for run in groups[arm.experiment])
     ]
 
 
-def _answer(arm: Arm, runs: Sequence[Record], controls: dict[Any, Record], control: str | None) -> Answer:
+def _answer(arm: Arm, runs: Sequence[Record], controls: dict[Any, Record]) -> Answer:
     if arm.unfinished:
         return Answer(arm.experiment, None, 'Not shown', f'Not every run has finished: {"; ".join(arm.unfinished)}.')
     paired = [(run, controls[run['seed']]) for run in runs if run['seed'] in controls]
     if not all(as_long(run, its) for run, its in paired):
-        reason = f'{arm.experiment} and {control} were not trained for as long, so neither tells what the teacher did.'
+        reason = (
+            f'{arm.experiment} and {arm.control} were not trained for as long, so neither tells what the teacher did.'
+        )
         return Answer(arm.experiment, None, 'Not shown', reason)
     difference = arm.differences['mIoU']
     if difference is not None and difference.estimate.n > 1:
-        return _many(arm, difference, [pair for run in runs if (pair := agreement(run))], control)
+        return _many(arm, difference, [pair for run in runs if (pair := agreement(run))])
     criteria = [_criterion(run, controls.get(run['seed'])) for run in runs]
     met = {criterion.get('met') for criterion in criteria}
     verdict = met.pop() if len(met) == 1 else None
@@ -77,7 +78,7 @@ def _criterion(run: Record, control: Record | None) -> dict[str, Any]:
     return run['criteria'].get('knowledge_transfer') or {}
 
 
-def _many(arm: Arm, difference: Difference, agreed: Sequence[tuple[float, float]], control: str | None) -> Answer:
+def _many(arm: Arm, difference: Difference, agreed: Sequence[tuple[float, float]]) -> Answer:
     found, rose = difference.estimate, [last > before for before, last in agreed]
     verdict = None
     known = len(agreed) == found.n
@@ -86,7 +87,7 @@ def _many(arm: Arm, difference: Difference, agreed: Sequence[tuple[float, float]
     elif difference.verdict == 'better' and known and all(rose):
         verdict = True
     parts = [
-        f'over {found.n} seeds mIoU {signed(found.mean)} against {control} (95 % interval {signed(found.low)} to '
+        f'over {found.n} seeds mIoU {signed(found.mean)} against {arm.control} (95 % interval {signed(found.low)} to '
         f'{signed(found.high)})'
     ]
     if arm.closed is not None and arm.closed > 0:

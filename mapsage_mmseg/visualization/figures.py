@@ -30,23 +30,23 @@ class Drawn:
     legend: list[tuple[str, str]]
 
 
-def colours_of(groups: Groups, control: str | None, focus: str) -> dict[str, str]:
-    """A colour for each experiment: the control has the neutral one, what the report is about the accent."""
-    others = sorted((name for name in groups if name != control), key=lambda name: name != focus)
+def colours_of(groups: Groups, controls: Sequence[str], focus: str) -> dict[str, str]:
+    """A colour for each experiment: the common control has the neutral one, what the report is about the accent."""
+    others = sorted((name for name in groups if name not in controls[:1]), key=lambda name: name != focus)
     numbers = {name: 1 + index % (charts.SERIES - 1) for index, name in enumerate(others)}
     return {name: f'--s{numbers.get(name, 0)}' for name in groups}
 
 
-def scores(groups: Groups, control: str | None, focus: str) -> list[Drawn]:
+def scores(groups: Groups, controls: Sequence[str], focus: str) -> list[Drawn]:
     """Charts in which experiments stand beside each other; the focus's phases are shaded."""
-    colours, bands, found = colours_of(groups, control, focus), _bands(groups[focus]), []
+    colours, bands, found = colours_of(groups, controls, focus), _bands(groups[focus]), []
     chance = next((run['dataset']['chance_loss'] for runs in groups.values() for run in runs), None)
     teachers = [run['teacher']['mIoU'] for runs in groups.values() for run in runs if run.get('teacher')]
     teacher = [score for score in teachers if score is not None]
 
     def add(title: str, points: Callable[[Record], Points], draw: Callable[[list[Curve]], str]) -> None:
         curves = [
-            Curve(name, colours[name], [points(run) for run in runs], dashed=name == control)
+            Curve(name, colours[name], [points(run) for run in runs], dashed=name in controls)
             for name, runs in groups.items()
         ]
         if any(any(curve.runs) for curve in curves):

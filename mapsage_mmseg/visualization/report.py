@@ -53,9 +53,9 @@ def render(records: Sequence[Record], control: str | None = None, focus: str | N
             groups=groups,
             focus=arms[focus],
             phased=any(entry.get('phase') for run in groups[focus] for entry in run['epochs']),
-            control=arms.get(comparison.control or ''),
-            colours=figures.colours_of(groups, comparison.control, focus),
-            scores=figures.scores(groups, comparison.control, focus),
+            control=arms.get(arms[focus].control or comparison.control or ''),
+            colours=figures.colours_of(groups, _controls(comparison), focus),
+            scores=figures.scores(groups, _controls(comparison), focus),
             losses=figures.losses(groups),
             pictures=pictures(groups),
             judged={
@@ -65,6 +65,10 @@ def render(records: Sequence[Record], control: str | None = None, focus: str | N
             places=_places(groups),
         )
     )
+
+
+def _controls(comparison: Comparison) -> list[str]:
+    return comparison.controls() or ([comparison.control] if comparison.control else [])
 
 
 def _best(comparison: Comparison, names: Sequence[str]) -> str | None:

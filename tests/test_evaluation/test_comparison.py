@@ -144,6 +144,31 @@ def test_the_control_is_no_distill_or_what_is_asked_for():
         compare(runs, 'nothing')
 
 
+def test_each_is_compared_with_the_control_that_its_records_name():
+    runs = [
+        *three('no_distill', [50] * 3),
+        *three('improved_distill', [51.0, 51.1, 50.9]),
+        *({**run, 'control': 'best_control'} for run in three('best', [55.0, 55.1, 54.9])),
+        *three('best_control', [53] * 3),
+        {**record('other', miou=50.0), 'control': 'absent'},
+    ]
+    found = compare(runs)
+    assert {each.experiment: each.control for each in found.arms} == {
+        'no_distill': None,
+        'improved_distill': 'no_distill',
+        'best': 'best_control',
+        'best_control': 'no_distill',
+        'other': 'no_distill',
+    }
+    assert found.control == 'no_distill' and found.controls() == ['no_distill', 'best_control']
+    assert arm(found, 'best').differences['mIoU'].estimate.mean == pytest.approx(2.0)
+    assert arm(found, 'best').closed == pytest.approx(2 / 7)
+    asked = compare(runs, 'no_distill')
+    assert arm(asked, 'best').differences['mIoU'].estimate.mean == pytest.approx(5.0)
+    alone = compare([run for run in runs if run['experiment'].startswith('best')])
+    assert alone.control == 'best_control' and alone.arms[0].experiment == 'best_control'
+
+
 @pytest.mark.parametrize(
     ('change', 'what'), [(dict(key='other'), 'other data'), (dict(classes=CLASSES[:2]), 'other classes')]
 )
