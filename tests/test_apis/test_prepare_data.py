@@ -132,7 +132,7 @@ def test_an_unknown_number(root, capfd):
         (lambda root: scenes.write(root / 'west.png', scenes.photograph(64, 65)), 'has 64x64 pixels; expected 65x64'),
         (
             lambda root: scenes.write(root / 'west.png', scenes.photograph(64, 64, 1)[..., 0].astype(np.uint16)),
-            'west.png is uint16, and tiles have 8 bits; name the values',
+            'west.png is uint16, and tiles have 8 bits; keep the values with --format tif, or name those',
         ),
         (lambda root: (root / 'classes.yaml').write_text('classes: [a, b]'), 'is in colours; expected their meaning'),
         (
