@@ -112,8 +112,7 @@ def prepare(arguments: argparse.Namespace) -> Config:
         )
     apply_switches(config, arguments)
     check_config(config)
-    if arguments.data_root and not arguments.skip_data_check:
-        check_data(config.train_dataloader.dataset)
+    check_data(config, bool(arguments.data_root and not arguments.skip_data_check))
     return config
 
 
