@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +51,12 @@ def check_layout(dataset: Mapping[str, Any]) -> None:
     for folder in (root, *(root / name for name in dataset.get('data_prefix', {}).values())):
         if not folder.is_dir():
             raise InputError(f'{folder} is missing: {_how_to_get(dataset)}')
-    names_and_sizes(dataset)
-    _, label = next(_pairs(dataset), (None, None))
+    found = _listed(dataset)
+    label = found.data_list[0].get('seg_map_path') if found.data_list else None
     if label is None:
         raise InputError(f'{root} holds no image with a label: {_how_to_get(dataset)}')
-    if (
-        _bits(label) == 1
-        and len(DATASETS.build({**dataset, 'pipeline': [], 'lazy_init': True}).metainfo['classes']) > 2
-    ):
+    _digest(found.data_list, dataset)
+    if _bits(label) == 1 and len(found.metainfo['classes']) > 2:
         raise InputError(f'{label} has one bit a pixel, so its classes are lost: {_how_to_get(dataset)}')
 
 
@@ -76,25 +74,27 @@ def names_and_sizes(dataset: Mapping[str, Any]) -> str:
     Raises:
         InputError: An image or its label is missing.
     """
+    return _digest(_listed(dataset).data_list, dataset)
+
+
+def _digest(entries: Iterable[Mapping[str, Any]], dataset: Mapping[str, Any]) -> str:
     root, digest = dataset['data_root'], hashlib.sha256()
-    for file in (file for pair in _pairs(dataset) for file in pair if file):
-        try:
-            size = file.stat().st_size
-        except OSError as error:
-            raise InputError(f'{file}: {error.strerror}; {_how_to_get(dataset)}') from error
-        digest.update(f'\n{Path(os.path.relpath(file, root)).as_posix()}\0{size}\0'.encode())
+    for entry in entries:
+        for file in (entry[key] for key in ('img_path', 'seg_map_path') if entry.get(key)):
+            try:
+                size = os.stat(file).st_size
+            except OSError as error:
+                raise InputError(f'{file}: {error.strerror}; {_how_to_get(dataset)}') from error
+            digest.update(f'\n{file.removeprefix(root).lstrip(os.sep)}\0{size}\0'.encode())
     return digest.hexdigest()
 
 
-def _pairs(dataset: Mapping[str, Any]) -> Iterator[tuple[Path, Path | None]]:
-    """Each image and its label, as the data set itself finds them."""
-    found = DATASETS.build({**dataset, 'pipeline': []})
-    for index in range(len(found)):
-        info = found.get_data_info(index)
-        yield Path(info['img_path']), Path(info['seg_map_path']) if info.get('seg_map_path') else None
+def _listed(dataset: Mapping[str, Any]) -> BaseSegDataset:
+    """The data set itself, which knows its files; unserialised, for that would take most of the time."""
+    return DATASETS.build({**dataset, 'pipeline': [], 'serialize_data': False})
 
 
-def _bits(file: Path) -> int | None:
+def _bits(file: str) -> int | None:
     """Bits of a pixel and band, where the file is a PNG."""
     with open(file, 'rb') as content:
         head = content.read(25)
