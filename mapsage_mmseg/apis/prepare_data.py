@@ -19,13 +19,12 @@ from ..datasets import Bands, read_bands
 from ..datasets.dataset_yaml import MOST_BANDS, data_set_name
 from ..datasets.prepare import (
     KNOWN,
+    LAYOUTS,
     ClassTable,
     Cutting,
     KnownDataSet,
     Pair,
-    find_pairs,
     prepare,
-    read_classes,
     split_scenes,
     unpacked,
 )
@@ -39,8 +38,8 @@ from ..engine.run_lock import RunLock
 from ..errors import InputError, RunStopped
 from ..visualization.contact_sheet import contact_sheet
 from . import cli
+from .prepare_scenes import scenes_of
 
-CLASS_FILES = ('classes.yaml', 'classes.yml', 'classes.json')
 SHEET, STATISTICS = 'contact_sheet.png', 'statistics.md'
 SHOWN = {'train': 6, 'val': 6}  # tiles of each split in the contact sheet
 
@@ -56,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('scenes', metavar='SCENES', help='folder of images, and of masks where --masks names none')
     parser.add_argument('-o', '--out', required=True, metavar='DIR', help='the new folder')
     find = parser.add_argument_group('which mask belongs to which image')
+    find.add_argument('--layout', choices=sorted(LAYOUTS), help='SCENES is this data set, as it is unpacked')
     find.add_argument('--masks', metavar='DIR', help='folder of masks; default: SCENES/masks, or among the images')
     find.add_argument('--image-suffix', default='', metavar='TEXT', help='how stems of images end, such as _RGB')
     find.add_argument('--mask-suffix', metavar='TEXT', help='how stems of masks end, such as _label; default: found')
@@ -98,9 +98,8 @@ def parser() -> argparse.ArgumentParser:
     split.add_argument(
         '--val',
         nargs='+',
-        default=['0.2'],
         metavar='X',
-        help='a share (default 0.2), or names or expressions of scenes',
+        help="a share (default 0.2, or the layout's own), or names or expressions of scenes",
     )
     split.add_argument('--seed', type=int, default=0, help='of the draw (default 0)')
     split.add_argument(
@@ -133,14 +132,13 @@ def main(argv: Sequence[str]) -> None:
     if known is None:
         arguments = parser().parse_args(argv)
         check(arguments)
-        out, scenes = Path(arguments.out).expanduser(), Path(arguments.scenes).expanduser()
+        out = Path(arguments.out).expanduser()
         check_target(out)
-        table = read_classes(class_file(arguments.classes, scenes))
-        masks = Path(arguments.masks).expanduser() if arguments.masks else None
-        pairs = find_pairs(scenes, masks, arguments.image_suffix, arguments.mask_suffix, arguments.scene)
+        pairs, table, val, news = scenes_of(arguments)
+        if news:
+            say(news)
         name = data_set_name(Path('--name'), arguments.name or out.absolute().name)
-        val = arguments.val, arguments.seed
-        cut(out, argv, pairs, table, cutting(arguments), val, name, arguments.scene or TILE_SCENE)
+        cut(out, argv, pairs, table, cutting(arguments), (val, arguments.seed), name, arguments.scene or TILE_SCENE)
         return
     arguments = known_parser(known).parse_args(argv)
     out = Path(arguments.out).expanduser()
@@ -192,23 +190,6 @@ def cutting(arguments: argparse.Namespace) -> Cutting:
     )
 
 
-def class_file(named: str | None, scenes: Path) -> Path:
-    """The file with the classes.
-
-    Raises:
-        InputError: None is named, and none lies beside the scenes.
-    """
-    if named is not None:
-        return Path(named).expanduser()
-    for name in CLASS_FILES:
-        if (scenes / name).is_file():
-            return scenes / name
-    raise InputError(
-        f'--classes FILE is missing, and {scenes} holds no {" or ".join(CLASS_FILES)}; it needs at least the line '
-        '"classes: [water, land]", and "palette: [[0, 0, 255], [0, 128, 0]]" where masks are in colours'
-    )
-
-
 def cut(
     out: Path,
     argv: Sequence[str],
@@ -231,7 +212,7 @@ def cut(
     description = describe(name, table, cutting, scene)
     say(
         f'{len(pairs)} images of {len(pixels)} scenes, {sum(total.values())} windows; validated on '
-        f'{", ".join(sorted(validated))}'
+        f'{in_short(sorted(validated))}'
     )
     with locked(aside(out)):
         staging = Staging(aside(out), plan(pairs, sizes, table, splits, cutting, description), keep=(LOCK,))
@@ -250,6 +231,12 @@ def cut(
     say(f'Statistics of {out}\n{statistics.text()}')
     say(f'{out} is whole: {STATISTICS} counts its pixels, {SHEET} shows some tiles.')
     say(f'Next: python tools/train.py configs/distill/improved.py --data-root {shlex.quote(str(out))}')
+
+
+def in_short(names: Sequence[str], most: int = 12) -> str:
+    """The names, or the first of them and how many there are more."""
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return ', '.join(names[:most]) + more
 
 
 @contextmanager
