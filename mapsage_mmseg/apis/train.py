@@ -49,11 +49,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
-    parser.add_argument(
-        '--data-root',
-        metavar='PATH',
-        help="folder of tiles (img_dir, ann_dir, dataset.yaml), or of the config's data set",
-    )
+    parser.add_argument('--data-root', metavar='PATH', help="folder with dataset.yaml, or of the config's own data set")
     parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
     parser.add_argument(
         '--epochs', type=int, metavar='N', help='another length of the run; phases and schedules in epochs go with it'
