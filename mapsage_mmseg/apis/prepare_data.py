@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..datasets import Bands, read_bands
-from ..datasets.dataset_yaml import MOST_BANDS, data_set_name
+from ..datasets.dataset_yaml import data_set_name
 from ..datasets.prepare import (
     KNOWN,
     LAYOUTS,
@@ -32,13 +32,12 @@ from ..datasets.prepare.preparing import describe, look_at
 from ..datasets.prepare.statistics import Statistics
 from ..datasets.prepare.windows import TILE_SCENE, windows
 from ..datasets.prepare.writing import Staging, aside, check_target
-from ..datasets.rasters import rasterio_or_refuse
 from ..engine.run_lock import NAME as LOCK
 from ..engine.run_lock import RunLock
-from ..errors import InputError, RunStopped
+from ..errors import RunStopped
 from ..visualization.contact_sheet import contact_sheet
 from . import cli
-from .prepare_scenes import scenes_of
+from .prepare_scenes import check, scenes_of
 
 SHEET, STATISTICS = 'contact_sheet.png', 'statistics.md'
 SHOWN = {'train': 6, 'val': 6}  # tiles of each split in the contact sheet
@@ -146,33 +145,6 @@ def main(argv: Sequence[str]) -> None:
     with unpacked(known, arguments.archive, out.absolute().parent) as folder:
         cut(out, argv, known.find(folder), known.table, known.cutting, (known.val, 0), known.name, known.scene)
     say(f'{known.name}: {known.credit}')
-
-
-def check(arguments: argparse.Namespace) -> None:
-    """Refuses numbers that cannot be meant.
-
-    Raises:
-        InputError: Names the option.
-    """
-    bounds = dict(size=(2, None), stride=(1, arguments.size), overlap=(0, arguments.size - 1), quality=(1, 100))
-    for name, (low, high) in bounds.items():
-        value = getattr(arguments, name)
-        if value is not None and (value < low or high is not None and value > high):
-            up_to = f' to {high}' if high is not None else ''
-            raise InputError(f'--{name} {value} must be a whole number from {low}{up_to}')
-    if not 0 <= arguments.max_ignored < 1:
-        raise InputError(f'--max-ignored {arguments.max_ignored} must be a share from 0, below 1')
-    if arguments.range and not arguments.range[0] < arguments.range[1]:
-        raise InputError('--range {:g} {:g} must be two numbers, the lower one first'.format(*arguments.range))
-    keeps, bands = arguments.format == 'tif', ' '.join(map(str, arguments.bands))
-    if min(arguments.bands, default=1) < 1 or len(arguments.bands) > MOST_BANDS:
-        raise InputError(f'--bands {bands} must be 1 to {MOST_BANDS} numbers, each from 1')
-    if not keeps and len(arguments.bands) not in (0, 1, 3):
-        raise InputError(f'--bands {bands} must be one number or three; --format tif takes any')
-    if keeps and arguments.range:
-        raise InputError('--range brings values to 8 bits, and --format tif keeps them; leave one out')
-    if keeps:
-        rasterio_or_refuse('--format tif cannot be written')
 
 
 def cutting(arguments: argparse.Namespace) -> Cutting:
