@@ -102,13 +102,13 @@ def check_data(config: Config, every_file: bool, loaders: Sequence[str] = LOADER
         InputError: As :func:`~mapsage_mmseg.datasets.check_folder` and
             :func:`~mapsage_mmseg.datasets.check_layout`.
     """
-    for dataset in (config[name].dataset for name in loaders):
-        if has_own_layout(dataset):
-            from_first(partial(check_layout, dataset))
-    tiles = config[loaders[0]].dataset
-    if every_file and tiles.type == 'FolderLandCover':
+    datasets = [config[name].dataset for name in loaders if config.get(name)]
+    for dataset in filter(has_own_layout, datasets):
+        from_first(partial(check_layout, dataset))
+    tiles: dict[str, Any] = datasets[0] if datasets else {}
+    if every_file and tiles.get('type') == 'FolderLandCover':
         limits = {key: tiles[key] for key in ('max_pixels', 'follow_links') if key in tiles}
-        root = tiles.data_root
+        root = tiles['data_root']
         from_first(lambda: check_folder(root, read_dataset_yaml(root), **limits))
 
 

@@ -31,10 +31,12 @@ SOURCES = {  # by type: the command that makes it of the download, and where PAG
 def has_own_layout(dataset: Mapping[str, Any]) -> bool:
     """Whether a data set's config names a folder of this machine, and its class how that is laid out: any class of
     MMSegmentation's, and what is derived from it."""
-    kind = DATASETS.get(dataset['type']) if isinstance(dataset['type'], str) else dataset['type']
+    named = dataset.get('type')
+    kind = DATASETS.get(named) if isinstance(named, str) else named
+    if not isinstance(kind, type) or issubclass(kind, FolderLandCover | SyntheticLandCover):
+        return False
     local = isinstance(dataset.get('data_root'), str) and not dataset.get('backend_args')
-    stock = isinstance(kind, type) and issubclass(kind, BaseSegDataset)
-    return local and stock and not issubclass(kind, FolderLandCover | SyntheticLandCover)
+    return local and issubclass(kind, BaseSegDataset)
 
 
 def check_layout(dataset: Mapping[str, Any]) -> None:
