@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import mmseg
+
 from mapsage_mmseg.apis.config import load_config, override
 from mapsage_mmseg.apis.config_check import check_config
 from mapsage_mmseg.apis.prepare_data import KNOWN, known_parser
@@ -23,6 +25,7 @@ NOT_CHECKED = dict(  # by program, and why
     git="another project's command line",
     cd="the shell's own",
     export="the shell's own",
+    sed="the system's own",
 )
 EXAMPLE = 'configs/distill/improved.py'  # what a setting or a placeholder is tried on
 FOREIGN_FLAGS = {  # in running text: other programs'
@@ -191,9 +194,12 @@ def _make(words: list[str]) -> None:
 
 
 def _mim(words: list[str]) -> None:
-    if words[:1] not in (['train'], ['test']) or words[1:2] not in (['mmsegmentation'], ['mapsage_mmseg']):
-        raise Wrong('mim takes train or test, and mmsegmentation or mapsage_mmseg')
-    _parse(words[0], words[2:])
+    if words[:1] not in (['train'], ['test'], ['run']) or words[1:2] not in (['mmsegmentation'], ['mapsage_mmseg']):
+        raise Wrong('mim takes train, test or run, and mmsegmentation or mapsage_mmseg')
+    if words[0] != 'run':
+        _parse(words[0], words[2:])
+    elif not list((Path(mmseg.__file__).parent / '.mim' / 'tools').rglob(f'{words[2]}.py')):
+        raise Wrong(f'MMSegmentation has no tool {words[2]}')
 
 
 def _pip(words: list[str]) -> None:

@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+import mmseg
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
-from mmseg.registry import MODELS
+from mmseg.registry import DATASETS, MODELS
 
 from mapsage_mmseg.apis.config import load_config
+from mapsage_mmseg.apis.config_check import check_config
+from mapsage_mmseg.apis.data_root import set_classes
 from mapsage_mmseg.engine import teachers
 
+STOCK = Path(mmseg.__file__).parent / '.mim' / 'configs' / '_base_' / 'datasets'
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'distill'
 SMALL = sorted(str(p.relative_to(CONFIGS))[:-3] for d in ('ablations', 'fallbacks') for p in (CONFIGS / d).glob('*.py'))
 STUDENTS = sorted(f'students/{p.stem}' for p in (CONFIGS / 'students').glob('*.py'))
@@ -32,6 +36,9 @@ OWN_SCHEDULE = {
 }
 
 
+# MMSegmentation's data sets by folder.
+DATA = dict(loveda='LoveDADataset', potsdam='PotsdamDataset', vaihingen='ISPRSDataset', isaid='iSAIDDataset')
+OVER_DATA = [f'{name}/{arm}' for name in DATA for arm in ('improved', 'baseline', 'no_distill', 'teacher')]
 OWN_STUDENT = {*STUDENTS, 'baseline_dinov3l_segformer-b2'}
 
 
@@ -95,7 +102,7 @@ def test_an_ablation_is_a_small_diff(name, repository):
     assert len(lines) <= 15
 
 
-@pytest.mark.parametrize('name', DISTILL)
+@pytest.mark.parametrize('name', [*DISTILL, *(f'{data}/{arm}' for data in DATA for arm in ('improved', 'baseline'))])
 def test_a_teacher_is_scored_on_its_students_data(name, repository):
     config = load_config(repository / f'configs/distill/{name}.py')
     recipe = teachers.load_recipe(config)
@@ -206,3 +213,44 @@ def test_equal_weight_sums_are_equal(repository):
         for name in ('ablations/equal_weight_sums', 'baseline')
     ]
     assert sums == [pytest.approx([1.5, 1.5]), pytest.approx([1.5])]
+
+
+@pytest.mark.parametrize('name', OVER_DATA)
+def test_a_data_set_changes_data_and_classes_alone(name, repository):
+    """So its training is the one that is stepped above; tests/test_apis/test_stock_data.py trains on each."""
+    data, arm = name.split('/')
+    config = load_config(repository / f'configs/distill/{name}.py')
+    plain = load_config(repository / f'configs/distill/{"teacher_tiles" if arm == "teacher" else arm}.py')
+    check_config(config)
+    loaders = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+    own = {'model', 'data_preprocessor', 'experiments', 'teacher_recipe', *loaders}
+    assert {key: config[key] for key in plain if key not in own} == {k: v for k, v in plain.items() if k not in own}
+    for loader in loaders:
+        assert config[loader].dataset.type == DATA[data]
+        assert {**config[loader], 'dataset': None} == {**plain[loader], 'dataset': None}
+    set_classes(plain, len(DATASETS.get(DATA[data]).METAINFO['classes']))
+    size = plain.data_preprocessor.size = plain.model.data_preprocessor.size = (
+        (896, 896) if data == 'isaid' else (512, 512)
+    )
+    if arm in ('improved', 'baseline'):
+        plain.model.teacher.data_preprocessor.size = size
+        plain.model.teacher.backbone.stem = dict(type='EfficientNetLiteStem')
+        assert config.model.teacher == teachers.load_recipe(config).model
+        assert teachers.find_config(config, config.control) == repository / f'configs/distill/{data}/no_distill.py'
+    assert config.model == plain.model and config.data_preprocessor == plain.data_preprocessor
+    assert config.experiments == f'experiments/{data}'
+    assert len((repository / f'configs/distill/{name}.py').read_text().splitlines()) <= 16
+
+
+@pytest.mark.parametrize('data', DATA)
+def test_a_data_set_is_read_and_augmented_as_by_mmsegmentation(data, repository):
+    """What theirs has besides is what the data set says for itself, and a Resize that changes no tile of it."""
+    config, theirs = load(repository, f'{data}/no_distill'), Config.fromfile(str(STOCK / f'{data}.py'))
+    mine = [config[f'{split}_dataloader'].dataset for split in ('train', 'val', 'test')]
+    assert mine[1] == mine[2]
+    for dataset, other in zip(mine, (theirs.train_dataloader.dataset, theirs.val_dataloader.dataset), strict=False):
+        assert {**dataset, 'pipeline': None} == {**other, 'pipeline': None}
+        steps = [{k: v for k, v in step.items() if k != 'reduce_zero_label'} for step in other.pipeline]
+        drawn = [dict(type='SeedDraws')] if other.pipeline == theirs.train_pipeline else []
+        steps = [step for step in steps if step['type'] != 'Resize']
+        assert dataset.pipeline == [*steps[:2], *drawn, *steps[2:]]

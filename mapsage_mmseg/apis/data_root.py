@@ -1,7 +1,8 @@
-"""Putting a folder of the user's own tiles in the place of a config's data."""
+"""Putting a folder of the user's own in the place of a config's data."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,34 +10,38 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmseg.registry import MODELS
 
-from ..datasets import Bands, check_folder, read_dataset_yaml
+from ..datasets import Bands, check_folder, check_layout, has_own_layout, read_dataset_yaml
 from ..engine.processes import from_first
 from ..errors import InputError
 from .config import configs_dir, load_config
 
 BUILT_IN_RECIPE, TILES_RECIPE = 'teacher.py', 'teacher_tiles.py'
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def apply_data_root(config: Config, data_root: str) -> None:
-    """Changes a config in place: data sets, class counts and the teacher's recipe follow from the folder.
+    """Changes a config in place. Over one of MMSegmentation's own data sets the folder is that data set's; over any
+    other it is a folder of tiles, and class counts and the teacher's recipe follow from it.
 
     Args:
         config: Any config of this package.
-        data_root: Folder with ``img_dir``, ``ann_dir`` and ``dataset.yaml``.
+        data_root: Folder with ``img_dir``, ``ann_dir`` and ``dataset.yaml``, or in the layout of the config's data set.
 
     Raises:
-        InputError: As ``read_dataset_yaml``.
+        InputError: As ``read_dataset_yaml``; or it is a folder of tiles, and the config has a data set of its own.
     """
     root = Path(data_root).expanduser()
+    if has_own_layout(config.train_dataloader.dataset):
+        _move(config, root)
+        return
     if not root.is_dir():
         raise InputError(f'--data-root {data_root}: no such folder; it must hold img_dir, ann_dir and dataset.yaml')
     spec = read_dataset_yaml(root)
     folder = load_config(configs_dir() / '_base_' / 'datasets' / 'folder.py')
-    for split in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+    for split in LOADERS:
         dataset = folder[split].dataset
         dataset.data_root = str(root.resolve())
         config[split].dataset = dataset
-    config.crop_size = folder.crop_size
     set_classes(config, len(spec.classes))
     if config.get('teacher_recipe') == BUILT_IN_RECIPE:  # one that the user chose stays
         use_recipe(config, TILES_RECIPE)
@@ -75,15 +80,36 @@ def _take_bands(module: ConfigDict, count: int) -> None:
         module.input_mean = module.input_std = None
 
 
-def check_data(dataset: ConfigDict) -> None:
-    """Reads every file of a folder once, as a dataset of the config would.
+def _move(config: Config, root: Path) -> None:
+    if (root / 'dataset.yaml').is_file():
+        raise InputError(
+            f'--data-root {root} has a dataset.yaml, which configs over tiles of your own read, such as '
+            f'configs/distill/improved.py; this one reads {config.train_dataloader.dataset.type} in its own layout'
+        )
+    for split in LOADERS:
+        config[split].dataset.data_root = str(root.resolve())
+
+
+def check_data(config: Config, every_file: bool, loaders: Sequence[str] = LOADERS[:2]) -> None:
+    """Looks whether the data are in place.
+
+    Args:
+        config: A config.
+        every_file: Whether every file of a folder of tiles is read, as a dataset of the config would.
+        loaders: Whose datasets count.
 
     Raises:
-        InputError: As :func:`~mapsage_mmseg.datasets.check_folder`.
+        InputError: As :func:`~mapsage_mmseg.datasets.check_folder` and
+            :func:`~mapsage_mmseg.datasets.check_layout`.
     """
-    limits = {key: dataset[key] for key in ('max_pixels', 'follow_links') if key in dataset}
-    root = dataset.data_root
-    from_first(lambda: check_folder(root, read_dataset_yaml(root), **limits))
+    datasets = [config[name].dataset for name in loaders if config.get(name)]
+    for dataset in filter(has_own_layout, datasets):
+        from_first(partial(check_layout, dataset))
+    tiles: dict[str, Any] = datasets[0] if datasets else {}
+    if every_file and tiles.get('type') == 'FolderLandCover':
+        limits = {key: tiles[key] for key in ('max_pixels', 'follow_links') if key in tiles}
+        root = tiles['data_root']
+        from_first(lambda: check_folder(root, read_dataset_yaml(root), **limits))
 
 
 def set_classes(config: Config, classes: int) -> None:

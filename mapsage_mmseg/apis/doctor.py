@@ -30,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument('config', help='the config of a distillation, such as configs/distill/improved.py')
-    parser.add_argument('--data-root', metavar='PATH', help='folder of tiles: img_dir, ann_dir and dataset.yaml')
+    parser.add_argument('--data-root', metavar='PATH', help="folder with dataset.yaml, or of the config's own data set")
     parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
     parser.add_argument('--iterations', type=int, default=20, metavar='N', help='of the last phase (default 20)')
     parser.add_argument('--images', type=int, default=16, metavar='N', help='validation images to score (default 16)')

@@ -16,16 +16,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..datasets import Bands, read_bands
-from ..datasets.dataset_yaml import MOST_BANDS, data_set_name
+from ..datasets.dataset_yaml import data_set_name
 from ..datasets.prepare import (
     KNOWN,
+    LAYOUTS,
     ClassTable,
     Cutting,
     KnownDataSet,
     Pair,
-    find_pairs,
     prepare,
-    read_classes,
     split_scenes,
     unpacked,
 )
@@ -33,14 +32,13 @@ from ..datasets.prepare.preparing import describe, look_at
 from ..datasets.prepare.statistics import Statistics
 from ..datasets.prepare.windows import TILE_SCENE, windows
 from ..datasets.prepare.writing import Staging, aside, check_target
-from ..datasets.rasters import rasterio_or_refuse
 from ..engine.run_lock import NAME as LOCK
 from ..engine.run_lock import RunLock
-from ..errors import InputError, RunStopped
+from ..errors import RunStopped
 from ..visualization.contact_sheet import contact_sheet
 from . import cli
+from .prepare_scenes import check, scenes_of
 
-CLASS_FILES = ('classes.yaml', 'classes.yml', 'classes.json')
 SHEET, STATISTICS = 'contact_sheet.png', 'statistics.md'
 SHOWN = {'train': 6, 'val': 6}  # tiles of each split in the contact sheet
 
@@ -56,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('scenes', metavar='SCENES', help='folder of images, and of masks where --masks names none')
     parser.add_argument('-o', '--out', required=True, metavar='DIR', help='the new folder')
     find = parser.add_argument_group('which mask belongs to which image')
+    find.add_argument('--layout', choices=sorted(LAYOUTS), help='SCENES is this data set, as it is unpacked')
     find.add_argument('--masks', metavar='DIR', help='folder of masks; default: SCENES/masks, or among the images')
     find.add_argument('--image-suffix', default='', metavar='TEXT', help='how stems of images end, such as _RGB')
     find.add_argument('--mask-suffix', metavar='TEXT', help='how stems of masks end, such as _label; default: found')
@@ -98,9 +97,8 @@ def parser() -> argparse.ArgumentParser:
     split.add_argument(
         '--val',
         nargs='+',
-        default=['0.2'],
         metavar='X',
-        help='a share (default 0.2), or names or expressions of scenes',
+        help="a share (default 0.2, or the layout's own), or names or expressions of scenes",
     )
     split.add_argument('--seed', type=int, default=0, help='of the draw (default 0)')
     split.add_argument(
@@ -133,14 +131,13 @@ def main(argv: Sequence[str]) -> None:
     if known is None:
         arguments = parser().parse_args(argv)
         check(arguments)
-        out, scenes = Path(arguments.out).expanduser(), Path(arguments.scenes).expanduser()
+        out = Path(arguments.out).expanduser()
         check_target(out)
-        table = read_classes(class_file(arguments.classes, scenes))
-        masks = Path(arguments.masks).expanduser() if arguments.masks else None
-        pairs = find_pairs(scenes, masks, arguments.image_suffix, arguments.mask_suffix, arguments.scene)
+        pairs, table, val, news = scenes_of(arguments)
+        if news:
+            say(news)
         name = data_set_name(Path('--name'), arguments.name or out.absolute().name)
-        val = arguments.val, arguments.seed
-        cut(out, argv, pairs, table, cutting(arguments), val, name, arguments.scene or TILE_SCENE)
+        cut(out, argv, pairs, table, cutting(arguments), (val, arguments.seed), name, arguments.scene or TILE_SCENE)
         return
     arguments = known_parser(known).parse_args(argv)
     out = Path(arguments.out).expanduser()
@@ -148,33 +145,6 @@ def main(argv: Sequence[str]) -> None:
     with unpacked(known, arguments.archive, out.absolute().parent) as folder:
         cut(out, argv, known.find(folder), known.table, known.cutting, (known.val, 0), known.name, known.scene)
     say(f'{known.name}: {known.credit}')
-
-
-def check(arguments: argparse.Namespace) -> None:
-    """Refuses numbers that cannot be meant.
-
-    Raises:
-        InputError: Names the option.
-    """
-    bounds = dict(size=(2, None), stride=(1, arguments.size), overlap=(0, arguments.size - 1), quality=(1, 100))
-    for name, (low, high) in bounds.items():
-        value = getattr(arguments, name)
-        if value is not None and (value < low or high is not None and value > high):
-            up_to = f' to {high}' if high is not None else ''
-            raise InputError(f'--{name} {value} must be a whole number from {low}{up_to}')
-    if not 0 <= arguments.max_ignored < 1:
-        raise InputError(f'--max-ignored {arguments.max_ignored} must be a share from 0, below 1')
-    if arguments.range and not arguments.range[0] < arguments.range[1]:
-        raise InputError('--range {:g} {:g} must be two numbers, the lower one first'.format(*arguments.range))
-    keeps, bands = arguments.format == 'tif', ' '.join(map(str, arguments.bands))
-    if min(arguments.bands, default=1) < 1 or len(arguments.bands) > MOST_BANDS:
-        raise InputError(f'--bands {bands} must be 1 to {MOST_BANDS} numbers, each from 1')
-    if not keeps and len(arguments.bands) not in (0, 1, 3):
-        raise InputError(f'--bands {bands} must be one number or three; --format tif takes any')
-    if keeps and arguments.range:
-        raise InputError('--range brings values to 8 bits, and --format tif keeps them; leave one out')
-    if keeps:
-        rasterio_or_refuse('--format tif cannot be written')
 
 
 def cutting(arguments: argparse.Namespace) -> Cutting:
@@ -189,23 +159,6 @@ def cutting(arguments: argparse.Namespace) -> Cutting:
         suffix=f'.{arguments.format}',
         quality=arguments.quality,
         unknown_ignored=arguments.unknown == 'ignore',
-    )
-
-
-def class_file(named: str | None, scenes: Path) -> Path:
-    """The file with the classes.
-
-    Raises:
-        InputError: None is named, and none lies beside the scenes.
-    """
-    if named is not None:
-        return Path(named).expanduser()
-    for name in CLASS_FILES:
-        if (scenes / name).is_file():
-            return scenes / name
-    raise InputError(
-        f'--classes FILE is missing, and {scenes} holds no {" or ".join(CLASS_FILES)}; it needs at least the line '
-        '"classes: [water, land]", and "palette: [[0, 0, 255], [0, 128, 0]]" where masks are in colours'
     )
 
 
@@ -231,7 +184,7 @@ def cut(
     description = describe(name, table, cutting, scene)
     say(
         f'{len(pairs)} images of {len(pixels)} scenes, {sum(total.values())} windows; validated on '
-        f'{", ".join(sorted(validated))}'
+        f'{in_short(sorted(validated))}'
     )
     with locked(aside(out)):
         staging = Staging(aside(out), plan(pairs, sizes, table, splits, cutting, description), keep=(LOCK,))
@@ -250,6 +203,12 @@ def cut(
     say(f'Statistics of {out}\n{statistics.text()}')
     say(f'{out} is whole: {STATISTICS} counts its pixels, {SHEET} shows some tiles.')
     say(f'Next: python tools/train.py configs/distill/improved.py --data-root {shlex.quote(str(out))}')
+
+
+def in_short(names: Sequence[str], most: int = 12) -> str:
+    """The names, or the first of them and how many there are more."""
+    more = f' and {len(names) - most} more' if len(names) > most else ''
+    return ', '.join(names[:most]) + more
 
 
 @contextmanager

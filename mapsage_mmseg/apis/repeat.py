@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         '--jobs', type=int, default=1, metavar='N', help='runs at a time, over all CUDA devices (default 1)'
     )
     parser.add_argument('--epochs', type=int, metavar='N', help='another length of every run')
-    parser.add_argument('--data-root', metavar='PATH', help='train on this folder: img_dir, ann_dir and dataset.yaml')
+    parser.add_argument('--data-root', metavar='PATH', help="folder with dataset.yaml, or of the config's own data set")
     parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of every config'

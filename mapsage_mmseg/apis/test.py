@@ -60,8 +60,7 @@ def main(argv: Sequence[str]) -> None:
         apply_data_root(config, arguments.data_root)
     override(config, arguments.cfg_options)
     check_config(config)
-    if arguments.data_root and not arguments.skip_data_check:
-        check_data(config.test_dataloader.dataset)
+    check_data(config, bool(arguments.data_root and not arguments.skip_data_check), ('test_dataloader',))
     checkpoint = arguments.checkpoint or default_checkpoint(config, run, arguments.teacher)
     weights = leave_alone(config, checkpoint, arguments.teacher)
     folder = run / 'test' if run else Path('work_dirs') / 'test'

@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
-    parser.add_argument('--data-root', metavar='PATH', help='train on this folder: img_dir, ann_dir and dataset.yaml')
+    parser.add_argument('--data-root', metavar='PATH', help="folder with dataset.yaml, or of the config's own data set")
     parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
     parser.add_argument(
         '--epochs', type=int, metavar='N', help='another length of the run; phases and schedules in epochs go with it'
@@ -112,8 +112,7 @@ def prepare(arguments: argparse.Namespace) -> Config:
         )
     apply_switches(config, arguments)
     check_config(config)
-    if arguments.data_root and not arguments.skip_data_check:
-        check_data(config.train_dataloader.dataset)
+    check_data(config, bool(arguments.data_root and not arguments.skip_data_check))
     return config
 
 

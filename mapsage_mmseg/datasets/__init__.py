@@ -8,6 +8,7 @@ from .replay import Replay, ReplayedPipeline
 from .sampler import DrawIndex, SeededSampler
 from .scene import draw_scene
 from .seeding import SeedDraws, StableDraws
+from .stock import check_layout, has_own_layout, names_and_sizes
 from .synthetic import SyntheticLandCover
 
 __all__ = [
@@ -26,8 +27,11 @@ __all__ = [
     'StableDraws',
     'SyntheticLandCover',
     'check_folder',
+    'check_layout',
     'draw_scene',
     'fingerprint',
+    'has_own_layout',
+    'names_and_sizes',
     'read_bands',
     'read_dataset_yaml',
 ]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from ..datasets import HANDLING, fingerprint, read_dataset_yaml
+from ..datasets import HANDLING, fingerprint, has_own_layout, names_and_sizes, read_dataset_yaml
 from ..errors import InputError
 from ..weights_file import load_checkpoint_file
 from ..whole_file import whole_file
@@ -57,7 +57,8 @@ class TeacherCard:
 
 
 def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_dataloader')) -> str:
-    """Names the data of a config by its content: the datasets as configured and, for a folder of tiles, its files.
+    """Names the data of a config by its content: the datasets as configured and, for a folder, its files. Of one in
+    MMSegmentation's own layouts, these count by name and size.
 
     Args:
         config: Of a run.
@@ -75,6 +76,8 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
         parts.append(fingerprint(root, spec))
         if train.get('part'):  # the scenes decide what falls into which part
             parts.append(train.get('scene') or spec.scene)
+    elif root and Path(root).is_dir() and has_own_layout(train):
+        parts += [names_and_sizes(config[split]['dataset']) for split in loaders]
     else:
         parts.append(root)
     return digest(parts)

@@ -2,15 +2,18 @@
 
 from .colours import ClassTable, read_classes
 from .known import KNOWN, KnownDataSet, unpacked
+from .layouts import LAYOUTS, Layout
 from .pairing import Pair, find_pairs
 from .preparing import Cutting, prepare
 from .split import split_scenes
 
 __all__ = [
     'KNOWN',
+    'LAYOUTS',
     'ClassTable',
     'Cutting',
     'KnownDataSet',
+    'Layout',
     'Pair',
     'find_pairs',
     'prepare',

@@ -30,6 +30,7 @@ class ClassTable:
         ids: The number per class in masks of one band; None: the class number itself, or the colour of a palette image
             where there is a ``palette``.
         ignored_colours, ignored_ids: What counts nowhere.
+        threshold: From which value on each of red, green and blue counts as 255, and below as 0; None leaves them.
     """
 
     classes: tuple[str, ...]
@@ -37,6 +38,7 @@ class ClassTable:
     ids: tuple[int, ...] | None = None
     ignored_colours: tuple[Colour, ...] = ()
     ignored_ids: tuple[int, ...] = ()
+    threshold: int | None = None
 
     @property
     def by_colour(self) -> bool:
@@ -55,7 +57,7 @@ class ClassTable:
         if pixels.shape[2] >= 3:
             if self.palette is None:
                 raise ValueError('no palette')
-            codes = _codes(pixels)
+            codes = _codes(pixels if self.threshold is None else np.where(pixels < self.threshold, 0, 255))
             known: Sequence[int] = [_code(colour) for colour in self.palette]
             ignored: Sequence[int] = [_code(colour) for colour in self.ignored_colours]
         else:
