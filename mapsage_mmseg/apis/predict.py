@@ -98,9 +98,17 @@ def check(arguments: argparse.Namespace) -> None:
         raise InputError(f'--window {arguments.window} must be {SMALLEST} pixels or more')
     if not 0 <= arguments.overlap < arguments.window:
         raise InputError(f'--overlap {arguments.overlap} must be from 0 to below --window, {arguments.window}')
-    if arguments.range and not arguments.range[0] < arguments.range[1]:
-        low, high = arguments.range
-        raise InputError(f'--range {low:g} {high:g}: the first must be below the second')
+    check_range(arguments.range)
+
+
+def check_range(span: Sequence[float] | None) -> None:
+    """Refuses a range that is none.
+
+    Raises:
+        InputError: Its first value is not below its second.
+    """
+    if span and not span[0] < span[1]:
+        raise InputError(f'--range {span[0]:g} {span[1]:g}: the first must be below the second')
 
 
 def check_bands(arguments: argparse.Namespace, wanted: Bands | None) -> None:
