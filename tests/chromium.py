@@ -110,6 +110,7 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Clicks the first element of a CSS selector."""
+        assert self.evaluate(f'!!document.querySelector({selector!r})'), f'there is no {selector}'
         self.evaluate(f'document.querySelector({selector!r}).click()')
 
     def choose(self, selector: str, file: Path) -> None:

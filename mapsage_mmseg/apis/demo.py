@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..deployment.scene import rasterio
-from ..deployment.side_by_side import Contestant, warm_up
+from ..deployment.side_by_side import warm_up
 from ..deployment.uploads import LARGEST, SMALLEST
 from ..errors import InputError
 from . import cli, demo_page
@@ -56,23 +56,32 @@ def main(argv: Sequence[str]) -> None:
     check(arguments)
     demo_page.require_gradio()
     rasterio()
+    shown = gather(arguments)
+    for remark in shown.remarks:
+        print(remark)
+    demo_page.serve(shown, arguments.host, arguments.port, arguments.share)
+
+
+def gather(arguments: argparse.Namespace) -> demo_page.Demo:
+    """What the arguments say is to be shown, ready to run.
+
+    Raises:
+        InputError: What they name is missing or does not fit.
+    """
     student, config = load_student(arguments.model, arguments.config)
     teacher = find_teacher(arguments, config, student.predictor)
     examples = find_examples(config, arguments.data_root, arguments.examples, student.predictor)
-    missing = [each for each in (teacher, examples) if isinstance(each, str)]
-    for reason in missing:
-        print(reason)
     shown = demo_page.Demo(
         title=Path(arguments.model).resolve().name,
-        contestants=[student, *([teacher] if isinstance(teacher, Contestant) else [])],
+        contestants=[student] if isinstance(teacher, str) else [student, teacher],
         examples=[] if isinstance(examples, str) else examples,
-        remarks=missing,
+        remarks=[each for each in (teacher, examples) if isinstance(each, str)],
         bands=arguments.bands,
         span=arguments.range,
         largest=arguments.max_pixels,
     )
     warm_up(shown.contestants)
-    demo_page.serve(shown, arguments.host, arguments.port, arguments.share)
+    return shown
 
 
 def check(arguments: argparse.Namespace) -> None:

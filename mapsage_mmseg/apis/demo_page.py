@@ -4,7 +4,8 @@ import html
 import os
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -134,13 +135,16 @@ def _head(demo: Demo) -> str:
     return f'<header class="demo-head"><h1>{html.escape(demo.title)}</h1>{told}</header>'
 
 
-def serve(demo: Demo, host: str, port: int | None, share: bool) -> None:
-    """Serves the page until the process is interrupted; then nothing of what was uploaded is left.
+@contextmanager
+def served(demo: Demo, host: str, port: int | None, share: bool = False) -> Iterator[tuple[str, Any]]:
+    """The page while it is served; after it, nothing of what was uploaded is left.
+
+    Yields:
+        Its addresses in words, and Gradio's blocks.
 
     Raises:
         InputError: The address cannot be had.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix='mapsage_demo_', ignore_cleanup_errors=True) as folder:
         # before Gradio is imported, which reads them then: where uploads go, and that nobody is told of them
         os.environ.update(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED='0', HF_HUB_DISABLE_TELEMETRY='1')
@@ -161,6 +165,16 @@ def serve(demo: Demo, host: str, port: int | None, share: bool) -> None:
                 css_paths=[TEMPLATES / 'demo.css'],
             )
         except OSError as error:
-            raise InputError(f'--host {host} --port {port}: {error}') from error
-        print(f'Serving on {local}' + (f' and {public}' if public else '') + '; Ctrl-C ends it', flush=True)
+            raise InputError(f'--host {host} --port {port} cannot be had: {str(error).splitlines()[0]}') from error
+        try:
+            yield f'{local} and {public}' if public else local, page
+        finally:
+            page.close()
+
+
+def serve(demo: Demo, host: str, port: int | None, share: bool) -> None:
+    """Serves the page until the process is interrupted."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with served(demo, host, port, share) as (address, page):
+        print(f'Serving on {address}; Ctrl-C ends it', flush=True)
         page.block_thread()

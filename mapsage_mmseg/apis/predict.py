@@ -15,7 +15,7 @@ from ..deployment.bands import Plan, predict_bands
 from ..deployment.map_files import publish, write_map, write_overview, write_probabilities
 from ..deployment.polygons import write_polygons
 from ..deployment.predictor import Predictor, onnx_predictor, torch_predictor
-from ..deployment.scene import Scene, rasterio, silent
+from ..deployment.scene import STRICT, Scene, rasterio, silent
 from ..errors import InputError
 from . import cli
 from .export import out_folder
@@ -81,7 +81,7 @@ def main(argv: Sequence[str]) -> None:
     pairs = name_products(inputs, arguments, wanted)
     out_folder(arguments.out)
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with library.Env(GDAL_CACHEMAX=GDAL_CACHE), Progress(*columns, transient=True) as progress:
+    with library.Env(GDAL_CACHEMAX=GDAL_CACHE, **STRICT), Progress(*columns, transient=True) as progress:
         for source, products in pairs:
             with Scene(source, arguments.bands, arguments.range, wanted) as scene:
                 for path in predict(scene, predictor, products, arguments, progress):

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from ..datasets.bands import Bands, finite
 from ..errors import InputError
 
+STRICT = dict(  # GDAL's settings, without which what is missing of a file that was cut short is made up, silently
+    GDAL_ERROR_ON_LIBJPEG_WARNING='TRUE',
+    GDAL_PNG_WHOLE_IMAGE_OPTIM='NO',
+)
 INSTALL = "pip install 'mapsage_mmseg[scenes]'"
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .scene import Scene, rasterio
+from .scene import STRICT, Scene, rasterio
 
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff')
 BEGINNINGS = {  # and GDAL's driver: others, such as VRT, read whatever file or address a picture names
@@ -22,9 +22,9 @@ SMALLEST = 32  # pixels of a side: what an exported graph takes
 LARGEST = 2048 * 2048  # pixels
 MOST_BYTES = 256 * 2**20  # what a file may ask of memory at once, through many bands or huge blocks
 SETTINGS = dict(
+    STRICT,
     GDAL_CACHEMAX=64 * 2**20,  # bytes
     GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR',  # nothing that lies beside it is read
-    GDAL_ERROR_ON_LIBJPEG_WARNING='TRUE',  # else a JPEG that was cut short is filled with grey
 )
 
 
