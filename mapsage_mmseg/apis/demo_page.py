@@ -111,7 +111,7 @@ def build(demo: Demo) -> Any:
                 cover = gr.Slider(0, 100, 70, step=1, label='Map over photograph, %', buttons=[])
             with gr.Column(scale=3, min_width=320):
                 answer = gr.HTML(HINT)
-        quiet: dict[str, Any] = dict(api_visibility='private')
+        private: dict[str, Any] = dict(api_visibility='private')
 
         def uploaded(path: str | None) -> tuple[Any, None]:
             return (gr.skip() if path is None else demo.upload(path)), None
@@ -119,11 +119,11 @@ def build(demo: Demo) -> Any:
         def chosen(event: gr.SelectData) -> str:
             return demo.example(event.index)
 
-        drop.upload(uploaded, drop, [answer, drop], show_progress_on=answer, **quiet)
-        thumbnails.select(chosen, None, answer, **quiet)
-        cover.input(None, cover, None, js=SLIDE, **quiet)
+        drop.upload(uploaded, drop, [answer, drop], show_progress_on=answer, scroll_to_output=True, **private)
+        thumbnails.select(chosen, None, answer, scroll_to_output=True, **private)
+        cover.input(None, cover, None, js=SLIDE, **private)
         if demo.examples:
-            page.load(lambda: demo.example(0), None, answer, **quiet)
+            page.load(lambda: demo.example(0), None, answer, **private)
     page.queue(max_size=WAITING, default_concurrency_limit=1)
     return page
 
