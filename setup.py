@@ -58,6 +58,9 @@ EXTRAS_REQUIRE = {
     # Large scenes in windows, for tools/prepare_data.py and tools/predict.py; its wheels bring GDAL along. 1.4
     # works with numpy 1 and 2.
     'scenes': ['rasterio>=1.4,<2'],
+    # The page of tools/demo.py, by Hugging Face's Gradio (Apache-2.0), taking pictures as scenes are read. Bounded:
+    # it moves arguments between major versions. Gradio 6 wants Pillow below 13.
+    'demo': ['gradio>=6.31,<7', 'rasterio>=1.4,<2'],
     # The site; `make docs` installs it. Material ends in May 2027; its successor, Zensical, reads the same mkdocs.yml.
     'docs': [
         'mkdocs>=1.6,<2',  # 2 drops plugins

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -85,19 +86,38 @@ class Browser:
         message, _, self._rest = self._rest.partition(b'\0')
         return json.loads(message)
 
-    def open(self, path: Path, width: int, height: int = 800, dark: bool = False) -> None:
-        """Shows a file in a window of that many CSS pixels and waits until it is loaded."""
+    def open(self, page: Path | str, width: int, height: int = 800, dark: bool = False) -> None:
+        """Shows a file, or an address, in a window of that many CSS pixels and waits until it is loaded."""
         self('Emulation.setDeviceMetricsOverride', width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
         scheme = [dict(name='prefers-color-scheme', value='dark' if dark else 'light')]
         self('Emulation.setEmulatedMedia', features=scheme)
         self.events.clear()
-        self('Page.navigate', url=path.resolve().as_uri())
+        self('Page.navigate', url=page if isinstance(page, str) else page.resolve().as_uri())
         while not any(event.get('method') == 'Page.loadEventFired' for event in self.events):
             self.events.append(self._next())
 
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""
         return self('Runtime.evaluate', expression=expression, returnByValue=True)['result'].get('value')
+
+    def wait(self, expression: str, seconds: float = 60) -> Any:
+        """The value of an expression as soon as it is true in JavaScript."""
+        until = time.monotonic() + seconds
+        while not (found := self.evaluate(expression)):
+            assert time.monotonic() < until, f'{expression} is not true: {self.evaluate("document.body.innerText")}'
+            time.sleep(0.1)
+        return found
+
+    def click(self, selector: str) -> None:
+        """Clicks the first element of a CSS selector."""
+        assert self.evaluate(f'!!document.querySelector({selector!r})'), f'there is no {selector}'
+        self.evaluate(f'document.querySelector({selector!r}).click()')
+
+    def choose(self, selector: str, file: Path) -> None:
+        """Chooses a file for a file input, as its dialogue would."""
+        root = self('DOM.getDocument')['root']['nodeId']
+        node = self('DOM.querySelector', nodeId=root, selector=selector)['nodeId']
+        self('DOM.setFileInputFiles', nodeId=node, files=[str(file.resolve())])
 
     def requests(self) -> list[str]:
         """Addresses that the page asked for."""

@@ -30,6 +30,7 @@ NOT_CHECKED = dict(  # by program, and why
 EXAMPLE = 'configs/distill/improved.py'  # what a setting or a placeholder is tried on
 FOREIGN_FLAGS = {  # in running text: other programs'
     '--system-site-packages': 'venv',
+    '--gpus': 'mim',
     '--no-build-isolation': 'pip',
 }
 KNOB = re.compile(r'(model|default_hooks|optim_wrapper|train_cfg|\w+_dataloader)(\.\w+)+=\S+')
@@ -194,12 +195,36 @@ def _make(words: list[str]) -> None:
 
 
 def _mim(words: list[str]) -> None:
-    if words[:1] not in (['train'], ['test'], ['run']) or words[1:2] not in (['mmsegmentation'], ['mapsage_mmseg']):
-        raise Wrong('mim takes train, test or run, and mmsegmentation or mapsage_mmseg')
-    if words[0] != 'run':
-        _parse(words[0], words[2:])
-    elif not list((Path(mmseg.__file__).parent / '.mim' / 'tools').rglob(f'{words[2]}.py')):
-        raise Wrong(f'MMSegmentation has no tool {words[2]}')
+    """What mim is documented for: it hands what follows a package and a config on to our tools, or MMSegmentation's."""
+    verb, package, rest = words[0] if words else '', words[1] if len(words) > 1 else '', words[2:]
+    if verb == 'install' and len(words) == 2:
+        return
+    if package not in ('mapsage_mmseg', 'mmsegmentation'):
+        raise Wrong(f'mim {verb}: {package} is not mmsegmentation or mapsage_mmseg')
+    if package == 'mmsegmentation' and verb == 'run':
+        if not list((Path(mmseg.__file__).parent / '.mim' / 'tools').rglob(f'{rest[0]}.py')):
+            raise Wrong(f'MMSegmentation has no tool {rest[0]}')
+        return
+    if package == 'mmsegmentation' and verb not in ('train', 'test'):
+        raise Wrong(f'mim {verb} of MMSegmentation is not documented')
+    if verb == 'train':
+        _parse(verb, rest)
+    elif verb == 'test':
+        _parse(verb, [word for word in rest if word != '--checkpoint'])
+    elif verb == 'run':
+        _parse(rest[0], rest[1:])
+    elif verb == 'search':
+        if unknown := [word for word in rest if word.startswith('-') and word not in ('--sort', '--field', '--config')]:
+            raise Wrong(f'mim search has no {unknown[0]}')
+    elif verb == 'gridsearch':
+        grid = ArgumentParser(exit_on_error=False)
+        for flag in ('--work-dir', '--gpus', '--search-args'):
+            grid.add_argument(flag, required=True)
+        known, others = grid.parse_known_args(rest)
+        key, first, *_ = known.search_args.removeprefix('--').split()
+        _parse('train', [*others, '--cfg-options', f'{key}={first}'])
+    else:
+        raise Wrong(f'mim {verb} is not documented')
 
 
 def _pip(words: list[str]) -> None:

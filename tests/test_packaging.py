@@ -1,6 +1,7 @@
 """What an installation carries: the package, and in ``.mim`` what ``mim`` looks for."""
 
 import email
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+from tests import metafile
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = (
@@ -106,10 +110,67 @@ def test_an_editable_build_says_what_it_cannot_serve(tree, tmp_path):
     assert not (tree / 'mapsage_mmseg/.mim').exists()
 
 
+def test_the_metafile_says_what_the_committed_records_say():
+    assert metafile.FILE.read_text(encoding='utf-8') == metafile.text(), 'write it again: python -m tests.metafile'
+    models = {model['Name']: model for model in yaml.safe_load(metafile.FILE.read_text())['Models']}
+    assert {f'{arm}_dubai_25e' for arm in metafile.CONFIGS} <= set(models)
+    for name, records in metafile.runs().items():
+        (result,) = models[name]['Results']
+        scores = [record['epochs'][-1]['val']['mIoU'] for record in records]
+        assert result['Metrics']['mIoU'] == pytest.approx(sum(scores) / len(scores), abs=1e-4)
+
+
+def test_an_entry_has_the_mean_over_its_seeds():
+    (records,) = (found for name, found in metafile.runs().items() if name == 'best_dubai_25e')
+    other = json.loads(json.dumps(records[0]))
+    other['seed'] = 1
+    other['epochs'][-1]['val']['mIoU'] = records[0]['epochs'][-1]['val']['mIoU'] - 2
+    entry = metafile.entry('best_dubai_25e', [records[0], other])
+    assert entry['Metadata']['Seeds'] == f'{records[0]["seed"]} 1'
+    (result,) = entry['Results']
+    assert result['Metrics']['mIoU'] == pytest.approx(records[0]['epochs'][-1]['val']['mIoU'] - 1)
+
+
 def test_mim_reads_the_packaged_model_index():
     modelindex = pytest.importorskip('modelindex', reason='needs the extra [mim]')
     index = modelindex.load(str(ROOT / 'model-index.yml'))
     index.build_models_with_collections()
-    for model in index.models or []:
+    assert len(index.models) >= 5
+    for model in index.models:
         assert (ROOT / model.config).is_file(), model.name
         assert model.results, f'{model.name}: an entry without results that were measured'
+
+
+@pytest.fixture(scope='module')
+def installed(wheel, tmp_path_factory):
+    """A folder with the wheel's content, as an installation has it: what mim looks into."""
+    folder = tmp_path_factory.mktemp('site')
+    wheel.extractall(folder)
+    return folder
+
+
+def test_mim_search_shows_the_results(installed, tmp_path):
+    pytest.importorskip('mim', reason='needs the extra [mim]')
+    command = (
+        "import sys; from mim.commands.search import cli; cli(['mapsage_mmseg', '--field', 'dubai/miou', 'config'])"
+    )
+    done = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', command],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(installed)},
+        text=True,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    shown = dict(re.findall(r'config id: (\S+)\nconfig +\S+\ndubai/miou +(\S+)', done.stdout))
+    assert {name: float(value) for name, value in shown.items()} == {
+        name: metafile.entry(name, records)['Results'][0]['Metrics']['mIoU']
+        for name, records in metafile.runs().items()
+    }
+
+
+def test_a_config_that_is_not_in_the_folder_is_found_by_its_name(installed):
+    """mim looks for a file of that name in the whole package: for what users are told to run there is one."""
+    names = [path.name for path in (installed / 'mapsage_mmseg').rglob('*.py')]
+    told = {Path(config).name for config in metafile.CONFIGS.values()} | {'teacher_tiles.py', 'baseline.py'}
+    assert {name: names.count(name) for name in told} == dict.fromkeys(told, 1)

@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 
 from ..datasets import read_dataset_yaml
 from ..deployment.card import check_card, write_card
-from ..deployment.measure import Form, compare, megabytes, miou, table
+from ..deployment.measure import Form, compare, megabytes, miou, table, weights_megabytes
 from ..deployment.onnx_file import require_onnx, session, with_metadata, write_onnx
 from ..deployment.predictor import onnx_logits, onnx_predictor, torch_predictor
 from ..deployment.quantise import quantise
@@ -130,11 +130,6 @@ def find_teacher(arguments: argparse.Namespace, config: Config) -> Student | Non
             raise InputError(f'--teacher {path} does not exist')
         return None
     return find_student(arguments.source, arguments.config, teacher=path)[0]
-
-
-def weights_megabytes(student: Student) -> float:
-    """Of a state dict, 10^6 bytes: a checkpoint's file may hold more."""
-    return sum(value.numel() * value.element_size() for value in student.weights.values()) / 1e6
 
 
 def _onnxruntime_version() -> str:

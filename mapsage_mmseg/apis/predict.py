@@ -15,7 +15,7 @@ from ..deployment.bands import Plan, predict_bands
 from ..deployment.map_files import publish, write_map, write_overview, write_probabilities
 from ..deployment.polygons import write_polygons
 from ..deployment.predictor import Predictor, onnx_predictor, torch_predictor
-from ..deployment.scene import Scene, rasterio, silent
+from ..deployment.scene import STRICT, Scene, rasterio, silent
 from ..errors import InputError
 from . import cli
 from .export import out_folder
@@ -81,7 +81,7 @@ def main(argv: Sequence[str]) -> None:
     pairs = name_products(inputs, arguments, wanted)
     out_folder(arguments.out)
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with library.Env(GDAL_CACHEMAX=GDAL_CACHE), Progress(*columns, transient=True) as progress:
+    with library.Env(GDAL_CACHEMAX=GDAL_CACHE, **STRICT), Progress(*columns, transient=True) as progress:
         for source, products in pairs:
             with Scene(source, arguments.bands, arguments.range, wanted) as scene:
                 for path in predict(scene, predictor, products, arguments, progress):
@@ -98,9 +98,17 @@ def check(arguments: argparse.Namespace) -> None:
         raise InputError(f'--window {arguments.window} must be {SMALLEST} pixels or more')
     if not 0 <= arguments.overlap < arguments.window:
         raise InputError(f'--overlap {arguments.overlap} must be from 0 to below --window, {arguments.window}')
-    if arguments.range and not arguments.range[0] < arguments.range[1]:
-        low, high = arguments.range
-        raise InputError(f'--range {low:g} {high:g}: the first must be below the second')
+    check_range(arguments.range)
+
+
+def check_range(span: Sequence[float] | None) -> None:
+    """Refuses a range that is none.
+
+    Raises:
+        InputError: Its first value is not below its second.
+    """
+    if span and not span[0] < span[1]:
+        raise InputError(f'--range {span[0]:g} {span[1]:g}: the first must be below the second')
 
 
 def check_bands(arguments: argparse.Namespace, wanted: Bands | None) -> None:

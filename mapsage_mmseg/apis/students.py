@@ -38,7 +38,7 @@ def find_student(source: str | Path, config: str | None = None, teacher: str | N
     weights = leave_alone(alone, str(taken), teacher is not None)
     meta = _meta(checkpoint)
     classes, palette = _classes(meta, checkpoint)
-    known = meta.get('provenance') or provenance(taken, _record_of(checkpoint), meta.get('teacher_sha256'))
+    known = meta.get('provenance') or provenance(taken, record_of(checkpoint), meta.get('teacher_sha256'))
     return Student(alone.model, weights, classes, palette, known, taken, Bands.of(meta.get('dataset_meta'))), read
 
 
@@ -60,8 +60,9 @@ def _config_of(checkpoint: Path) -> Path:
     raise InputError(f'{checkpoint} has no config.py beside it or one folder up; name its config with --config')
 
 
-def _record_of(checkpoint: Path) -> dict[str, Any] | None:
-    path = checkpoint.absolute().parent.parent / 'result.json'
+def record_of(source: Path) -> dict[str, Any] | None:
+    """The record of the run that a run directory, or a checkpoint in it, belongs to; None where there is none."""
+    path = source / 'result.json' if source.is_dir() else source.absolute().parent.parent / 'result.json'
     return open_record(path) if path.is_file() else None
 
 

@@ -15,6 +15,7 @@ from ..evaluation.timing import spread
 from ..metrics import ClassIoU
 from .card import markdown
 from .predictor import Logits
+from .student import Student
 
 SIDE = 256  # pixels of the timed tile
 
@@ -35,6 +36,11 @@ class Form:
 def megabytes(path: Path) -> float:
     """Size of a file, 10^6 bytes."""
     return path.stat().st_size / 1e6
+
+
+def weights_megabytes(student: Student) -> float:
+    """Of a state dict, 10^6 bytes: a checkpoint's file may hold more."""
+    return sum(value.numel() * value.element_size() for value in student.weights.values()) / 1e6
 
 
 def miou(

@@ -13,6 +13,10 @@ from numpy.typing import NDArray
 from ..datasets.bands import Bands, finite
 from ..errors import InputError
 
+STRICT = dict(  # GDAL's settings, without which what is missing of a file that was cut short is made up, silently
+    GDAL_ERROR_ON_LIBJPEG_WARNING='TRUE',
+    GDAL_PNG_WHOLE_IMAGE_OPTIM='NO',
+)
 INSTALL = "pip install 'mapsage_mmseg[scenes]'"
 
 
@@ -48,6 +52,7 @@ class Scene:
             Where ``wanted`` is given, of the bands that stand for these; None takes their own numbers.
         span: Values that become 0 and 255; None for 8-bit pictures only.
         wanted: The bands that the model was trained on, where it takes values as they are.
+        driver: GDAL's, which alone may open it; None for all.
 
     Attributes:
         height, width: Pixels.
@@ -64,11 +69,12 @@ class Scene:
         bands: Sequence[int] | None = None,
         span: tuple[float, float] | None = None,
         wanted: Bands | None = None,
+        driver: str | None = None,
     ) -> None:
         raster = rasterio()
         try:
             with silent():
-                self.data = raster.open(path)
+                self.data = raster.open(path, driver=driver)
         except raster.errors.RasterioIOError as error:
             raise InputError(f'{path} cannot be read: {error}') from error
         self.path, self.span, self.wanted = path, span, wanted
@@ -100,6 +106,13 @@ class Scene:
                 f'{self.path} is {", ".join(sorted(kinds))}, and the model wants 8 bits; say with --range LOW HIGH '
                 'which values become 0 and 255'
             )
+
+    def block_bytes(self) -> int:
+        """What reading one pixel takes, over all bands: pictures are decoded by blocks."""
+        return sum(
+            height * width * np.dtype(kind).itemsize
+            for (height, width), kind in zip(self.data.block_shapes, self.data.dtypes, strict=True)
+        )
 
     def read(self, row: int, column: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """The image as the model takes it, RGB (h, w, 3), uint8, or (h, w, B), float32; and which pixels hold data.

@@ -43,7 +43,7 @@ def render(records: Sequence[Record], control: str | None = None, focus: str | N
     found.sort(key=lambda answer: answer.experiment != focus)
     arms = {arm.experiment: arm for arm in comparison.arms}
     return (
-        _environment()
+        environment()
         .get_template('report.html.j2')
         .render(
             comparison=comparison,
@@ -98,7 +98,8 @@ def _places(groups: Groups) -> dict[str, list[str]]:
     return found
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Where the pages' templates are, and what they may use; names are escaped."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -7,11 +7,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from ..evaluation.criteria import Record
-from .panels import CORRECT, IGNORED, WRONG, Colour, colorize, difference
+from .panels import CORRECT, IGNORED, WRONG, Colour, Picture, colorize, difference
 from .pictures import NO_CLASS, SavedPicture, read_pictures
 
 LARGEST = 384  # pixels of a tile's longer side
@@ -61,8 +62,8 @@ def pictures(groups: Mapping[str, Sequence[Record]]) -> Pictures:
             by_stem.setdefault(stem, {})[name] = picture
     rows = [(stem, _row(stem, found, len(classes))) for stem, found in sorted(by_stem.items())]
     palette = next((picture.palette for found in by_stem.values() for picture in found.values()), [])
-    legend = [(name, _css(colour)) for name, colour in zip(classes, palette, strict=False)]
-    errors = [('right', _css(CORRECT)), ('wrong', _css(WRONG)), ('ignored', _css(IGNORED))]
+    legend = [(name, css_colour(colour)) for name, colour in zip(classes, palette, strict=False)]
+    errors = [('right', css_colour(CORRECT)), ('wrong', css_colour(WRONG)), ('ignored', css_colour(IGNORED))]
     return Pictures(rows, legend, errors)
 
 
@@ -74,9 +75,9 @@ def _first(runs: Sequence[Record]) -> dict[str, SavedPicture]:
 def _row(stem: str, found: Mapping[str, SavedPicture], classes: int) -> list[Tile]:
     first = next(iter(found.values()))
     label = first.maps['label']
-    paint = lambda indices: _uri(colorize(indices, first.palette[:classes]))  # noqa: E731
+    paint = lambda indices: map_uri(colorize(indices, first.palette[:classes]))  # noqa: E731
     tiles = [
-        Tile('image', [(_photograph(first.image), f'Photograph {stem}')], smooth=True),
+        Tile('image', [(photograph_uri(_read(first.image)), f'Photograph {stem}')], smooth=True),
         Tile('label', [(paint(label), f'Labelled classes of {stem}')]),
     ]
     teacher = next((picture.maps['teacher'] for picture in found.values() if 'teacher' in picture.maps), None)
@@ -89,7 +90,7 @@ def _row(stem: str, found: Mapping[str, SavedPicture], classes: int) -> list[Til
             continue
         right = _right(student, label)
         seen = paint(student), f'Classes that {name} sees in {stem}'
-        wrong = _uri(difference(student, label, classes)), f'Where {name} differs from the label of {stem}; {right}'
+        wrong = map_uri(difference(student, label, classes)), f'Where {name} differs from the label of {stem}; {right}'
         tiles.append(Tile(f'{name}, {right}', [seen, wrong]))
     return tiles
 
@@ -99,15 +100,22 @@ def _right(prediction: NDArray[Any], label: NDArray[Any]) -> str:
     return f'{100 * float((prediction == label)[valid].mean()):.0f} % right' if valid.any() else 'nothing labelled'
 
 
-def _photograph(path: Path) -> str:
+def _read(path: Path) -> Picture:
     with Image.open(path) as picture:
-        picture.thumbnail((LARGEST, LARGEST))
-        return _encoded(picture.convert('RGB'), 'JPEG', quality=85)
+        return np.asarray(picture.convert('RGB'))
 
 
-def _uri(pixels: NDArray[Any]) -> str:
+def photograph_uri(pixels: Picture, largest: int = LARGEST) -> str:
+    """A photograph (H, W, 3) as a JPEG in an address, its longer side at most ``largest`` pixels."""
     picture = Image.fromarray(pixels)
-    picture.thumbnail((LARGEST, LARGEST), Image.Resampling.NEAREST)
+    picture.thumbnail((largest, largest))
+    return _encoded(picture, 'JPEG', quality=85)
+
+
+def map_uri(pixels: Picture, largest: int = LARGEST) -> str:
+    """Painted classes (H, W, 3) as a PNG in an address, likewise; no colour is mixed."""
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((largest, largest), Image.Resampling.NEAREST)
     return _encoded(picture.quantize(256, dither=Image.Dither.NONE), 'PNG', optimize=True)
 
 
@@ -117,5 +125,6 @@ def _encoded(picture: Image.Image, form: str, **settings: Any) -> str:
     return f'data:image/{form.lower()};base64,{base64.b64encode(file.getvalue()).decode()}'
 
 
-def _css(colour: Colour) -> str:
+def css_colour(colour: Colour) -> str:
+    """(R, G, B), 0 to 255, for a style."""
     return 'rgb({}, {}, {})'.format(*colour)

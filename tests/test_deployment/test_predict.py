@@ -311,3 +311,13 @@ def test_wrong_inputs_are_named_in_one_line(trained, tmp_path, monkeypatch, capf
     error = capfd.readouterr().err
     assert said in error and len(error.splitlines()) == 1
     assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize('name', ['cut.png', 'cut.jpg'])
+def test_a_picture_that_was_cut_short_gives_no_map(trained, tmp_path, capfd, name):
+    """GDAL by itself makes up what is missing."""
+    Image.fromarray(picture(64, 64)).save(tmp_path / name)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:2000])
+    assert cli.run(predict.main, [str(trained), str(tmp_path / name), '-o', str(tmp_path / 'out')]) == 2
+    assert f'{name} cannot be read at row 0, column 0: it is damaged' in capfd.readouterr().err
+    assert not list((tmp_path / 'out').glob('cut*'))

@@ -1,0 +1,159 @@
+"""What the demo shows: the student that is named, the teacher of its run, and tiles that the run validated on."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+from numpy.typing import NDArray
+
+from ..datasets import read_dataset_yaml
+from ..deployment.measure import megabytes, weights_megabytes
+from ..deployment.onnx_file import session
+from ..deployment.predictor import Predictor, onnx_predictor, torch_predictor
+from ..deployment.side_by_side import Contestant
+from ..deployment.student import Student
+from ..deployment.tiles import Tiles
+from ..deployment.uploads import SMALLEST
+from ..engine import teachers
+from ..errors import InputError
+from .config import configs_dir, load_config
+from .students import find_student, record_of
+from .test import leave_alone
+from .train import is_distillation
+
+
+@dataclass(frozen=True)
+class Example:
+    """A validation tile: RGB (H, W, 3), uint8, and its label (H, W), 255 where there is none."""
+
+    image: NDArray[np.uint8]
+    label: NDArray[np.int64]
+
+
+def load_student(model: str, config: str | None) -> tuple[Contestant, Config | None]:
+    """The student, and the config of its run or export; None where an ONNX file has none with it.
+
+    Raises:
+        InputError: It is missing or cannot be read.
+    """
+    if Path(model).suffix != '.onnx':
+        student, read = find_student(model, config)
+        found = _contestant(student.provenance, 'student', torch_predictor(student), weights_megabytes(student))
+        return found, read
+    path = Path(model)
+    if not path.is_file():
+        raise InputError(f'{model} does not exist; name a run directory, a checkpoint or an ONNX file')
+    init_default_scope('mmseg')
+    predictor = onnx_predictor(path, torch.get_num_threads())
+    known = json.loads(session(path).get_modelmeta().custom_metadata_map.get('provenance') or '{}')
+    return _contestant(known, 'student', predictor, megabytes(path)), load_config(config) if config else None
+
+
+def _contestant(known: Mapping[str, Any], name: str, predictor: Predictor, size: float) -> Contestant:
+    return Contestant(name, predictor, size, known.get('params_m'), (known.get('scores') or {}).get('mIoU'))
+
+
+def find_teacher(arguments: argparse.Namespace, config: Config | None, student: Predictor) -> Contestant | str:
+    """The teacher that is named or that the run had; or why there is none.
+
+    Args:
+        arguments: ``model``, ``config`` and ``teacher`` of the command line.
+        config: Of the student.
+        student: Whose classes it must know.
+
+    Raises:
+        InputError: A teacher is named, and cannot be shown.
+    """
+    if config is None or not is_distillation(config):
+        reason = 'an ONNX file has no config with it' if config is None else 'the config describes none'
+        if arguments.teacher:
+            raise InputError(f"--teacher {arguments.teacher}: {reason}; name the distillation's with --config")
+        return f'No teacher is shown: {reason}.'
+    try:
+        path = Path(arguments.teacher) if arguments.teacher else _of_run(arguments.model, config)
+        if not path.is_file():
+            raise InputError(f'--teacher {path} does not exist')
+        return _load_teacher(config, path, student)
+    except InputError as error:
+        if arguments.teacher:
+            raise
+        return f'No teacher is shown: {error}.'
+
+
+def _load_teacher(config: Config, path: Path, student: Predictor) -> Contestant:
+    _, card = teachers.read_teacher(path)
+    if card.classes not in ((), student.classes):
+        raise InputError(f"{path} knows the classes {', '.join(card.classes)}, not the student's")
+    alone = Config(config.to_dict())  # leave_alone puts the one model in the config's place
+    weights = leave_alone(alone, str(path), teacher=True)
+    known = dict(checkpoint_sha256=card.sha256)
+    teacher = Student(alone.model, weights, student.classes, student.palette, known, path)
+    predictor = torch_predictor(teacher)
+    count = predictor.logits(np.zeros((1, SMALLEST, SMALLEST, 3), np.uint8)).shape[1]
+    if count != len(student.classes):
+        raise InputError(f'{path} knows {count} classes, and the student {len(student.classes)}')
+    return Contestant('teacher', predictor, weights_megabytes(teacher), card.params_m, card.mIoU)
+
+
+def _of_run(model: str, config: Config) -> Path:
+    """The file of a run's teacher: where its record says, or in the store beside the run, and that very file.
+
+    Raises:
+        InputError: It is not there, or is another one.
+    """
+    known = (record_of(Path(model)) or {}).get('teacher') or {}
+    named = known.get('path')
+    if not named:
+        return teachers.resolve(config, config.model.get('teacher_ckpt') or 'auto')
+    places = [Path(named)]
+    if key := teachers.stored_key(named):
+        places += [teachers.store(folder, key) for folder in Path(model).resolve().parents[:3]]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        raise InputError(f'{named} is not there; name its place with --teacher')
+    if known.get('sha256') not in (None, teachers.file_digest(found)):
+        raise InputError(f"{found} is not the run's teacher, whose SHA-256 was {known['sha256']}")
+    return found
+
+
+def find_examples(config: Config | None, data_root: str | None, count: int, student: Predictor) -> list[Example] | str:
+    """Validation tiles, evenly spread over the set, of a folder or else of the run; or why there are none.
+
+    Raises:
+        InputError: A folder is named, and has none, or has other classes than the student.
+    """
+    if count == 0:
+        return []
+    try:
+        if data_root is not None:
+            dataset = folder_dataset(data_root, student.classes)
+        elif config is not None:
+            dataset = config.val_dataloader.dataset
+        else:
+            return 'No examples are offered: an ONNX file has no config with it; name a folder with --data-root.'
+        return [Example(image, label) for image, label in Tiles(dataset, count)]
+    except InputError as error:
+        if data_root:
+            raise
+        return f'No examples are offered: {error}.'
+
+
+def folder_dataset(data_root: str, classes: Sequence[str]) -> ConfigDict:
+    """The validation data of a folder of tiles.
+
+    Raises:
+        InputError: There is no such folder, or it has other classes.
+    """
+    spec = read_dataset_yaml(data_root)
+    if tuple(spec.classes) != tuple(classes):
+        raise InputError(f"--data-root {data_root} has the classes {', '.join(spec.classes)}, not the student's")
+    dataset = load_config(configs_dir() / '_base_' / 'datasets' / 'folder.py').val_dataloader.dataset
+    dataset.data_root = str(Path(data_root).resolve())
+    return dataset

@@ -1,0 +1,74 @@
+"""A picture from a stranger: opened as one of three kinds and nothing else, and measured before it is decoded."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .scene import STRICT, Scene, rasterio
+
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff')
+BEGINNINGS = {  # and GDAL's driver: others, such as VRT, read whatever file or address a picture names
+    b'\x89PNG': 'PNG',
+    b'\xff\xd8\xff': 'JPEG',
+    b'II*\0': 'GTiff',
+    b'MM\0*': 'GTiff',
+    b'II+\0': 'GTiff',
+    b'MM\0+': 'GTiff',
+}
+SMALLEST = 32  # pixels of a side: what an exported graph takes
+LARGEST = 2048 * 2048  # pixels
+MOST_BYTES = 256 * 2**20  # what a file may ask of memory at once, through many bands or huge blocks
+SETTINGS = dict(
+    STRICT,
+    GDAL_CACHEMAX=64 * 2**20,  # bytes
+    GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR',  # nothing that lies beside it is read
+)
+
+
+def read_upload(
+    path: Path,
+    bands: Sequence[int] | None = None,
+    span: tuple[float, float] | None = None,
+    largest: int = LARGEST,
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Reads a PNG, JPEG or TIFF.
+
+    Args:
+        path: Of the file. Messages name it without its folder.
+        bands, span: As for :class:`~mapsage_mmseg.deployment.scene.Scene`.
+        largest: Pixels that it may have.
+
+    Returns:
+        RGB (H, W, 3), uint8, and which pixels hold data (H, W).
+
+    Raises:
+        InputError: It is no such picture, is damaged, too small or too large, or as ``Scene`` says.
+    """
+    try:
+        with rasterio().Env(**SETTINGS), Scene(path, bands, span, _driver(path)) as scene:
+            _check(scene, largest)
+            return scene.read(0, 0, scene.height, scene.width)
+    except InputError as error:
+        raise InputError(str(error).replace(f'{path.parent}/', '')) from error
+
+
+def _driver(path: Path) -> str:
+    with path.open('rb') as file:
+        first = file.read(4)
+    for beginning, driver in BEGINNINGS.items():
+        if first.startswith(beginning):
+            return driver
+    raise InputError(f'{path} is no PNG, JPEG or TIFF')
+
+
+def _check(scene: Scene, largest: int) -> None:
+    size = f'{scene.path} has {scene.width} x {scene.height} pixels'
+    if min(scene.height, scene.width) < SMALLEST:
+        raise InputError(f'{size}; {SMALLEST} on each side are the least')
+    if scene.height * scene.width > largest:
+        raise InputError(f'{size}, above the {largest} in all that are taken here; tools/predict.py takes any size')
+    if scene.block_bytes() > MOST_BYTES:
+        raise InputError(f'{scene.path} has {scene.data.count} bands in blocks too large to read here; tile it first')
