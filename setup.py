@@ -48,6 +48,7 @@ EXTRAS_REQUIRE = {
     ],
     # Backbones of the hub. Bounded: it renames modules between major versions.
     'hf': ['transformers>=5.2,<6'],
+    'timm': ['timm>=1.0,<2'],  # stems of the teacher; brings torchvision, which has to go with torch
     'tune': ['optuna>=3.6'],  # 3.6: the first with PED-ANOVA, which needs no scikit-learn
     'deploy': [
         'safetensors>=0.4,<1',  # weights as a file that nothing can be hidden in

@@ -1,5 +1,6 @@
 from .hf_backbone import HFBackbone
 from .lightweight_vit import LightweightViT
 from .stems import ConvStem, EfficientNetLiteStem, PatchStem
+from .timm_stem import TimmStem
 
-__all__ = ['ConvStem', 'EfficientNetLiteStem', 'HFBackbone', 'LightweightViT', 'PatchStem']
+__all__ = ['ConvStem', 'EfficientNetLiteStem', 'HFBackbone', 'LightweightViT', 'PatchStem', 'TimmStem']
