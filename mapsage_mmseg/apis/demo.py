@@ -10,7 +10,7 @@ from ..deployment.uploads import LARGEST, SMALLEST
 from ..errors import InputError
 from . import cli, demo_page
 from .demo_models import find_examples, find_teacher, load_student
-from .predict import check_range
+from .predict import check_bands, check_range
 
 HIGHEST_PORT = 65535
 
@@ -38,7 +38,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--max-pixels', type=int, default=LARGEST, metavar='N', help=f'of a picture that is dropped in ({LARGEST})'
     )
-    parser.add_argument('--bands', type=int, nargs=3, metavar='N', help='red, green and blue, from 1')
+    parser.add_argument(
+        '--bands', type=int, nargs='+', metavar='N', help='red, green and blue, or what the model takes'
+    )
     parser.add_argument(
         '--range',
         type=float,
@@ -69,6 +71,7 @@ def gather(arguments: argparse.Namespace) -> demo_page.Demo:
         InputError: What they name is missing or does not fit.
     """
     student, config = load_student(arguments.model, arguments.config)
+    check_bands(arguments, student.predictor.bands)
     teacher = find_teacher(arguments, config, student.predictor)
     examples = find_examples(config, arguments.data_root, arguments.examples, student.predictor)
     shown = demo_page.Demo(

@@ -17,7 +17,7 @@ from ..datasets import read_dataset_yaml
 from ..deployment.measure import megabytes, weights_megabytes
 from ..deployment.onnx_file import session
 from ..deployment.predictor import Predictor, onnx_predictor, torch_predictor
-from ..deployment.side_by_side import Contestant
+from ..deployment.side_by_side import Contestant, blank
 from ..deployment.student import Student
 from ..deployment.tiles import Tiles
 from ..deployment.uploads import SMALLEST
@@ -31,9 +31,9 @@ from .train import is_distillation
 
 @dataclass(frozen=True)
 class Example:
-    """A validation tile: RGB (H, W, 3), uint8, and its label (H, W), 255 where there is none."""
+    """A validation tile as the model takes it, (H, W, 3 or B), and its label (H, W), 255 where there is none."""
 
-    image: NDArray[np.uint8]
+    image: NDArray[Any]
     label: NDArray[np.int64]
 
 
@@ -94,9 +94,9 @@ def _load_teacher(config: Config, path: Path, student: Predictor) -> Contestant:
     alone = Config(config.to_dict())  # leave_alone puts the one model in the config's place
     weights = leave_alone(alone, str(path), teacher=True)
     known = dict(checkpoint_sha256=card.sha256)
-    teacher = Student(alone.model, weights, student.classes, student.palette, known, path)
+    teacher = Student(alone.model, weights, student.classes, student.palette, known, path, student.bands)
     predictor = torch_predictor(teacher)
-    count = predictor.logits(np.zeros((1, SMALLEST, SMALLEST, 3), np.uint8)).shape[1]
+    count = predictor.logits(blank(SMALLEST, predictor)[None]).shape[1]
     if count != len(student.classes):
         raise InputError(f'{path} knows {count} classes, and the student {len(student.classes)}')
     return Contestant('teacher', predictor, weights_megabytes(teacher), card.params_m, card.mIoU)
@@ -138,7 +138,10 @@ def find_examples(config: Config | None, data_root: str | None, count: int, stud
             dataset = config.val_dataloader.dataset
         else:
             return 'No examples are offered: an ONNX file has no config with it; name a folder with --data-root.'
-        return [Example(image, label) for image, label in Tiles(dataset, count)]
+        tiles = Tiles(dataset, count)
+        if (tiles.bands and tiles.bands.numbers) != (student.bands and student.bands.numbers):
+            raise InputError(f'{dataset.get("data_root")} has other bands than the model takes')
+        return [Example(image, label) for image, label in tiles]
     except InputError as error:
         if data_root:
             raise

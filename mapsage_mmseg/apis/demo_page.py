@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..deployment.predictor import Predictor
 from ..deployment.side_by_side import Contestant, see
 from ..deployment.uploads import SUFFIXES, read_upload
 from ..errors import InputError
@@ -60,6 +61,14 @@ class Demo:
     span: tuple[float, float] | None
     largest: int
 
+    @property
+    def _student(self) -> Predictor:
+        return self.contestants[0].predictor
+
+    def photograph(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+        """What people see of an image as the model takes it: RGB (H, W, 3), uint8."""
+        return self._student.bands.picture(image) if self._student.bands else image
+
     def example(self, index: int) -> str:
         """HTML of an example."""
         chosen = self.examples[index]
@@ -70,7 +79,7 @@ class Demo:
         """HTML of a picture that was dropped in, or of what is wrong with it; its file is removed."""
         file = Path(path)
         try:
-            image, known = read_upload(file, self.bands, self.span, self.largest)
+            image, known = read_upload(file, self.bands, self.span, self.largest, self._student.bands)
         except InputError as error:
             return f'<p class="demo-message" role="alert">{html.escape(str(error))}</p>'
         finally:
@@ -78,14 +87,14 @@ class Demo:
         return self._answer(image, known, file.name)
 
     def _answer(
-        self, image: NDArray[np.uint8], known: NDArray[np.bool_], title: str, label: NDArray[np.int64] | None = None
+        self, image: NDArray[Any], known: NDArray[np.bool_], title: str, label: NDArray[np.int64] | None = None
     ) -> str:
         seen = {each.name: see(image, known, each.predictor) for each in self.contestants}
         maps: dict[str, NDArray[Any]] = {} if label is None else dict(label=label)
-        student = self.contestants[0].predictor
+        student = self._student
         models = [dict(vars(each), milliseconds=seen[each.name].milliseconds) for each in self.contestants]
         maps.update((name, found.classes) for name, found in seen.items())
-        return render(image, maps, student.classes, student.palette, models, title)
+        return render(self.photograph(image), maps, student.classes, student.palette, models, title)
 
 
 def build(demo: Demo) -> Any:
@@ -98,7 +107,7 @@ def build(demo: Demo) -> Any:
             with gr.Column(scale=1, min_width=260):
                 drop = gr.File(file_types=list(SUFFIXES), label='A picture: PNG, JPEG or TIFF', height=170)
                 thumbnails = gr.Gallery(
-                    [example.image for example in demo.examples],
+                    [demo.photograph(example.image) for example in demo.examples],
                     label='or an example from the validation data',
                     columns=4,
                     height='auto',

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,16 +48,16 @@ class Seen:
     milliseconds: float
 
 
-def see(image: NDArray[np.uint8], known: NDArray[np.bool_], predictor: Predictor) -> Seen:
+def see(image: NDArray[Any], known: NDArray[np.bool_], predictor: Predictor) -> Seen:
     """Predicts a picture by the windows of :mod:`~mapsage_mmseg.deployment.windows`.
 
     Args:
-        image: RGB (H, W, 3), uint8.
+        image: As the model takes it, (H, W, 3 or B).
         known: Which pixels hold data (H, W).
         predictor: The model.
     """
 
-    def read(row: int, column: int, height: int, width: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def read(row: int, column: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         window = slice(row, row + height), slice(column, column + width)
         return np.ascontiguousarray(image[window]), known[window]
 
@@ -70,6 +71,11 @@ def see(image: NDArray[np.uint8], known: NDArray[np.bool_], predictor: Predictor
 
 def warm_up(contestants: Sequence[Contestant]) -> None:
     """Runs each once, so that nobody waits for what a first run alone takes."""
-    blank = np.zeros((WARM_UP, WARM_UP, 3), np.uint8)
     for contestant in contestants:
-        see(blank, np.ones(blank.shape[:2], bool), contestant.predictor)
+        see(blank(WARM_UP, contestant.predictor), np.ones((WARM_UP, WARM_UP), bool), contestant.predictor)
+
+
+def blank(side: int, predictor: Predictor) -> NDArray[Any]:
+    """A picture of nothing, (side, side, 3 or B), as the model takes it."""
+    bands = predictor.bands
+    return np.zeros((side, side, len(bands.numbers)), np.float32) if bands else np.zeros((side, side, 3), np.uint8)

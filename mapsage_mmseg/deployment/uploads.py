@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..datasets import Bands
 from ..errors import InputError
 from .scene import STRICT, Scene, rasterio
 
@@ -33,22 +35,23 @@ def read_upload(
     bands: Sequence[int] | None = None,
     span: tuple[float, float] | None = None,
     largest: int = LARGEST,
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    wanted: Bands | None = None,
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Reads a PNG, JPEG or TIFF.
 
     Args:
         path: Of the file. Messages name it without its folder.
-        bands, span: As for :class:`~mapsage_mmseg.deployment.scene.Scene`.
+        bands, span, wanted: As for :class:`~mapsage_mmseg.deployment.scene.Scene`.
         largest: Pixels that it may have.
 
     Returns:
-        RGB (H, W, 3), uint8, and which pixels hold data (H, W).
+        The image as the model takes it, RGB (H, W, 3), uint8, or (H, W, B), float32; and which pixels hold data (H, W).
 
     Raises:
         InputError: It is no such picture, is damaged, too small or too large, or as ``Scene`` says.
     """
     try:
-        with rasterio().Env(**SETTINGS), Scene(path, bands, span, _driver(path)) as scene:
+        with rasterio().Env(**SETTINGS), Scene(path, bands, span, wanted, _driver(path)) as scene:
             _check(scene, largest)
             return scene.read(0, 0, scene.height, scene.width)
     except InputError as error:

@@ -12,7 +12,10 @@ import pytest
 from PIL import Image
 
 from mapsage_mmseg.apis import cli, demo, demo_page
-from mapsage_mmseg.deployment.side_by_side import see
+from mapsage_mmseg.datasets import Bands
+from mapsage_mmseg.deployment.predictor import Predictor
+from mapsage_mmseg.deployment.scene import silent
+from mapsage_mmseg.deployment.side_by_side import Contestant, see
 from mapsage_mmseg.deployment.uploads import LARGEST, read_upload
 from mapsage_mmseg.errors import InputError
 from tests.chromium import Browser, find
@@ -81,7 +84,7 @@ def test_a_block_that_would_fill_memory_is_refused(tmp_path):
 
     side = 16 * 1024  # of a block: 3 x 16384 x 16384 bytes for one pixel
     profile = dict(height=64, width=64, count=3, dtype='uint8', tiled=True, blockxsize=side, blockysize=side)
-    with rasterio.open(tmp_path / 'x.tif', 'w', driver='GTiff', sparse_ok=True, **profile):
+    with silent(), rasterio.open(tmp_path / 'x.tif', 'w', driver='GTiff', sparse_ok=True, **profile):
         pass
     with pytest.raises(InputError, match='blocks too large'):
         read_upload(tmp_path / 'x.tif')
@@ -95,6 +98,23 @@ def test_what_is_transparent_holds_no_class(shown, tmp_path):
     assert np.array_equal(image[known], PIXELS[32:].reshape(-1, 3)) and known.sum() == 32 * 80
     classes = see(image, known, shown.contestants[0].predictor).classes
     assert (classes[:32] == 255).all() and (classes[32:] < 7).all()
+
+
+def test_a_model_of_other_bands_is_given_them_as_they_are(tmp_path):
+    """Of a file of four bands and 16 bits, the fourth and the first: the class is the one that is higher."""
+    import rasterio
+
+    values = np.random.default_rng(1).integers(0, 4000, (4, 40, 48), np.uint16)
+    profile = dict(driver='GTiff', height=40, width=48, count=4, dtype='uint16')
+    with silent(), rasterio.open(tmp_path / 'deep.tif', 'w', **profile) as target:
+        target.write(values)
+    bands = Bands((4, 1), (2000.0, 2000.0), (1000.0, 1000.0))
+    model = Predictor(lambda x: x.transpose(0, 3, 1, 2) / 100, ('a', 'b'), ((9, 9, 9), (8, 8, 8)), '', bands)
+    one = Contestant('student', model, 1.0, None, None)
+    image, known = read_upload(tmp_path / 'deep.tif', wanted=bands)
+    assert np.array_equal(see(image, known, model).classes, values[0] > values[3])
+    shown = demo_page.Demo('x', [one], [], [], None, None, LARGEST)
+    assert 'deep.tif <small>48 × 40 pixels' in shown.upload(str(tmp_path / 'deep.tif'))
 
 
 def test_names_are_no_markup(shown, tmp_path):
