@@ -60,7 +60,7 @@ def test_every_fallback_that_is_suggested_exists(repository):
 
 
 @pytest.mark.parametrize(
-    ('key', 'bound', 'check'), [('max_over_median', 5.0, 'spike'), ('grad_norm_max', 1000.0, 'steep')]
+    ('key', 'bound', 'check'), [('max_over_median', 25.0, 'spike'), ('grad_norm_max', 1000.0, 'steep')]
 )
 def test_instability_starts_above_its_bound(healthy, key, bound, check):
     healthy['epochs'][-1]['stability'][key] = bound
