@@ -183,10 +183,16 @@ def test_other_tiles_must_have_the_students_classes(trained, tiles):
 
 
 @pytest.fixture(scope='module')
-def page(shown):
+def page(shown, request):
     """Its address, and the folder of what is uploaded."""
     pytest.importorskip('gradio', reason='needs the extra [demo]')
+    import uvicorn
+
     find()
+    # as it configures logging, Python closes the handlers of every logger, which later tests of this process write to
+    configure = uvicorn.Config.configure_logging
+    uvicorn.Config.configure_logging = lambda self: None
+    request.addfinalizer(lambda: setattr(uvicorn.Config, 'configure_logging', configure))
     with demo_page.served(shown, '127.0.0.1', None) as (address, _):
         folder = Path(os.environ['GRADIO_TEMP_DIR'])
         yield address, folder

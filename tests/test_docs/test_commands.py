@@ -56,7 +56,7 @@ def test_there_are_commands_to_check():
         ('make setup PYHTON=/usr/bin/python3', 'knows no PYHTON'),
         ("make improved ARGS='--data-rot /data/tiles'", 'unrecognized arguments: --data-rot'),
         ('mim train mmsegmentaton CONFIG', 'mmsegmentation or mapsage_mmseg'),
-        ('mim test mmsegmentation CONFIG', 'mim test does not serve it'),
+        ('mim search mmsegmentation', 'mim search of MMSegmentation is not documented'),
         ('mim run mapsage_mmseg docter CONFIG', 'no tools/docter.py'),
         ('mim search mapsage_mmseg --sotr dubai/miou', 'mim search has no --sotr'),
         (
