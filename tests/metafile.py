@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / 'configs/distill/metafile.yml'
 CONFIGS = dict(  # by arm, in this order
     no_distill='configs/distill/no_distill.py',
+    baseline_distill='configs/distill/baseline.py',
     improved_distill='configs/distill/improved.py',
     best_control='configs/distill/best_control.py',
     best_live='configs/distill/ablations/best_live.py',

@@ -38,7 +38,7 @@ OWN_SCHEDULE = {
 
 # MMSegmentation's data sets by folder.
 DATA = dict(loveda='LoveDADataset', potsdam='PotsdamDataset', vaihingen='ISPRSDataset', isaid='iSAIDDataset')
-OVER_DATA = [f'{name}/{arm}' for name in DATA for arm in ('improved', 'baseline', 'no_distill', 'teacher')]
+OVER_DATA = [f'{name}/{arm}_{name}' for name in DATA for arm in ('improved', 'baseline', 'no_distill', 'teacher')]
 OWN_STUDENT = {*STUDENTS, 'baseline_dinov3l_segformer-b2'}
 
 
@@ -102,7 +102,9 @@ def test_an_ablation_is_a_small_diff(name, repository):
     assert len(lines) <= 15
 
 
-@pytest.mark.parametrize('name', [*DISTILL, *(f'{data}/{arm}' for data in DATA for arm in ('improved', 'baseline'))])
+@pytest.mark.parametrize(
+    'name', [*DISTILL, *(f'{data}/{arm}_{data}' for data in DATA for arm in ('improved', 'baseline'))]
+)
 def test_a_teacher_is_scored_on_its_students_data(name, repository):
     config = load_config(repository / f'configs/distill/{name}.py')
     recipe = teachers.load_recipe(config)
@@ -218,7 +220,8 @@ def test_equal_weight_sums_are_equal(repository):
 @pytest.mark.parametrize('name', OVER_DATA)
 def test_a_data_set_changes_data_and_classes_alone(name, repository):
     """So its training is the one that is stepped above; tests/test_apis/test_stock_data.py trains on each."""
-    data, arm = name.split('/')
+    data, file = name.split('/')
+    arm = file.removesuffix(f'_{data}')
     config = load_config(repository / f'configs/distill/{name}.py')
     plain = load_config(repository / f'configs/distill/{"teacher_tiles" if arm == "teacher" else arm}.py')
     check_config(config)
@@ -236,7 +239,9 @@ def test_a_data_set_changes_data_and_classes_alone(name, repository):
         plain.model.teacher.data_preprocessor.size = size
         plain.model.teacher.backbone.stem = dict(type='EfficientNetLiteStem')
         assert config.model.teacher == teachers.load_recipe(config).model
-        assert teachers.find_config(config, config.control) == repository / f'configs/distill/{data}/no_distill.py'
+        assert (
+            teachers.find_config(config, config.control) == repository / f'configs/distill/{data}/no_distill_{data}.py'
+        )
     assert config.model == plain.model and config.data_preprocessor == plain.data_preprocessor
     assert config.experiments == f'experiments/{data}'
     assert len((repository / f'configs/distill/{name}.py').read_text().splitlines()) <= 16
@@ -245,7 +250,7 @@ def test_a_data_set_changes_data_and_classes_alone(name, repository):
 @pytest.mark.parametrize('data', DATA)
 def test_a_data_set_is_read_and_augmented_as_by_mmsegmentation(data, repository):
     """What theirs has besides is what the data set says for itself, and a Resize that changes no tile of it."""
-    config, theirs = load(repository, f'{data}/no_distill'), Config.fromfile(str(STOCK / f'{data}.py'))
+    config, theirs = load(repository, f'{data}/no_distill_{data}'), Config.fromfile(str(STOCK / f'{data}.py'))
     mine = [config[f'{split}_dataloader'].dataset for split in ('train', 'val', 'test')]
     assert mine[1] == mine[2]
     for dataset, other in zip(mine, (theirs.train_dataloader.dataset, theirs.val_dataloader.dataset), strict=False):

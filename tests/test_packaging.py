@@ -169,10 +169,8 @@ def test_mim_search_shows_the_results(installed, tmp_path):
     }
 
 
-@pytest.mark.parametrize('page', ['docs/install.md', 'docs/install.zh.md'])
-def test_what_mim_cannot_find_by_its_name_is_told(installed, page):
+def test_mim_finds_each_config_by_its_name(installed):
     """mim looks for a config that is not in the folder by its file name, in the whole package, and wants one alone."""
     names = [path.name for path in (installed / 'mapsage_mmseg').rglob('*.py')]
     configs = {path.name for path in (ROOT / 'configs/distill').rglob('*.py')}
-    (line,) = re.findall(r'^.*`segnext_tiny.py`.*$', (ROOT / page).read_text(encoding='utf-8'), re.MULTILINE)
-    assert set(re.findall(r'`(\w+\.py)`', line)) == {name for name in configs if names.count(name) > 1}
+    assert 'improved.py' in configs and [name for name in configs if names.count(name) > 1] == []

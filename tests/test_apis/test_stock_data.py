@@ -53,7 +53,7 @@ def write_small(name, repository):
     models = dict(teacher=tiny.teacher(count), improved=tiny.distill(count), no_distill=tiny.student(count))
     models['improved'].teacher_check = 'warn'
     for arm, model in models.items():
-        base = str(repository / f'configs/distill/{name}/{arm}.py')
+        base = str(repository / f'configs/distill/{name}/{arm}_{name}.py')
         text = SMALL.format(base=base, model=model.to_dict())
         Path(f'{arm}.py').write_text(text + (DISTILS if arm == 'improved' else ''))
 
@@ -116,20 +116,20 @@ def test_a_teacher_is_found_where_its_data_moved_and_not_where_they_changed(
 
 @pytest.mark.parametrize('name', KINDS)
 def test_repeat_finds_the_control_and_a_config_of_one_line_its_data_set(name, trees, repository, tmp_path):
-    config = repository / f'configs/distill/{name}/improved.py'
+    config = repository / f'configs/distill/{name}/improved_{name}.py'
     mine = tmp_path / 'mine.py'
     mine.write_text(f"_base_ = {str(config)!r}\nexperiment = 'mine'\ndefault_hooks = dict(temperature=dict(start=8.0))")
     control, shipped, own = arms_of([str(config), str(mine)], str(trees[name]), ())
     assert (control.experiment, shipped.experiment, own.experiment) == ('no_distill', 'improved_distill', 'mine')
-    assert Path(control.path) == repository / f'configs/distill/{name}/no_distill.py'
+    assert Path(control.path) == repository / f'configs/distill/{name}/no_distill_{name}.py'
     assert {arm.root for arm in (control, shipped, own)} == {f'experiments/{name}'}
     assert own.teacher == shipped.teacher and own.key != shipped.key
-    assert Path(teachers.load_recipe(own.config).filename) == repository / f'configs/distill/{name}/teacher.py'
+    assert Path(teachers.load_recipe(own.config).filename) == repository / f'configs/distill/{name}/teacher_{name}.py'
 
 
 def test_a_run_is_known_by_its_files(trees, repository, tmp_path):
     def key(root):
-        config = load_config(repository / 'configs/distill/isaid/no_distill.py')
+        config = load_config(repository / 'configs/distill/isaid/no_distill_isaid.py')
         apply_data_root(config, str(root))
         return run_key(config)
 
@@ -153,7 +153,7 @@ def test_a_run_is_known_by_its_files(trees, repository, tmp_path):
 )
 def test_labels_become_class_numbers(name, found, trees, repository):
     """Zero is no class but in iSAID, whose filled margins are 255."""
-    config = load_config(repository / f'configs/distill/{name}/no_distill.py')
+    config = load_config(repository / f'configs/distill/{name}/no_distill_{name}.py')
     apply_data_root(config, str(trees[name]))
     data = DATASETS.build(config.val_dataloader.dataset)
     values = [np.unique(sample['data_samples'].gt_sem_seg.data) for sample in data]
@@ -170,7 +170,7 @@ def refused(capfd, config, *arguments):
 @pytest.mark.parametrize('name', KINDS)
 def test_missing_data_are_named_with_how_to_get_them(name, repository, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    config = repository / f'configs/distill/{name}/improved.py'
+    config = repository / f'configs/distill/{name}/improved_{name}.py'
     told = refused(capfd, config)
     assert told.startswith(f'error: {load_config(config).train_data.data_root} is missing')
     assert f'{name}.py' in told if name == 'isaid' else f'mim run mmsegmentation {name} DOWNLOAD -o data/' in told
@@ -181,7 +181,7 @@ def test_missing_data_are_named_with_how_to_get_them(name, repository, tmp_path,
 
 def test_damaged_data_are_named(trees, repository, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
-    config, root = repository / 'configs/distill/loveda/no_distill.py', tmp_path / 'loveda'
+    config, root = repository / 'configs/distill/loveda/no_distill_loveda.py', tmp_path / 'loveda'
     shutil.copytree(trees['loveda'], root)
     (root / 'ann_dir/train/2.png').unlink()
     assert f'{root}/ann_dir/train/2.png: No such file' in refused(capfd, config, '--data-root', root)
@@ -196,5 +196,5 @@ def test_damaged_data_are_named(trees, repository, tmp_path, monkeypatch, capfd)
 def test_masks_that_lost_their_classes_are_refused(repository, tmp_path, capfd):
     """Pillow 10 and later keep one bit of a palette image without a palette, as the converter writes it."""
     root = made_by_converter('isaid', tmp_path, mended=False)
-    told = refused(capfd, repository / 'configs/distill/isaid/improved.py', '--data-root', root)
+    told = refused(capfd, repository / 'configs/distill/isaid/improved_isaid.py', '--data-root', root)
     assert 'has one bit a pixel, so its classes are lost' in told and 'sed "s/, mode=\'P\'//"' in told

@@ -1,8 +1,8 @@
-"""The recipe that improved.py improves on, on LoveDA: python tools/train.py configs/distill/loveda/baseline.py"""
+"""The improved experiment on iSAID: python tools/train.py configs/distill/isaid/improved_isaid.py"""
 
-_base_ = ['../baseline.py', '../../_base_/datasets/loveda.py']
-experiments = 'experiments/loveda'
-teacher_recipe, control = 'loveda/teacher.py', 'loveda/no_distill.py'
+_base_ = ['../improved.py', '../../_base_/datasets/isaid.py']
+experiments = 'experiments/isaid'
+teacher_recipe, control = 'isaid/teacher_isaid.py', 'isaid/no_distill_isaid.py'
 data_preprocessor = _base_.crop
 model = dict(
     data_preprocessor=_base_.crop,

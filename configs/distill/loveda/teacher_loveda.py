@@ -1,7 +1,7 @@
-"""The control on Vaihingen: python tools/train.py configs/distill/vaihingen/no_distill.py"""
+"""The teacher for LoveDA: python tools/train.py configs/distill/loveda/teacher_loveda.py"""
 
-_base_ = ['../no_distill.py', '../../_base_/datasets/vaihingen.py']
-experiments = 'experiments/vaihingen'
+_base_ = ['../teacher_tiles.py', '../../_base_/datasets/loveda.py']
+experiments = 'experiments/loveda'
 data_preprocessor = _base_.crop
 model = dict(data_preprocessor=_base_.crop, decode_head=_base_.head)
 train_dataloader = dict(dataset=dict(_delete_=True, **_base_.train_data))

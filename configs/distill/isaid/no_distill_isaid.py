@@ -1,4 +1,4 @@
-"""The control on iSAID: python tools/train.py configs/distill/isaid/no_distill.py"""
+"""The control on iSAID: python tools/train.py configs/distill/isaid/no_distill_isaid.py"""
 
 _base_ = ['../no_distill.py', '../../_base_/datasets/isaid.py']
 experiments = 'experiments/isaid'

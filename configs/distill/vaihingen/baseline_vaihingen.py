@@ -1,8 +1,8 @@
-"""The improved experiment on iSAID: python tools/train.py configs/distill/isaid/improved.py"""
+"""The earlier recipe on Vaihingen: python tools/train.py configs/distill/vaihingen/baseline_vaihingen.py"""
 
-_base_ = ['../improved.py', '../../_base_/datasets/isaid.py']
-experiments = 'experiments/isaid'
-teacher_recipe, control = 'isaid/teacher.py', 'isaid/no_distill.py'
+_base_ = ['../baseline.py', '../../_base_/datasets/vaihingen.py']
+experiments = 'experiments/vaihingen'
+teacher_recipe, control = 'vaihingen/teacher_vaihingen.py', 'vaihingen/no_distill_vaihingen.py'
 data_preprocessor = _base_.crop
 model = dict(
     data_preprocessor=_base_.crop,

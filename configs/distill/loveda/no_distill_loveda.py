@@ -1,7 +1,7 @@
-"""The teacher for Potsdam: python tools/train.py configs/distill/potsdam/teacher.py"""
+"""The control on LoveDA: python tools/train.py configs/distill/loveda/no_distill_loveda.py"""
 
-_base_ = ['../teacher_tiles.py', '../../_base_/datasets/potsdam.py']
-experiments = 'experiments/potsdam'
+_base_ = ['../no_distill.py', '../../_base_/datasets/loveda.py']
+experiments = 'experiments/loveda'
 data_preprocessor = _base_.crop
 model = dict(data_preprocessor=_base_.crop, decode_head=_base_.head)
 train_dataloader = dict(dataset=dict(_delete_=True, **_base_.train_data))

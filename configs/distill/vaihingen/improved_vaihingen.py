@@ -1,8 +1,8 @@
-"""The recipe that improved.py improves on, on Vaihingen: python tools/train.py configs/distill/vaihingen/baseline.py"""
+"""The improved experiment on Vaihingen: python tools/train.py configs/distill/vaihingen/improved_vaihingen.py"""
 
-_base_ = ['../baseline.py', '../../_base_/datasets/vaihingen.py']
+_base_ = ['../improved.py', '../../_base_/datasets/vaihingen.py']
 experiments = 'experiments/vaihingen'
-teacher_recipe, control = 'vaihingen/teacher.py', 'vaihingen/no_distill.py'
+teacher_recipe, control = 'vaihingen/teacher_vaihingen.py', 'vaihingen/no_distill_vaihingen.py'
 data_preprocessor = _base_.crop
 model = dict(
     data_preprocessor=_base_.crop,

@@ -1,8 +1,8 @@
-"""The improved experiment on Vaihingen: python tools/train.py configs/distill/vaihingen/improved.py"""
+"""The earlier recipe on Potsdam: python tools/train.py configs/distill/potsdam/baseline_potsdam.py"""
 
-_base_ = ['../improved.py', '../../_base_/datasets/vaihingen.py']
-experiments = 'experiments/vaihingen'
-teacher_recipe, control = 'vaihingen/teacher.py', 'vaihingen/no_distill.py'
+_base_ = ['../baseline.py', '../../_base_/datasets/potsdam.py']
+experiments = 'experiments/potsdam'
+teacher_recipe, control = 'potsdam/teacher_potsdam.py', 'potsdam/no_distill_potsdam.py'
 data_preprocessor = _base_.crop
 model = dict(
     data_preprocessor=_base_.crop,

@@ -1,7 +1,7 @@
-"""The control on LoveDA: python tools/train.py configs/distill/loveda/no_distill.py"""
+"""The teacher for Vaihingen: python tools/train.py configs/distill/vaihingen/teacher_vaihingen.py"""
 
-_base_ = ['../no_distill.py', '../../_base_/datasets/loveda.py']
-experiments = 'experiments/loveda'
+_base_ = ['../teacher_tiles.py', '../../_base_/datasets/vaihingen.py']
+experiments = 'experiments/vaihingen'
 data_preprocessor = _base_.crop
 model = dict(data_preprocessor=_base_.crop, decode_head=_base_.head)
 train_dataloader = dict(dataset=dict(_delete_=True, **_base_.train_data))

@@ -1,8 +1,8 @@
-"""The improved experiment on Potsdam: python tools/train.py configs/distill/potsdam/improved.py"""
+"""The improved experiment on Potsdam: python tools/train.py configs/distill/potsdam/improved_potsdam.py"""
 
 _base_ = ['../improved.py', '../../_base_/datasets/potsdam.py']
 experiments = 'experiments/potsdam'
-teacher_recipe, control = 'potsdam/teacher.py', 'potsdam/no_distill.py'
+teacher_recipe, control = 'potsdam/teacher_potsdam.py', 'potsdam/no_distill_potsdam.py'
 data_preprocessor = _base_.crop
 model = dict(
     data_preprocessor=_base_.crop,

@@ -1,8 +1,8 @@
-"""The recipe that improved.py improves on, on Potsdam: python tools/train.py configs/distill/potsdam/baseline.py"""
+"""The earlier recipe on LoveDA: python tools/train.py configs/distill/loveda/baseline_loveda.py"""
 
-_base_ = ['../baseline.py', '../../_base_/datasets/potsdam.py']
-experiments = 'experiments/potsdam'
-teacher_recipe, control = 'potsdam/teacher.py', 'potsdam/no_distill.py'
+_base_ = ['../baseline.py', '../../_base_/datasets/loveda.py']
+experiments = 'experiments/loveda'
+teacher_recipe, control = 'loveda/teacher_loveda.py', 'loveda/no_distill_loveda.py'
 data_preprocessor = _base_.crop
 model = dict(
     data_preprocessor=_base_.crop,

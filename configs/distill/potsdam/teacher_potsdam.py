@@ -1,6 +1,6 @@
-"""The control on Potsdam: python tools/train.py configs/distill/potsdam/no_distill.py"""
+"""The teacher for Potsdam: python tools/train.py configs/distill/potsdam/teacher_potsdam.py"""
 
-_base_ = ['../no_distill.py', '../../_base_/datasets/potsdam.py']
+_base_ = ['../teacher_tiles.py', '../../_base_/datasets/potsdam.py']
 experiments = 'experiments/potsdam'
 data_preprocessor = _base_.crop
 model = dict(data_preprocessor=_base_.crop, decode_head=_base_.head)

@@ -1,7 +1,7 @@
-"""The teacher for LoveDA: python tools/train.py configs/distill/loveda/teacher.py"""
+"""The teacher for iSAID: python tools/train.py configs/distill/isaid/teacher_isaid.py"""
 
-_base_ = ['../teacher_tiles.py', '../../_base_/datasets/loveda.py']
-experiments = 'experiments/loveda'
+_base_ = ['../teacher_tiles.py', '../../_base_/datasets/isaid.py']
+experiments = 'experiments/isaid'
 data_preprocessor = _base_.crop
 model = dict(data_preprocessor=_base_.crop, decode_head=_base_.head)
 train_dataloader = dict(dataset=dict(_delete_=True, **_base_.train_data))

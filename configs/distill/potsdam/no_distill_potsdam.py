@@ -1,7 +1,7 @@
-"""The teacher for Vaihingen: python tools/train.py configs/distill/vaihingen/teacher.py"""
+"""The control on Potsdam: python tools/train.py configs/distill/potsdam/no_distill_potsdam.py"""
 
-_base_ = ['../teacher_tiles.py', '../../_base_/datasets/vaihingen.py']
-experiments = 'experiments/vaihingen'
+_base_ = ['../no_distill.py', '../../_base_/datasets/potsdam.py']
+experiments = 'experiments/potsdam'
 data_preprocessor = _base_.crop
 model = dict(data_preprocessor=_base_.crop, decode_head=_base_.head)
 train_dataloader = dict(dataset=dict(_delete_=True, **_base_.train_data))
