@@ -141,7 +141,10 @@ class InterruptHook(Hook):
                 hook.stop()
         runner.visualizer.close()
         self.restore()
-        raise RunInterrupted(f'interrupted by {name} after iteration {iteration}; go on with --resume')
+        way = 'go on with --resume'
+        if runner.cfg.get('publish_teacher'):
+            way += ' (where a distillation was to follow: with the same command, which goes on by itself)'
+        raise RunInterrupted(f'interrupted by {name} after iteration {iteration}; {way}')
 
     def after_train(self, runner: Runner) -> None:
         self.restore()
