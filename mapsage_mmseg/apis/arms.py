@@ -15,6 +15,7 @@ from ..engine.run_key import run_key
 from ..errors import InputError
 from . import train
 from .config import load_config
+from .teacher import teacher_config
 
 CONTROL = 'no_distill.py'  # where a config names no other in its key `control`
 
@@ -75,7 +76,7 @@ class Arm:
         """Where its teacher is kept, or is going to be; None where none is to be trained."""
         if not self.distils or self.config.model.get('teacher_ckpt', 'auto') != 'auto':
             return None
-        return teachers.store(self.root, teachers.content_key(train.teacher_config(self.config, self.arguments)))
+        return teachers.store(self.root, teachers.content_key(teacher_config(self.config, self.arguments)))
 
     @cached_property
     def key(self) -> str:

@@ -1,22 +1,19 @@
 """What the demo shows: the student that is named, the teacher of its run, and tiles that the run validated on."""
 
 import argparse
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 
 from ..datasets import read_dataset_yaml
 from ..deployment.measure import megabytes, weights_megabytes
-from ..deployment.onnx_file import session
-from ..deployment.predictor import Predictor, onnx_predictor, torch_predictor
+from ..deployment.predictor import Predictor, torch_predictor
 from ..deployment.side_by_side import Contestant, blank
 from ..deployment.student import Student
 from ..deployment.tiles import Tiles
@@ -24,6 +21,7 @@ from ..deployment.uploads import SMALLEST
 from ..engine import teachers
 from ..errors import InputError
 from .config import configs_dir, load_config
+from .predict import load
 from .students import find_student, record_of
 from .test import leave_alone
 from .train import is_distillation
@@ -45,19 +43,15 @@ def load_student(model: str, config: str | None) -> tuple[Contestant, Config | N
     """
     if Path(model).suffix != '.onnx':
         student, read = find_student(model, config)
-        found = _contestant(student.provenance, 'student', torch_predictor(student), weights_megabytes(student))
-        return found, read
-    path = Path(model)
-    if not path.is_file():
-        raise InputError(f'{model} does not exist; name a run directory, a checkpoint or an ONNX file')
+        return _contestant(torch_predictor(student), weights_megabytes(student)), read
     init_default_scope('mmseg')
-    predictor = onnx_predictor(path, torch.get_num_threads())
-    known = json.loads(session(path).get_modelmeta().custom_metadata_map.get('provenance') or '{}')
-    return _contestant(known, 'student', predictor, megabytes(path)), load_config(config) if config else None
+    predictor = load(model, None)
+    return _contestant(predictor, megabytes(Path(model))), load_config(config) if config else None
 
 
-def _contestant(known: Mapping[str, Any], name: str, predictor: Predictor, size: float) -> Contestant:
-    return Contestant(name, predictor, size, known.get('params_m'), (known.get('scores') or {}).get('mIoU'))
+def _contestant(predictor: Predictor, size: float) -> Contestant:
+    known = predictor.provenance
+    return Contestant('student', predictor, size, known.get('params_m'), (known.get('scores') or {}).get('mIoU'))
 
 
 def find_teacher(arguments: argparse.Namespace, config: Config | None, student: Predictor) -> Contestant | str:

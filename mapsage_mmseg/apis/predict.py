@@ -166,9 +166,8 @@ def name_products(
     pairs: list[tuple[Path, Products]] = []
     taken: dict[str, Path] = {}
     for path in inputs:
-        with Scene(
-            path, arguments.bands, arguments.range, wanted
-        ) as scene:  # what cannot be read is named before the work
+        # what cannot be read is named before the work
+        with Scene(path, arguments.bands, arguments.range, wanted) as scene:
             suffix = '.tif' if scene.located or path.suffix.lower() in GEOTIFF else '.png'
         products = Products(
             out / f'{path.stem}{suffix}',

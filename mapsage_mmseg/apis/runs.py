@@ -50,13 +50,18 @@ def newest_run(root: str | Path, experiment: str) -> Path:
     Raises:
         InputError: There is none.
     """
-    found = [path for path in Path(root).glob(f'{experiment}_*') if begun(path) and _experiment(path) == experiment]
+    found = runs_of(root, experiment)
     if not found:
         raise InputError(
             f'--resume: no run of {experiment!r} lies under {root}/; start one without --resume, or name its '
             'directory with --work-dir'
         )
     return max(found, key=lambda path: path.name)
+
+
+def runs_of(root: str | Path, experiment: str) -> list[Path]:
+    """The run directories of an experiment that there is something to go on from in."""
+    return [path for path in Path(root).glob(f'{experiment}_*') if begun(path) and _experiment(path) == experiment]
 
 
 def begun(folder: Path) -> bool:

@@ -8,29 +8,23 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.dist import get_world_size
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..compat import keep_freed_memory
-from ..datasets import HANDLING
 from ..engine import processes, teachers
-from ..engine.checkpoint_files import resumable
 from ..engine.hooks import InterruptHook, LockHook, ProgressHook, RecordHook
-from ..engine.run_lock import held
 from ..engine.tool_runner import ToolRunner
 from ..errors import InputError, RollBack, RunInterrupted
 from ..evaluation.record import read_record
-from ..models.normalisation import normalisation
 from . import cli
 from .config import load_config, override
 from .config_check import check_config
 from .data_root import apply_data_root, check_data
 from .run_length import off_schedule, set_epochs
-from .runs import begun, given_run_dir, new_run_dir, newest_run
+from .runs import begun, given_run_dir, new_run_dir, newest_run, runs_of
 from .switches import add_switches, apply_switches
-from .tuning_split import follow_tuning_split
+from .teacher import publish_teacher, refuse_untrained, teacher_config, unfinished_teacher
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,6 +64,8 @@ def main(argv: Sequence[str]) -> None:
     if arguments.launcher != 'none':
         processes.join(arguments.launcher, load_config(arguments.config).get('env_cfg', {}))
     config = prepare(arguments)
+    if arguments.resume and teacher_was_cut_off(config, arguments):
+        arguments.resume = False  # the student has not begun: what there is to go on with is the teacher
     if arguments.resume:  # whether there is a run to go on with is known before a teacher is trained
         place(config, arguments)
     if is_distillation(config):
@@ -83,6 +79,17 @@ def main(argv: Sequence[str]) -> None:
 def is_distillation(config: Config) -> bool:
     """Whether a config has a teacher."""
     return config.model.get('type') == 'MultiLevelDistill'
+
+
+def teacher_was_cut_off(config: Config, arguments: argparse.Namespace) -> bool:
+    """Whether the run before this one ended in its teacher's training."""
+    if not is_distillation(config) or config.model.get('teacher_ckpt', 'auto') != 'auto' or arguments.work_dir:
+        return False
+    root = config.get('experiments', 'experiments')
+    if runs_of(root, experiment_of(config, arguments)):
+        return False
+    recipe = teacher_config(config, arguments)
+    return unfinished_teacher(recipe, teachers.content_key(recipe)) is not None
 
 
 def prepare(arguments: argparse.Namespace) -> Config:
@@ -116,10 +123,14 @@ def prepare(arguments: argparse.Namespace) -> Config:
     return config
 
 
+def experiment_of(config: Config, arguments: argparse.Namespace) -> str:
+    """What a run directory is named by."""
+    return config.get('experiment') or Path(arguments.config).stem
+
+
 def place(config: Config, arguments: argparse.Namespace) -> None:
     """Gives the run its directory, a new one or the one to go on with."""
-    experiment = config.get('experiment') or Path(arguments.config).stem
-    config.experiment = experiment
+    experiment = config.experiment = experiment_of(config, arguments)
     root = config.get('experiments', 'experiments')
 
     def folder() -> str:
@@ -177,18 +188,6 @@ def train_once(config: Config) -> Runner:
     return runner
 
 
-def refuse_untrained(model: Any) -> None:
-    """Refuses to train a teacher over random weights that stand in for named ones: it would be found again under the
-    same key when these are there.
-
-    Raises:
-        InputError: Says which are missing.
-    """
-    for path, module in model.named_modules():
-        if reason := getattr(module, 'untrained', None):
-            raise InputError(f'model.{path}: {reason}. No teacher is trained over random weights in its place')
-
-
 def in_short(work_dir: str) -> str:
     """A run's last line: what came out, and where it lies."""
     record = read_record(Path(work_dir) / 'result.json') or {}
@@ -233,67 +232,3 @@ def ensure_teacher(config: Config, arguments: argparse.Namespace, by: Callable[[
         recipe.merge_from_dict(run)
         by(recipe)
     config.model.teacher_ckpt = str(path)
-
-
-def teacher_config(config: Config, arguments: argparse.Namespace) -> Config:
-    """The teacher's recipe, on the data of this run."""
-    recipe = teachers.load_recipe(config)
-    if arguments.data_root:
-        apply_data_root(recipe, arguments.data_root)
-        for split in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-            mine = config[split].dataset
-            recipe[split].dataset.update({key: mine[key] for key in HANDLING if key in mine})
-    follow_tuning_split(recipe, config)
-    recipe.experiments = config.get('experiments', 'experiments')
-    recipe.launcher, recipe.publish_teacher = config.launcher, True
-    return recipe
-
-
-def unfinished_teacher(recipe: Config, key: str) -> Path | None:
-    """A teacher's run that was interrupted, of the same recipe on the same data; None where there is none.
-
-    Raises:
-        InputError: Another process is training that teacher now.
-    """
-    images = recipe.train_dataloader.get('batch_size', 1) * get_world_size()
-    for folder in sorted(Path(recipe.get('experiments', 'experiments')).glob('teacher_*'), reverse=True):
-        record = read_record(folder / 'result.json') or {}
-        status = record.get('status')
-        if status == 'running' and held(folder) and _key_of(folder) == key:
-            raise InputError(f'this teacher is being trained by another process, in {folder}; wait for its end')
-        if status == 'running' and held(folder) is False:
-            status = 'killed'
-        if status not in ('interrupted', 'failed', 'killed') or not resumable(folder):
-            continue
-        if record.get('images_per_step') not in (None, images):  # of another number of processes
-            continue
-        if _key_of(folder) == key:
-            print_log(f'Teacher: going on with {folder}, which was {status}', 'current')
-            return folder
-    return None
-
-
-def _key_of(folder: Path) -> str | None:
-    """The key of the teacher that a run trains; None where its config or its data are gone."""
-    try:
-        return teachers.content_key(load_config(folder / 'config.py'))
-    except InputError:
-        return None
-
-
-def publish_teacher(runner: Runner) -> None:
-    """Keeps the best checkpoint of a teacher's run where distillations look for it."""
-    best = runner.message_hub.get_info('best_ckpt')
-    weights, _ = teachers.read_teacher(best)
-    key = teachers.content_key(runner.cfg)
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    meta = dict(
-        mIoU=float(runner.message_hub.get_info('best_score')),
-        data_key=teachers.scored_key(runner.cfg),
-        key=key,
-        classes=list(runner.train_dataloader.dataset.metainfo['classes']),
-        normalisation=normalisation(model.data_preprocessor),
-        run=runner.work_dir,
-    )
-    path = teachers.publish(teachers.store(runner.cfg.get('experiments', 'experiments'), key), weights, meta)
-    print_log(f'Teacher: mIoU {meta["mIoU"]:.2f}, kept in {path}', 'current')

@@ -11,7 +11,7 @@ from mmseg.registry import TRANSFORMS
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from .limits import MAX_PIXELS
+from .limits import MAX_PIXELS, check_claim
 from .rasters import Window, open_raster
 
 SPREAD = 2.0  # standard deviations on either side of the mean that a picture shows, from black to white
@@ -70,8 +70,7 @@ def read_bands(file: Path, bands: Bands, max_pixels: int = MAX_PIXELS) -> NDArra
         InputError: It cannot be read, lacks a band, or claims too many pixels.
     """
     with open_raster(file) as raster:
-        if raster.height * raster.width > max_pixels:
-            raise InputError(f'{file} claims {raster.height * raster.width} pixels, above the {max_pixels} it may have')
+        check_claim(file, raster.height * raster.width, max_pixels)
         if raster.bands < max(bands.numbers):
             raise InputError(
                 f'{file} has {raster.bands} bands; expected band {max(bands.numbers)} (dataset.yaml: bands)'
@@ -87,8 +86,9 @@ def read_bands(file: Path, bands: Bands, max_pixels: int = MAX_PIXELS) -> NDArra
 def finite(values: NDArray[Any], bands: Bands) -> NDArray[np.float32]:
     """(H, W, B) in float32; a value that is no number is its band's mean."""
     real = np.ascontiguousarray(values, np.float32)
-    lost = ~np.isfinite(real)
-    return np.where(lost, np.asarray(bands.mean, np.float32), real) if lost.any() else real
+    if values.dtype.kind != 'f' or (known := np.isfinite(real)).all():
+        return real
+    return np.where(known, real, np.asarray(bands.mean, np.float32))
 
 
 @TRANSFORMS.register_module()

@@ -48,6 +48,11 @@ def check_pixels(file: Path, most: int, content: bytes | None = None) -> None:
         claimed = int(found[1]) if found else most + 1
     except Exception:  # missing, broken or of a kind that Pillow does not know: who decodes it says so
         return
+    check_claim(file, claimed, most)
+
+
+def check_claim(file: Path, claimed: int, most: int) -> None:
+    """Refuses an image that claims more pixels than it may have."""
     if claimed > most:
         raise InputError(
             f'{file} claims {claimed} pixels, above the {most} that an image may have; where that is right, raise '

@@ -77,6 +77,20 @@ def rasterio_or_refuse(why: str) -> Any:
     return rasterio
 
 
+def to_8_bits(pixels: NDArray[Any], span: tuple[float, float] | None) -> NDArray[np.uint8]:
+    """Spreads the values from ``span[0]`` to ``span[1]`` over 0 to 255; what lies outside becomes black or white.
+
+    Args:
+        pixels: Of any shape; what is no number counts as 0.
+        span: None leaves 8 bits as they are.
+    """
+    if span is None:
+        return pixels
+    low, high = span
+    spread = (np.nan_to_num(pixels.astype(np.float32)) - low) * (255 / (high - low))
+    return spread.round().clip(0, 255).astype(np.uint8)
+
+
 @contextmanager
 def open_raster(path: Path, colours: bool = True, shrink: int = 1, smooth: bool = True) -> Iterator[Raster]:
     """Opens a file; only its head is read.

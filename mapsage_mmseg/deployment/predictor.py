@@ -1,8 +1,8 @@
 """A model that predicts, whichever form it has."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Predictor:
         palette: (R, G, B), 0 to 255, per class.
         sha256: Of the file that it came from.
         bands: What it takes of an image's bands, as they are; None for red, green and blue of 8 bits.
+        provenance: As of a :class:`~mapsage_mmseg.deployment.student.Student`; empty where it is not known.
     """
 
     logits: Logits
@@ -37,6 +38,7 @@ class Predictor:
     palette: tuple[tuple[int, int, int], ...]
     sha256: str
     bands: Bands | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 def torch_predictor(student: Student) -> Predictor:
@@ -48,7 +50,7 @@ def torch_predictor(student: Student) -> Predictor:
             return graph(torch.from_numpy(image)).numpy()
 
     sha256 = student.provenance['checkpoint_sha256']
-    return Predictor(logits, student.classes, student.palette, sha256, student.bands)
+    return Predictor(logits, student.classes, student.palette, sha256, student.bands, student.provenance)
 
 
 def onnx_predictor(path: Path, threads: int = 1) -> Predictor:
@@ -67,7 +69,8 @@ def onnx_predictor(path: Path, threads: int = 1) -> Predictor:
         raise InputError(f'{path} has no classes and palette in its metadata; write it with tools/export.py onnx')
     palette = tuple((int(r), int(g), int(b)) for r, g, b in json.loads(facts['palette']))
     bands = Bands.of(dict(bands=json.loads(facts.get('bands', 'null'))))
-    return Predictor(onnx_logits(runs), tuple(json.loads(facts['classes'])), palette, file_digest(path), bands)
+    classes, provenance = tuple(json.loads(facts['classes'])), json.loads(facts.get('provenance', '{}'))
+    return Predictor(onnx_logits(runs), classes, palette, file_digest(path), bands, provenance)
 
 
 def onnx_logits(runs: Any) -> Logits:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.bands import Bands, finite
+from ..datasets.rasters import to_8_bits
 from ..errors import InputError
 
 STRICT = dict(  # GDAL's settings, without which what is missing of a file that was cut short is made up, silently
@@ -128,19 +129,14 @@ class Scene:
             raise InputError(f'{self.path} cannot be read at row {row}, column {column}: it is damaged') from error
         if self.wanted is not None:
             return finite(pixels.transpose(1, 2, 0), self.wanted), known
-        if self.span is not None:
-            low, high = self.span
-            stretched = np.nan_to_num((pixels.astype(np.float32) - low) * (255 / (high - low)))
-            pixels = stretched.clip(0, 255).round().astype(np.uint8)
-        return np.ascontiguousarray(pixels.transpose(1, 2, 0)), known
+        return np.ascontiguousarray(to_8_bits(pixels, self.span).transpose(1, 2, 0)), known
 
     def thumbnail(self, height: int, width: int) -> NDArray[np.uint8]:
         """The whole of it, RGB (height, width, 3), uint8."""
-        small = self.data.read(self.bands, out_shape=(len(self.bands), height, width)).astype(np.float32)
+        small = self.data.read(self.bands, out_shape=(len(self.bands), height, width))
         if self.wanted is not None:
             return self.wanted.picture(finite(small.transpose(1, 2, 0), self.wanted))
-        low, high = self.span or (0, 255)
-        return np.nan_to_num((small - low) * (255 / (high - low))).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+        return to_8_bits(small, self.span).transpose(1, 2, 0)
 
     def __enter__(self) -> 'Scene':
         return self

@@ -36,7 +36,11 @@ def channels(preprocessor: nn.Module | None) -> int:
 
 
 def to_own(
-    input_mean: Sequence[float] | None, input_std: Sequence[float] | None, mean: Sequence[float], std: Sequence[float]
+    input_mean: Sequence[float] | None,
+    input_std: Sequence[float] | None,
+    mean: Sequence[float],
+    std: Sequence[float],
+    bands: int = 3,
 ) -> tuple[Tensor, Tensor, dict[str, list[float]] | None]:
     """From how images arrive to a pretrained module's own normalisation of RGB in 0..255.
 
@@ -44,9 +48,10 @@ def to_own(
         input_mean, input_std: What the data preprocessor subtracts and divides by; None where images are normalised by
             statistics of their own bands, which mean nothing in 0..255: they are taken as if by ImageNet's.
         mean, std: The module's own.
+        bands: Of the images; of other than three each gets what red, green and blue get on average.
 
     Returns:
-        ``scale`` and ``shift`` (1, 3, 1, 1), to be applied in this order, and what they undo, None where that is not
+        ``scale`` and ``shift`` (1, B, 1, 1), to be applied in this order, and what they undo, None where that is not
         known.
     """
     known = input_mean is not None and input_std is not None
@@ -55,7 +60,9 @@ def to_own(
     own, width = torch.tensor(mean, dtype=torch.float32), torch.tensor(std, dtype=torch.float32)
     scale, shift = spread / width, (theirs - own) / width
     undone = dict(mean=as_written(theirs.tolist()), std=as_written(spread.tolist())) if known else None
-    return scale.view(1, 3, 1, 1), shift.view(1, 3, 1, 1), undone
+    if bands != 3:
+        scale, shift = (each.mean().repeat(bands) for each in (scale, shift))
+    return scale.view(1, -1, 1, 1), shift.view(1, -1, 1, 1), undone
 
 
 def difference(mine: Mapping[str, Any] | None, its: Mapping[str, Any] | None) -> str | None:

@@ -42,6 +42,7 @@ def render(records: Sequence[Record], control: str | None = None, focus: str | N
     focus = focus or _best(comparison, [answer.experiment for answer in found]) or comparison.arms[-1].experiment
     found.sort(key=lambda answer: answer.experiment != focus)
     arms = {arm.experiment: arm for arm in comparison.arms}
+    controls = comparison.controls() or [name for name in (comparison.control,) if name]
     return (
         environment()
         .get_template('report.html.j2')
@@ -54,8 +55,9 @@ def render(records: Sequence[Record], control: str | None = None, focus: str | N
             focus=arms[focus],
             phased=any(entry.get('phase') for run in groups[focus] for entry in run['epochs']),
             control=arms.get(arms[focus].control or comparison.control or ''),
-            colours=figures.colours_of(groups, _controls(comparison), focus),
-            scores=figures.scores(groups, _controls(comparison), focus),
+            dashed=controls,
+            colours=figures.colours_of(groups, controls, focus),
+            scores=figures.scores(groups, controls, focus),
             losses=figures.losses(groups),
             pictures=pictures(groups),
             judged={
@@ -65,10 +67,6 @@ def render(records: Sequence[Record], control: str | None = None, focus: str | N
             places=_places(groups),
         )
     )
-
-
-def _controls(comparison: Comparison) -> list[str]:
-    return comparison.controls() or ([comparison.control] if comparison.control else [])
 
 
 def _best(comparison: Comparison, names: Sequence[str]) -> str | None:

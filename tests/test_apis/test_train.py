@@ -92,7 +92,8 @@ def test_one_command_trains_the_teacher_then_the_student_and_the_second_finds_it
     assert cli.run(test.main, [str(run), 'kept.pth', '--teacher', '--pictures', '0']) == 0
 
 
-def test_a_teacher_that_was_interrupted_is_gone_on_with(configs, monkeypatch, capfd):
+@pytest.mark.parametrize('again', [[], ['--resume']])
+def test_a_teacher_that_was_interrupted_is_gone_on_with(configs, monkeypatch, capfd, again):
     from mapsage_mmseg.engine.hooks import ScalarHook
 
     def interrupt(self, runner, *arguments, **settings):
@@ -108,7 +109,7 @@ def test_a_teacher_that_was_interrupted_is_gone_on_with(configs, monkeypatch, ca
     record = json.loads((run / 'result.json').read_text())
     assert (record['status'], len(record['epochs'])) == ('interrupted', 1)
     write_record(run / 'result.json', {**read_record(run / 'result.json'), 'status': 'running'})  # as SIGKILL leaves it
-    assert cli.run(train.main, ['improved.py']) == 0
+    assert cli.run(train.main, ['improved.py', *again]) == 0
     assert 'going on with' in capfd.readouterr().out
     assert only('experiments', 'teacher_*') == run
     assert len(json.loads((run / 'result.json').read_text())['epochs']) == 2

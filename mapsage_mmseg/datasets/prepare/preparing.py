@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..dataset_yaml import IGNORE, class_palette
-from ..rasters import Raster, Window, open_raster
+from ..rasters import Raster, Window, open_raster, to_8_bits
 from .colours import UNKNOWN, ClassTable
 from .pairing import Pair
 from .statistics import Counts, Statistics
@@ -148,15 +148,6 @@ def chosen_bands(image: Raster, cutting: Cutting) -> tuple[int, ...]:
     if max(bands) > image.bands:
         raise InputError(f'{image.path} has {image.bands} bands; expected band {max(bands)} among them (--bands)')
     return bands
-
-
-def to_8_bits(pixels: NDArray[Any], span: tuple[float, float] | None) -> NDArray[np.uint8]:
-    """Spreads the values from ``span[0]`` to ``span[1]`` over 0 to 255; what lies outside becomes black or white."""
-    if span is None:
-        return pixels
-    low, high = span
-    spread = (np.nan_to_num(pixels.astype(np.float32)) - low) * (255 / (high - low))
-    return spread.round().clip(0, 255).astype(np.uint8)
 
 
 def _deep(image: Raster, bands: Sequence[int]) -> str:

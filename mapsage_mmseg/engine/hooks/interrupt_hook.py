@@ -141,10 +141,7 @@ class InterruptHook(Hook):
                 hook.stop()
         runner.visualizer.close()
         self.restore()
-        way = 'go on with --resume'
-        if runner.cfg.get('publish_teacher'):
-            way += ' (where a distillation was to follow: with the same command, which goes on by itself)'
-        raise RunInterrupted(f'interrupted by {name} after iteration {iteration}; {way}')
+        raise RunInterrupted(f'interrupted by {name} after iteration {iteration}; go on with --resume')
 
     def after_train(self, runner: Runner) -> None:
         self.restore()

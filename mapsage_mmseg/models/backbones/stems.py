@@ -132,10 +132,8 @@ class EfficientNetLiteStem(Stem):
         stages = _stages_up_to_stride_16(net)
         self.stages = nn.ModuleList(nn.Sequential(*blocks) for blocks in stages)
         self.channels = tuple(blocks[-1]._block_args.output_filters for blocks in stages)  # type: ignore[assignment]
-        scale, shift, self.undoes = to_own(input_mean, input_std, [self.MEAN] * 3, [self.STD] * 3)
+        scale, shift, self.undoes = to_own(input_mean, input_std, [self.MEAN] * 3, [self.STD] * 3, in_channels)
         self.conv.weight = nn.Parameter(_for_bands(self.conv.weight, in_channels))
-        if in_channels != 3:
-            scale, shift = (each.mean().expand(1, in_channels, 1, 1).clone() for each in (scale, shift))
         self.register_buffer('scale', scale, persistent=False)
         self.register_buffer('shift', shift, persistent=False)
 

@@ -56,10 +56,9 @@ class TimmStem(Stem):
         self.net = self._create(out_indices=self._taken)
         self.channels = tuple(self.net.feature_info.channels())  # type: ignore[assignment]
         card = getattr(whole, 'pretrained_cfg', None) or {}
-        mean, std = ([255 * value for value in card.get(key, ())] for key in ('mean', 'std'))
-        scale, shift, self.undoes = to_own(input_mean, input_std, mean or IMAGENET_MEAN, std or IMAGENET_STD)
-        if in_channels != 3:
-            scale, shift = (each.mean().expand(1, in_channels, 1, 1).clone() for each in (scale, shift))
+        mean = [255 * value for value in card.get('mean', ())] or IMAGENET_MEAN
+        std = [255 * value for value in card.get('std', ())] or IMAGENET_STD
+        scale, shift, self.undoes = to_own(input_mean, input_std, mean, std, in_channels)
         self.register_buffer('scale', scale, persistent=False)
         self.register_buffer('shift', shift, persistent=False)
 

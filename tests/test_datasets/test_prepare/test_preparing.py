@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mapsage_mmseg.datasets.prepare.preparing import to_8_bits
+from mapsage_mmseg.datasets.rasters import to_8_bits
 
 
 def test_a_range_is_spread_over_8_bits():

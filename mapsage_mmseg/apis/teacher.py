@@ -1,0 +1,98 @@
+"""The teacher that a distillation needs: its recipe on this data, a training that was cut off, its publication."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import get_world_size
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from ..datasets import HANDLING
+from ..engine import teachers
+from ..engine.checkpoint_files import resumable
+from ..engine.run_lock import held
+from ..errors import InputError
+from ..evaluation.record import read_record
+from ..models.normalisation import normalisation
+from .config import load_config
+from .data_root import LOADERS, apply_data_root
+from .tuning_split import follow_tuning_split
+
+
+def teacher_config(config: Config, arguments: argparse.Namespace) -> Config:
+    """The teacher's recipe, on the data of this run."""
+    recipe = teachers.load_recipe(config)
+    if arguments.data_root:
+        apply_data_root(recipe, arguments.data_root)
+        for split in LOADERS:
+            mine = config[split].dataset
+            recipe[split].dataset.update({key: mine[key] for key in HANDLING if key in mine})
+    follow_tuning_split(recipe, config)
+    recipe.experiments = config.get('experiments', 'experiments')
+    recipe.launcher, recipe.publish_teacher = config.launcher, True
+    return recipe
+
+
+def unfinished_teacher(recipe: Config, key: str) -> Path | None:
+    """A teacher's run that was interrupted, of the same recipe on the same data; None where there is none.
+
+    Raises:
+        InputError: Another process is training that teacher now.
+    """
+    images = recipe.train_dataloader.get('batch_size', 1) * get_world_size()
+    for folder in sorted(Path(recipe.get('experiments', 'experiments')).glob('teacher_*'), reverse=True):
+        record = read_record(folder / 'result.json') or {}
+        status = record.get('status')
+        if status == 'running' and held(folder) and _key_of(folder) == key:
+            raise InputError(f'this teacher is being trained by another process, in {folder}; wait for its end')
+        if status == 'running' and held(folder) is False:
+            status = 'killed'
+        if status not in ('interrupted', 'failed', 'killed') or not resumable(folder):
+            continue
+        if record.get('images_per_step') not in (None, images):  # of another number of processes
+            continue
+        if _key_of(folder) == key:
+            print_log(f'Teacher: going on with {folder}, which was {status}', 'current')
+            return folder
+    return None
+
+
+def _key_of(folder: Path) -> str | None:
+    """The key of the teacher that a run trains; None where its config or its data are gone."""
+    try:
+        return teachers.content_key(load_config(folder / 'config.py'))
+    except InputError:
+        return None
+
+
+def refuse_untrained(model: Any) -> None:
+    """Refuses to train a teacher over random weights that stand in for named ones: it would be found again under the
+    same key when these are there.
+
+    Raises:
+        InputError: Says which are missing.
+    """
+    for path, module in model.named_modules():
+        if reason := getattr(module, 'untrained', None):
+            raise InputError(f'model.{path}: {reason}. No teacher is trained over random weights in its place')
+
+
+def publish_teacher(runner: Runner) -> None:
+    """Keeps the best checkpoint of a teacher's run where distillations look for it."""
+    best = runner.message_hub.get_info('best_ckpt')
+    weights, _ = teachers.read_teacher(best)
+    key = teachers.content_key(runner.cfg)
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    meta = dict(
+        mIoU=float(runner.message_hub.get_info('best_score')),
+        data_key=teachers.scored_key(runner.cfg),
+        key=key,
+        classes=list(runner.train_dataloader.dataset.metainfo['classes']),
+        normalisation=normalisation(model.data_preprocessor),
+        run=runner.work_dir,
+    )
+    path = teachers.publish(teachers.store(runner.cfg.get('experiments', 'experiments'), key), weights, meta)
+    print_log(f'Teacher: mIoU {meta["mIoU"]:.2f}, kept in {path}', 'current')
