@@ -15,7 +15,7 @@ from ..engine.run_key import run_key
 from ..errors import InputError
 from . import train
 from .config import load_config
-from .teacher import teacher_config
+from .teacher_training import teacher_config
 
 CONTROL = 'no_distill.py'  # where a config names no other in its key `control`
 

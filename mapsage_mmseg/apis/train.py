@@ -24,7 +24,7 @@ from .data_root import apply_data_root, check_data
 from .run_length import off_schedule, set_epochs
 from .runs import begun, given_run_dir, new_run_dir, newest_run, runs_of
 from .switches import add_switches, apply_switches
-from .teacher import publish_teacher, refuse_untrained, teacher_config, unfinished_teacher
+from .teacher_training import publish_teacher, refuse_untrained, teacher_config, unfinished_teacher
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from mapsage_mmseg.apis import teacher, train
+from mapsage_mmseg.apis import teacher_training, train
 from mapsage_mmseg.apis.tuning_split import use_tuning_split
 from mapsage_mmseg.engine.run_key import run_key
 from mapsage_mmseg.engine.teachers import content_key, data_key
@@ -34,9 +34,9 @@ def test_training_scenes_are_validated_on_with_the_test_pipeline(config):
 
 
 def test_data_run_and_teacher_get_other_keys(config, arguments):
-    keys = [[data_key(config), run_key(config), content_key(teacher.teacher_config(config, arguments))]]
+    keys = [[data_key(config), run_key(config), content_key(teacher_training.teacher_config(config, arguments))]]
     use_tuning_split(config)
-    recipe = teacher.teacher_config(config, arguments)
+    recipe = teacher_training.teacher_config(config, arguments)
     keys.append([data_key(config), run_key(config), content_key(recipe)])
     assert not set(keys[0]) & set(keys[1])
     assert (recipe.train_dataloader.dataset.part, recipe.val_dataloader.dataset.part) == ('fit', 'tune')
@@ -48,7 +48,7 @@ def test_a_folder_of_tiles_is_divided_by_its_scenes_for_the_teacher_too(argument
     arguments.data_root, arguments.skip_data_check = str(dubai), True
     config, other = train.prepare(arguments), train.prepare(arguments)
     use_tuning_split(config, '^(t[0-9]+)_')
-    recipe = teacher.teacher_config(config, arguments)
+    recipe = teacher_training.teacher_config(config, arguments)
     for found in (config, recipe):
         for loader, part in (('train_dataloader', 'fit'), ('val_dataloader', 'tune')):
             data = found[loader].dataset
