@@ -13,9 +13,9 @@ DIVISIBLE = ('SyntheticLandCover', 'FolderLandCover')
 def use_tuning_split(config: Config, scene: str | None = None) -> None:
     """Changes a config in place: it trains on the part ``'fit'`` of its training split and validates on ``'tune'``.
 
-    The teacher's recipe follows its student's config in :func:`~mapsage_mmseg.apis.teacher_training.teacher_config`: a teacher
-    that had seen the tuning scenes would give them away. Its key differs from that of a teacher of the whole split,
-    because the key holds the data.
+    The teacher's recipe follows its student's config in
+    :func:`~mapsage_mmseg.apis.teacher_training.teacher_config`: a teacher that had seen the tuning scenes would give
+    them away. Its key differs from that of a teacher of the whole split, because the key holds the data.
 
     Args:
         config: A config whose training data is the built-in one or a folder of tiles.
