@@ -1,17 +1,15 @@
 """What the demo shows: the student that is named, the teacher of its run, and tiles that the run validated on."""
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 
-from ..datasets import read_dataset_yaml
 from ..deployment.measure import megabytes, weights_megabytes
 from ..deployment.predictor import Predictor, torch_predictor
 from ..deployment.side_by_side import Contestant, blank
@@ -20,8 +18,9 @@ from ..deployment.tiles import Tiles
 from ..deployment.uploads import SMALLEST
 from ..engine import teachers
 from ..errors import InputError
-from .config import configs_dir, load_config
+from .config import load_config
 from .predict import load
+from .student_data import data_of
 from .students import find_student, record_of
 from .test import leave_alone
 from .train import is_distillation
@@ -126,12 +125,9 @@ def find_examples(config: Config | None, data_root: str | None, count: int, stud
     if count == 0:
         return []
     try:
-        if data_root is not None:
-            dataset = folder_dataset(data_root, student.classes)
-        elif config is not None:
-            dataset = config.val_dataloader.dataset
-        else:
+        if config is None and data_root is None:
             return 'No examples are offered: an ONNX file has no config with it; name a folder with --data-root.'
+        dataset = data_of(config, 'val', data_root, student.classes)
         tiles = Tiles(dataset, count)
         if (tiles.bands and tiles.bands.numbers) != (student.bands and student.bands.numbers):
             raise InputError(f'{dataset.get("data_root")} has other bands than the model takes')
@@ -140,17 +136,3 @@ def find_examples(config: Config | None, data_root: str | None, count: int, stud
         if data_root:
             raise
         return f'No examples are offered: {error}.'
-
-
-def folder_dataset(data_root: str, classes: Sequence[str]) -> ConfigDict:
-    """The validation data of a folder of tiles.
-
-    Raises:
-        InputError: There is no such folder, or it has other classes.
-    """
-    spec = read_dataset_yaml(data_root)
-    if tuple(spec.classes) != tuple(classes):
-        raise InputError(f"--data-root {data_root} has the classes {', '.join(spec.classes)}, not the student's")
-    dataset = load_config(configs_dir() / '_base_' / 'datasets' / 'folder.py').val_dataloader.dataset
-    dataset.data_root = str(Path(data_root).resolve())
-    return dataset

@@ -1,20 +1,19 @@
 """The export tool: a trained student as files that leave."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from mmengine.config import Config
-
-from ..datasets import DatasetSpec, read_dataset_yaml
 from ..deployment.card import check_card, write_card
 from ..deployment.stock_config import stock_config
 from ..deployment.student import Student
-from ..deployment.student_files import data_name, write_weights
+from ..deployment.student_files import write_weights
 from ..errors import InputError
 from ..whole_file import write_text
 from . import cli
 from .export_onnx import add_arguments, export_onnx
+from .student_data import stock_data
 from .students import find_student
 
 
@@ -44,7 +43,7 @@ def main(argv: Sequence[str]) -> None:
     student, config = find_student(arguments.source, arguments.config)
     folder = out_folder(arguments.out)
     if arguments.kind == 'student':
-        export_student(student, layout(student, config, arguments.data_root), folder)
+        export_student(student, stock_data(student, config, arguments.data_root), folder)
     else:
         export_onnx(student, config, folder, arguments)
 
@@ -63,30 +62,13 @@ def out_folder(name: str) -> Path:
     return path
 
 
-def export_student(student: Student, spec: DatasetSpec, folder: Path) -> None:
+def export_student(student: Student, dataset: Mapping[str, Any], folder: Path) -> None:
     """Writes weights, config and card, and says what was written."""
     check_card(folder, student)
     student.build()  # weights that do not fit are not passed on
-    text = stock_config(student, spec)
+    text = stock_config(student, dataset)
     written = write_weights(student, folder)
     write_text(folder / 'config.py', text)
     written += [folder / 'config.py', write_card(folder, student)]
     for path in written:
         print(path)
-
-
-def layout(student: Student, config: Config, data_root: str | None) -> DatasetSpec:
-    """How a folder of tiles is laid out: as ``--data-root`` or the run's own folder says, where it is there; else by
-    the defaults of ``dataset.yaml``."""
-    if data_root:
-        spec = read_dataset_yaml(data_root)
-        if spec.classes != student.classes:
-            raise InputError(
-                f'--data-root {data_root}: its classes are {", ".join(spec.classes)}; '
-                f'the student knows {", ".join(student.classes)}'
-            )
-        return spec
-    try:
-        return read_dataset_yaml(config.get('val_dataloader', {}).get('dataset', {}).get('data_root') or '')
-    except InputError:
-        return DatasetSpec(data_name(student), student.classes, student.palette, 255, '.png', '.png')

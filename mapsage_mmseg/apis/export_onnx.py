@@ -9,7 +9,6 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ..datasets import read_dataset_yaml
 from ..deployment.card import check_card, write_card
 from ..deployment.measure import Form, compare, megabytes, miou, table, weights_megabytes
 from ..deployment.onnx_file import require_onnx, session, with_metadata, write_onnx
@@ -20,6 +19,7 @@ from ..deployment.tiles import Tiles
 from ..engine.hooks.run_facts import device_name, git_commit
 from ..errors import InputError
 from ..whole_file import whole_file, write_text
+from .student_data import data_of
 from .students import find_student
 
 FLOAT, INT8, FIGURES = 'student.onnx', 'student.int8.onnx', 'table.json'
@@ -48,7 +48,7 @@ def export_onnx(student: Student, config: Config, folder: Path, arguments: argpa
             raise InputError(f'--{name} {getattr(arguments, name)} must be a whole number from 1')
     require_onnx()
     check_card(folder, student)
-    check = Tiles(dataset(config, 'val', arguments.data_root), CHECKED)
+    check = Tiles(data_of(config, 'val', arguments.data_root, student.classes), CHECKED)
     difference = write_onnx(student, folder / FLOAT, check.images())
     print(f'{folder / FLOAT}: logits within {difference:.1e} of torch, on {len(check)} validation images')
     beside = None
@@ -62,20 +62,9 @@ def export_onnx(student: Student, config: Config, folder: Path, arguments: argpa
     print(write_card(folder, student, beside))
 
 
-def dataset(config: Config, split: str, data_root: str | None) -> dict[str, Any]:
-    """The data set of a split: of ``--data-root``, or the run's own."""
-    if data_root:
-        read_dataset_yaml(data_root)
-        return dict(type='FolderLandCover', data_root=data_root, split=split)
-    loader = config.get(f'{split}_dataloader')
-    if not loader:
-        raise InputError(f'the config has no {split}_dataloader; name a folder of tiles with --data-root')
-    return loader.dataset
-
-
 def _write_int8(student: Student, config: Config, folder: Path, arguments: argparse.Namespace) -> str:
-    tiles = list(Tiles(dataset(config, 'val', arguments.data_root)))
-    images = Tiles(dataset(config, 'train', arguments.data_root), arguments.calibration).images()
+    tiles = list(Tiles(data_of(config, 'val', arguments.data_root, student.classes)))
+    images = Tiles(data_of(config, 'train', arguments.data_root, student.classes), arguments.calibration).images()
     content = (folder / FLOAT).read_bytes()
 
     def score(model: bytes) -> float:
@@ -107,7 +96,7 @@ def _figures(student: Student, config: Config, folder: Path, arguments: argparse
     for name, file in (('student, ONNX', FLOAT), ('student, ONNX int8', INT8)):
         if (folder / file).is_file():
             forms[name] = Form(onnx_predictor(folder / file).logits, megabytes(folder / file))
-    tiles = list(Tiles(dataset(config, 'val', arguments.data_root)))
+    tiles = list(Tiles(data_of(config, 'val', arguments.data_root, student.classes)))
     return dict(
         commit=git_commit(),
         device=device_name('cpu'),

@@ -46,12 +46,13 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--epochs', type=int, metavar='N', help="of each trial; default: the config's")
     parser.add_argument('--seed', type=int, default=0, help='of the search, and of every trial (default 0)')
     parser.add_argument('--knobs', nargs='+', metavar='KNOB', help='these alone; default: all that the config has')
-    parser.add_argument('--data-root', metavar='PATH', help='tune on this folder: img_dir, ann_dir and dataset.yaml')
+    parser.add_argument('--data-root', metavar='PATH', help='tune on this folder, as for tools/train.py')
     parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
     parser.add_argument(
         '--scene',
         metavar='REGEX',
-        help="finds a tile's scene in its name, in the first group, as '^(t[0-9]+)_'; default: `scene` in dataset.yaml",
+        help="finds a tile's scene in its name, in the first group, as '^(t[0-9]+)_'; default: `scene` in "
+        "dataset.yaml, or the names that MMSegmentation's converters give",
     )
     parser.add_argument('--debug', action='store_true', help='show tracebacks')
     return parser
@@ -67,12 +68,12 @@ def main(argv: Sequence[str]) -> None:
     warnings.filterwarnings('ignore', module='optuna')  # that some of its parts are experimental
     arm = Arm.prepare(arguments.config, arguments.data_root, (), arguments.skip_data_check)
     knobs = knobs_of(arm.config, arguments.knobs)
-    use_tuning_split(arm.config, arguments.scene)
+    name = arguments.study or arm.experiment
+    folder = Path(arm.root) / f'tune_{name}'
+    use_tuning_split(arm.config, arguments.scene, folder)
     length = arm.config.train_cfg
     set_epochs(arm.config, length.get('max_epochs', 1) if arguments.epochs is None else arguments.epochs)
     arm.config.randomness = dict(seed=arguments.seed)
-    name = arguments.study or arm.experiment
-    folder = Path(arm.root) / f'tune_{name}'
     with owned(folder), jobs.interruptible():
         data = data_key(arm.config)
         setup = dict(knobs=knobs, seed=arguments.seed, epochs=length.max_epochs, data=data, settings=arm.key)

@@ -8,7 +8,7 @@ from .replay import Replay, ReplayedPipeline
 from .sampler import DrawIndex, SeededSampler
 from .scene import draw_scene
 from .seeding import SeedDraws, StableDraws
-from .stock import check_layout, has_own_layout, names_and_sizes
+from .stock import check_layout, divide, has_own_layout, names_and_sizes
 from .synthetic import SyntheticLandCover
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     'SyntheticLandCover',
     'check_folder',
     'check_layout',
+    'divide',
     'draw_scene',
     'fingerprint',
     'has_own_layout',

@@ -11,6 +11,7 @@ from mmseg.registry import DATASETS
 
 from ..errors import InputError
 from .folder import FolderLandCover
+from .parts import PARTS, tuning_names
 from .synthetic import SyntheticLandCover
 
 PAGE = 'https://mmsegmentation.readthedocs.io/en/latest/user_guides/2_dataset_prepare.html'
@@ -25,6 +26,11 @@ SOURCES = {  # by type: the command that makes it of the download, and where PAG
     'PotsdamDataset': (MIM.format('potsdam'), '#isprs-potsdam'),
     'ISPRSDataset': (MIM.format('vaihingen'), '#isprs-vaihingen'),
     'iSAIDDataset': (MENDED, '#isaid'),
+}
+SCENES = {  # by type: what names the scene in the names that the converters give
+    'PotsdamDataset': r'^(\d+_\d+)_',
+    'ISPRSDataset': r'^(area\d+)_',
+    'iSAIDDataset': r'^(P\d+)_',
 }
 
 
@@ -79,6 +85,27 @@ def names_and_sizes(dataset: Mapping[str, Any]) -> str:
     return _digest(_listed(dataset).data_list, dataset)
 
 
+def divide(dataset: Mapping[str, Any], scene: str | None) -> dict[str, list[str]]:
+    """The names of the images to fit and to tune on, as MMSegmentation's ``ann_file`` holds them.
+
+    Args:
+        dataset: Its config; see :func:`has_own_layout`.
+        scene: Regular expression whose first group names an image's scene; where None, that of the converter's names,
+            or else each image is a scene of its own.
+
+    Returns:
+        By part, ``'fit'`` and ``'tune'``.
+
+    Raises:
+        InputError: As :func:`~mapsage_mmseg.datasets.parts.tuning_names`; or there is no image.
+    """
+    data = _listed(dataset)
+    folder, suffix = data.data_prefix['img_path'], data.img_suffix
+    names = [os.path.relpath(entry['img_path'], folder).removesuffix(suffix) for entry in data.data_list]
+    tuned = tuning_names(sorted(names), scene or SCENES.get(_kind(dataset)), folder)
+    return {part: [name for name in names if (name in tuned) == (part == 'tune')] for part in PARTS}
+
+
 def _digest(entries: Iterable[Mapping[str, Any]], dataset: Mapping[str, Any]) -> str:
     root, digest = dataset['data_root'], hashlib.sha256()
     for entry in entries:
@@ -104,8 +131,12 @@ def _bits(file: str) -> int | None:
 
 
 def _how_to_get(dataset: Mapping[str, Any]) -> str:
-    kind, root = dataset['type'], dataset['data_root']
-    name = kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
+    name, root = _kind(dataset), dataset['data_root']
     command, section = SOURCES.get(name, ('', ''))
     made = f'to make it from the download: {command.format(root)}; ' if command else ''
     return f"{name} wants MMSegmentation's layout; where it lies elsewhere: --data-root PATH; {made}see {PAGE}{section}"
+
+
+def _kind(dataset: Mapping[str, Any]) -> str:
+    kind = dataset['type']
+    return kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__

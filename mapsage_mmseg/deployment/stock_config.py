@@ -1,13 +1,13 @@
 """A config that MMSegmentation loads where this package is not installed."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmseg.registry import MODELS
+from mmseg.registry import DATASETS, MODELS
 
-from ..datasets import DatasetSpec
 from ..errors import InputError
 from .student import Student
 
@@ -16,21 +16,22 @@ HEAD = '''"""{name}: a land-cover student for MMSegmentation 1.2; nothing else h
 
     python tools/test.py config.py student.pth      # MMSegmentation's own tool, on the folder that data_root names
 
-data_root holds img_dir/val and ann_dir/val; labels are class numbers. Training data and scores: README.md.
+data_root holds images and labels where data_prefix says; labels are {labels}. Training data and scores: README.md.
 """
 
 '''
 
 
-def stock_config(student: Student, spec: DatasetSpec) -> str:
+def stock_config(student: Student, dataset: Mapping[str, Any]) -> str:
     """The text of the config.
 
     Args:
         student: Whose model is written down; synchronised batch norms become plain ones, which hold the same weights.
-        spec: How a folder of its tiles is laid out.
+        dataset: What it is tested on, of one of MMSegmentation's types, without a pipeline.
 
     Raises:
-        InputError: A part of the model is no part of MMSegmentation, or it takes other bands than MMSegmentation loads.
+        InputError: A part of the model, or the data set's type, is no part of MMSegmentation, or the student takes
+            other bands than MMSegmentation loads.
     """
     if student.bands:
         raise InputError(
@@ -43,29 +44,26 @@ def stock_config(student: Student, spec: DatasetSpec) -> str:
             f'{where}.type={name!r} is no part of MMSegmentation, which could not load it without this package; '
             'export it as ONNX: tools/export.py onnx'
         )
+    kind = DATASETS.get(dataset['type'])
+    if kind is None or kind.__module__.split('.')[0] not in STOCK:
+        raise InputError(
+            f"the run's data set {dataset['type']} is no part of MMSegmentation, which could not test on it; name a "
+            'folder of tiles with a dataset.yaml: --data-root PATH'
+        )
     _plain_batch_norms(model)
-    if spec.ignore_index != 255:
+    ignored = dataset.get('ignore_index', 255)
+    if ignored != 255:
         for head in _heads(model):
-            head['ignore_index'] = spec.ignore_index
+            head['ignore_index'] = ignored
     pipeline = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
     loader = dict(
         batch_size=1,
         num_workers=2,
         persistent_workers=True,
         sampler=dict(type='DefaultSampler', shuffle=False),
-        dataset=dict(
-            type='BaseSegDataset',
-            data_root=f'data/{spec.name}',
-            data_prefix=dict(img_path='img_dir/val', seg_map_path='ann_dir/val'),
-            img_suffix=spec.img_suffix,
-            seg_map_suffix=spec.seg_map_suffix,
-            ignore_index=spec.ignore_index,
-            reduce_zero_label=False,
-            metainfo=dict(classes=list(student.classes), palette=[list(colour) for colour in student.palette]),
-            pipeline=pipeline,
-        ),
+        dataset=dict(dataset, pipeline=pipeline),
     )
-    evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'], ignore_index=spec.ignore_index)
+    evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'], ignore_index=ignored)
     settings = dict(
         default_scope='mmseg',
         env_cfg=dict(cudnn_benchmark=False, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0)),
@@ -82,7 +80,10 @@ def stock_config(student: Student, spec: DatasetSpec) -> str:
         val_cfg=dict(type='ValLoop'),
         test_cfg=dict(type='TestLoop'),
     )
-    return HEAD.format(name=spec.name) + Config(settings).pretty_text
+    name = Path(dataset['data_root']).name
+    plain = dataset['type'] == 'BaseSegDataset' and not dataset.get('reduce_zero_label')
+    labels = 'class numbers' if plain else f"as MMSegmentation's {dataset['type']} reads them"
+    return HEAD.format(name=name, labels=labels) + Config(settings).pretty_text
 
 
 def _foreign(node: Any, where: str) -> Iterator[tuple[str, str]]:

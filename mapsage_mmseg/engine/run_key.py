@@ -59,7 +59,7 @@ def run_key(config: Config) -> str:
         (settings['default_hooks'] or {}).pop(name, None)
     (settings['randomness'] or {}).pop('seed', None)
     for split in ('train_dataloader', 'val_dataloader'):
-        for name in ('data_root', *HANDLING):
+        for name in (*teachers.PLACES, *HANDLING):
             settings[split]['dataset'].pop(name, None)
         for name in LOADING:
             settings[split].pop(name, None)

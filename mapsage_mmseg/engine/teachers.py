@@ -26,6 +26,7 @@ SETTINGS = (
     'param_scheduler',
     'randomness',
 )
+PLACES = ('data_root', 'ann_file')  # of a data set that moves and stays the same; its files make the key
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
     parts: list[Any] = []
     for split in loaders:
         dataset = config[split]['dataset']
-        settings = {key: value for key, value in dataset.items() if key not in ('pipeline', 'data_root', *HANDLING)}
+        settings = {key: value for key, value in dataset.items() if key not in ('pipeline', *PLACES, *HANDLING)}
         parts.append(settings)
     train = config.train_dataloader.dataset
     root = train.get('data_root')
@@ -94,7 +95,7 @@ def content_key(recipe: Config) -> str:
     settings = {key: recipe.get(key) for key in SETTINGS}
     settings = json.loads(json.dumps(settings, default=str))
     for split in ('train_dataloader', 'val_dataloader'):
-        for name in ('data_root', *HANDLING):  # a folder that moves is the same data
+        for name in (*PLACES, *HANDLING):
             settings[split]['dataset'].pop(name, None)
         settings[split].pop('num_workers', None)
         settings[split].pop('persistent_workers', None)

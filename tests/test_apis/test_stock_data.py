@@ -13,54 +13,19 @@ from mapsage_mmseg.apis import cli, test, train
 from mapsage_mmseg.apis.arms import arms_of
 from mapsage_mmseg.apis.config import load_config
 from mapsage_mmseg.apis.data_root import apply_data_root
+from mapsage_mmseg.apis.teacher_training import teacher_config
+from mapsage_mmseg.apis.tuning_split import use_tuning_split
 from mapsage_mmseg.engine import teachers
 from mapsage_mmseg.engine.run_key import run_key
-from tests import tiny
+from mapsage_mmseg.errors import InputError
 from tests.downloads import ARGUMENTS, made_by_converter
-
-KINDS = dict(loveda='LoveDADataset', potsdam='PotsdamDataset', vaihingen='ISPRSDataset', isaid='iSAIDDataset')
-# Tiny models, crops of 64 pixels, and else what the package ships.
-SMALL = """
-_base_ = {base!r}
-model = dict(_delete_=True, **{model!r})
-pipeline = _base_.train_data.pipeline
-pipeline[3]['scale'] = pipeline[4]['crop_size'] = (64, 64)
-train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(pipeline=pipeline))
-val_dataloader = dict(num_workers=0, persistent_workers=False)
-test_dataloader = val_dataloader
-train_cfg = dict(max_epochs=1, val_interval=1)
-param_scheduler = [dict(
-    type='CosineAnnealingLR', eta_min_ratio=0.01, T_max=1, by_epoch=True, convert_to_iter_based=True)]
-"""
-DISTILS = """
-teacher_recipe, control = 'teacher.py', 'no_distill.py'
-default_hooks = dict(phases=dict(phases=[dict(begin=1, weights=dict(task=1.0, distill=1.0, feature=1.0))]))
-"""
-
-
-def classes_of(name):
-    return list(DATASETS.get(KINDS[name]).METAINFO['classes'])
+from tests.stock_sets import KINDS, classes_of, only, write_small
 
 
 @pytest.fixture(scope='module')
 def trees(tmp_path_factory):
     """The root of each data set, made once."""
     return {name: made_by_converter(name, tmp_path_factory.mktemp(name)) for name in ARGUMENTS}
-
-
-def write_small(name, repository):
-    count = len(classes_of(name))
-    models = dict(teacher=tiny.teacher(count), improved=tiny.distill(count), no_distill=tiny.student(count))
-    models['improved'].teacher_check = 'warn'
-    for arm, model in models.items():
-        base = str(repository / f'configs/distill/{name}/{arm}_{name}.py')
-        text = SMALL.format(base=base, model=model.to_dict())
-        Path(f'{arm}.py').write_text(text + (DISTILS if arm == 'improved' else ''))
-
-
-def only(pattern):
-    (found,) = Path('experiments').glob(pattern)
-    return found
 
 
 @pytest.mark.parametrize('name', KINDS)
@@ -198,3 +163,42 @@ def test_masks_that_lost_their_classes_are_refused(repository, tmp_path, capfd):
     root = made_by_converter('isaid', tmp_path, mended=False)
     told = refused(capfd, repository / 'configs/distill/isaid/improved_isaid.py', '--data-root', root)
     assert 'has one bit a pixel, so its classes are lost' in told and 'sed "s/, mode=\'P\'//"' in told
+
+
+@pytest.mark.parametrize(('name', 'scene'), [('loveda', r'^(\d)$'), ('potsdam', None), ('isaid', r'^P0000_(\d+)_')])
+def test_tuning_keeps_scenes_whole_and_the_teacher_from_them(name, scene, trees, repository, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    root = Path(shutil.copytree(trees[name], tmp_path / name))
+    suffix = '_instance_color_RGB' if name == 'isaid' else ''
+    if name == 'potsdam':  # the converter's tiny download leaves one scene to train on
+        for kind in ('img_dir', 'ann_dir'):
+            for file in sorted((root / kind / 'train').iterdir()):
+                shutil.copy(file, file.with_name(file.name.replace('2_10_', '3_11_')))
+    arguments = train.parser().parse_args([str(repository / f'configs/distill/{name}/improved_{name}.py')])
+    arguments.data_root = str(root)
+    config, whole = train.prepare(arguments), train.prepare(arguments)
+    use_tuning_split(config, scene, 'study')
+    recipe = teacher_config(config, arguments)
+    names = {file.stem.removesuffix(suffix) for file in (root / 'ann_dir/train').iterdir()}
+    for found in (config, recipe):
+        fit, tune = (
+            {Path(entry['img_path']).stem for entry in DATASETS.build({**data, 'pipeline': []}).load_data_list()}
+            for data in (found.train_dataloader.dataset, found.val_dataloader.dataset)
+        )
+        assert fit | tune == names and not fit & tune and fit and tune
+        assert found.val_dataloader.dataset == found.test_dataloader.dataset
+    if name == 'potsdam':
+        assert {name[:4] for name in tune} == {'3_11'} and {name[:4] for name in fit} == {'2_10'}
+    keys = [teachers.content_key(recipe), run_key(config), teachers.data_key(config)]
+    assert not set(keys) & {
+        teachers.content_key(teacher_config(whole, arguments)),
+        run_key(whole),
+        teachers.data_key(whole),
+    }
+    again = train.prepare(arguments)
+    use_tuning_split(again, scene, 'another')
+    assert keys == [teachers.content_key(teacher_config(again, arguments)), run_key(again), teachers.data_key(again)]
+    (root / 'img_dir/train/new.png').write_bytes(next((root / 'img_dir/train').iterdir()).read_bytes())
+    (root / f'ann_dir/train/new{suffix}.png').write_bytes(next((root / 'ann_dir/train').iterdir()).read_bytes())
+    with pytest.raises(InputError, match=r'study/\w+.txt lists other images|finds no scene in the name new'):
+        use_tuning_split(train.prepare(arguments), scene, 'study')

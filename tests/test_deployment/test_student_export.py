@@ -1,8 +1,5 @@
 """What `tools/export.py student` leaves: stock MMSegmentation loads it and gives the same logits."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +9,7 @@ from mmengine.config import Config
 from mmseg.apis import inference_model
 
 from mapsage_mmseg.apis import cli, export
+from mapsage_mmseg.apis.student_data import stock_data
 from mapsage_mmseg.apis.students import find_student
 from mapsage_mmseg.deployment.card import with_section
 from mapsage_mmseg.deployment.stock_config import stock_config
@@ -19,9 +17,9 @@ from mapsage_mmseg.engine.teachers import file_digest
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.evaluation.record import read_record
 from tests import tiny
+from tests.under_stock import under_stock
 
 safetensors = pytest.importorskip('safetensors', reason='needs the extra [deploy]')
-SCRIPT = Path(__file__).parent / 'stock.py'
 
 
 @pytest.fixture(scope='module')
@@ -29,22 +27,6 @@ def exported(trained, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp('exported')
     assert cli.run(export.main, ['student', str(trained), '-o', str(folder)]) == 0
     return folder
-
-
-def under_stock(folder, images, data_root, tmp_path):
-    """What MMSegmentation makes of an export where this package cannot be imported."""
-    np.save(tmp_path / 'images.npy', images)
-    environment = {key: value for key, value in os.environ.items() if key != 'PYTHONPATH'}
-    done = subprocess.run(
-        [sys.executable, '-I', str(SCRIPT), str(folder), 'images.npy', 'out.npz', str(data_root)],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return np.load(tmp_path / 'out.npz')
 
 
 def test_stock_mmsegmentation_gives_the_same_logits_without_this_package(trained, exported, tiles, tmp_path):
@@ -111,7 +93,7 @@ def test_a_model_with_parts_of_this_package_is_refused_by_name(trained, exported
     student, config = find_student(trained)
     teacher = find_student(trained, teacher=str(config.model.teacher_ckpt))[0]
     with pytest.raises(InputError, match=r"model\.backbone\.type='LightweightViT' is no part of MMSegmentation"):
-        stock_config(teacher, export.layout(teacher, config, None))
+        stock_config(teacher, stock_data(teacher, config, None))
 
 
 def test_synchronised_norms_become_plain_and_an_ignore_value_of_the_data_is_kept(trained, tiles, tmp_path):
@@ -120,7 +102,7 @@ def test_synchronised_norms_become_plain_and_an_ignore_value_of_the_data_is_kept
     (tmp_path / 'dataset.yaml').write_text(
         f'name: own\nclasses: [{", ".join(student.classes)}]\nignore_index: 200\nimg_suffix: .tif\n'
     )
-    text = stock_config(student, export.layout(student, config, str(tmp_path)))
+    text = stock_config(student, stock_data(student, config, str(tmp_path)))
     assert 'SyncBN' not in text and 'mapsage' not in text
     written = Config.fromstring(text, '.py')
     assert written.model.decode_head.norm_cfg.type == 'BN'

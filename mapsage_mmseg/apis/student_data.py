@@ -1,0 +1,90 @@
+"""The data that a trained student is scored and shown on: its run's own, or what ``--data-root`` names."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ..datasets import DatasetSpec, check_layout, has_own_layout, read_dataset_yaml
+from ..deployment.student import Student
+from ..deployment.student_files import data_name
+from ..errors import InputError
+
+
+def data_of(config: Config | None, split: str, data_root: str | None, classes: Sequence[str]) -> Mapping[str, Any]:
+    """The data set of a split.
+
+    Args:
+        config: Of the student's run or export; None where there is none.
+        split: ``'train'`` or ``'val'``.
+        data_root: A folder of tiles; or, of a run on one of MMSegmentation's own data sets, a folder in that layout.
+            None for the run's own data.
+        classes: That the student knows.
+
+    Raises:
+        InputError: There is no such data, or it has other classes.
+    """
+    own = (config or {}).get(f'{split}_dataloader')
+    if data_root is None:
+        if not own:
+            raise InputError(f'the config has no {split}_dataloader; name a folder of tiles with --data-root')
+        return own.dataset
+    root = Path(data_root).expanduser()
+    if own and _keeps_layout(own.dataset, root):
+        moved = {**own.dataset, 'data_root': str(root.resolve())}
+        check_layout(moved)
+        return moved
+    _spec_of(root, classes)
+    return dict(type='FolderLandCover', data_root=str(root.resolve()), split=split)
+
+
+def stock_data(student: Student, config: Config, data_root: str | None) -> dict[str, Any]:
+    """The validation data as MMSegmentation alone reads them, without a pipeline; its folder is a relative one.
+
+    Of a folder of tiles that is neither named nor there, the layout is that of the defaults of ``dataset.yaml``.
+
+    Args:
+        student: That was trained on them.
+        config: Of its run or export.
+        data_root: As for :func:`data_of`.
+
+    Raises:
+        InputError: As :func:`data_of`.
+    """
+    own = (config.get('val_dataloader') or {}).get('dataset') or {}
+    if own and _keeps_layout(own, Path(data_root or '')):
+        taken = data_of(config, 'val', data_root, student.classes)
+        kept = {key: value for key, value in taken.items() if key != 'pipeline'}
+        return {**kept, 'data_root': f'data/{data_name(student)}'}
+    if data_root:
+        spec = _spec_of(Path(data_root).expanduser(), student.classes)
+    else:
+        try:
+            spec = read_dataset_yaml(own.get('data_root') or '')
+        except InputError:
+            spec = DatasetSpec(data_name(student), student.classes, student.palette, 255, '.png', '.png')
+    return dict(
+        type='BaseSegDataset',
+        data_root=f'data/{spec.name}',
+        data_prefix=dict(img_path='img_dir/val', seg_map_path='ann_dir/val'),
+        img_suffix=spec.img_suffix,
+        seg_map_suffix=spec.seg_map_suffix,
+        ignore_index=spec.ignore_index,
+        reduce_zero_label=False,
+        metainfo=dict(classes=list(student.classes), palette=[list(colour) for colour in student.palette]),
+    )
+
+
+def _keeps_layout(own: Mapping[str, Any], root: Path) -> bool:
+    """Whether a folder is laid out as one of MMSegmentation's data sets, and not by its ``dataset.yaml``."""
+    return has_own_layout(own) and not (root / 'dataset.yaml').is_file()
+
+
+def _spec_of(root: Path, classes: Sequence[str]) -> DatasetSpec:
+    spec = read_dataset_yaml(root)
+    if spec.classes != tuple(classes):
+        raise InputError(
+            f'--data-root {root}: its classes are {", ".join(spec.classes)}; the student knows {", ".join(classes)}'
+        )
+    return spec
