@@ -15,8 +15,8 @@ VERSIONS = (mmcv.__version__, mmseg.__version__, mmengine.__version__, torch.__v
 
 
 def stock_python() -> Path:
-    """Its interpreter: what $MAPSAGE_STOCK_PYTHON names, or of an environment that is built once, in twelve minutes on two
-    cores, under ~/.cache/mapsage_mmseg.
+    """Its interpreter: what $MAPSAGE_STOCK_PYTHON names, or of an environment that is built once, in twelve minutes on
+    two cores, under ~/.cache/mapsage_mmseg.
 
     Raises:
         subprocess.CalledProcessError: It cannot be built.

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.logging import print_log
 from mmseg.registry import MODELS
+from torch import nn
 
 from ..datasets import Bands, check_folder, check_layout, has_own_layout, read_dataset_yaml
 from ..engine.processes import from_first
@@ -71,13 +72,22 @@ def _take_bands(module: ConfigDict, count: int) -> None:
     takes = inspect.signature(kind).parameters
     if 'in_channels' in takes:
         module.in_channels = count
-    elif count != 3:
+    if count != 3 and not ('in_channels' in takes and _has_first_layer_for(count, module)):
         raise InputError(
-            f'backbone {kind.__name__} takes three bands, and dataset.yaml names {count}; take one that has '
-            'in_channels, such as MixVisionTransformer, MSCAN or LightweightViT'
+            f'backbone {kind.__name__} takes three bands, and dataset.yaml names {count}; take one whose in_channels '
+            'sets how many, such as MixVisionTransformer or LightweightViT'
         )
     if 'input_mean' in takes:
         module.input_mean = module.input_std = None
+
+
+def _has_first_layer_for(count: int, module: ConfigDict) -> bool:
+    """Whether a backbone's first convolution has so many bands: MSCAN takes ``in_channels`` and does not look at it."""
+    if not isinstance(module.type, str) or MODELS.get(module.type).__module__.startswith('mapsage_mmseg'):
+        return True
+    built = MODELS.build({**module, 'init_cfg': None})
+    first = next((part for part in built.modules() if isinstance(part, nn.Conv2d)), None)
+    return first is None or first.in_channels == count
 
 
 def _move(config: Config, root: Path) -> None:

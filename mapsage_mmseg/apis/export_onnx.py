@@ -50,7 +50,7 @@ def export_onnx(student: Student, config: Config, folder: Path, arguments: argpa
     check_card(folder, student)
     check = Tiles(data_of(config, 'val', arguments.data_root, student.classes), CHECKED)
     difference = write_onnx(student, folder / FLOAT, check.images())
-    print(f'{folder / FLOAT}: logits within {difference:.1e} of torch, on {len(check)} validation images')
+    _say(f'{folder / FLOAT}: logits within {difference:.1e} of torch, on {len(check)} validation images')
     beside = None
     if arguments.int8:
         print(f'{folder / INT8}: {_write_int8(student, config, folder, arguments)}')
@@ -66,6 +66,7 @@ def _write_int8(student: Student, config: Config, folder: Path, arguments: argpa
     tiles = list(Tiles(data_of(config, 'val', arguments.data_root, student.classes)))
     images = Tiles(data_of(config, 'train', arguments.data_root, student.classes), arguments.calibration).images()
     content = (folder / FLOAT).read_bytes()
+    _say(f'Quantising: calibrating on {len(images)} training images, scoring on {len(tiles)} validation images')
 
     def score(model: bytes) -> float:
         return miou(onnx_logits(session(model, 1)), tiles, student.classes)['mIoU']
@@ -97,6 +98,7 @@ def _figures(student: Student, config: Config, folder: Path, arguments: argparse
         if (folder / file).is_file():
             forms[name] = Form(onnx_predictor(folder / file).logits, megabytes(folder / file))
     tiles = list(Tiles(data_of(config, 'val', arguments.data_root, student.classes)))
+    _say(f'Measuring {", ".join(forms)}: {arguments.rounds} turns, then {len(tiles)} validation images each')
     return dict(
         commit=git_commit(),
         device=device_name('cpu'),
@@ -119,6 +121,10 @@ def find_teacher(arguments: argparse.Namespace, config: Config) -> Student | Non
             raise InputError(f'--teacher {path} does not exist')
         return None
     return find_student(arguments.source, arguments.config, teacher=path)[0]
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # into a pipe, too, before what takes a minute
 
 
 def _onnxruntime_version() -> str:

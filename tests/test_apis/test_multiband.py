@@ -154,7 +154,10 @@ def test_a_run_whose_preprocessor_knows_nothing_of_the_bands_is_refused(folder, 
     assert 'model.data_preprocessor.mean=[123.675, 116.28, 103.53], and dataset.yaml names' in capfd.readouterr().err
 
 
-def test_a_backbone_of_three_bands_alone_is_named():
-    config = Config(dict(model=dict(type='EncoderDecoder', backbone=dict(type='mmseg.MobileNetV2'))))
-    with pytest.raises(InputError, match='backbone MobileNetV2 takes three bands, and dataset.yaml names 4'):
+@pytest.mark.parametrize('name', ['MobileNetV2', 'MSCAN'])  # the second has in_channels, and does not look at it
+def test_a_backbone_of_three_bands_alone_is_named(name):
+    config = Config(
+        dict(model=dict(type='EncoderDecoder', backbone=dict(type=f'mmseg.{name}', norm_cfg=dict(type='BN'))))
+    )
+    with pytest.raises(InputError, match=f'backbone {name} takes three bands, and dataset.yaml names 4'):
         set_bands(config, Bands((1, 2, 3, 4), (0.0,) * 4, (1.0,) * 4))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from mapsage_mmseg.apis import cli, export
-from mapsage_mmseg.apis.students import find_student
 from tests.stock_environment import stock_python
 from tests.under_stock import run_alone, under_stock
 

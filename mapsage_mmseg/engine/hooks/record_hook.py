@@ -48,6 +48,7 @@ class RecordHook(Hook):
         self._path = Path(runner.work_dir) / 'result.json'
         self.record = run_facts(runner)
         images, processes = self.record['images_per_step'], self.record['processes']
+        runner.logger.info(f'Run directory: {runner.work_dir}')
         runner.logger.info(f'A step sees {images} images: {processes} process{"es" * (processes > 1)}')
         if is_main_process():
             write_text(Path(runner.work_dir) / 'config.py', runner.cfg.pretty_text)

