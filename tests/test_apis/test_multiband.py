@@ -156,7 +156,8 @@ def test_a_run_whose_preprocessor_knows_nothing_of_the_bands_is_refused(folder, 
 
 @pytest.mark.parametrize('name', ['MobileNetV2', 'MSCAN'])  # the second has in_channels, and does not look at it
 def test_a_backbone_of_three_bands_alone_is_named(name):
-    config = Config(
+    backbone = dict(type=f'mmseg.{name}', norm_cfg=dict(type='BN'))
+    config = Config(dict(model=dict(type='EncoderDecoder', backbone=backbone)))
         dict(model=dict(type='EncoderDecoder', backbone=dict(type=f'mmseg.{name}', norm_cfg=dict(type='BN'))))
     )
     with pytest.raises(InputError, match=f'backbone {name} takes three bands, and dataset.yaml names 4'):
