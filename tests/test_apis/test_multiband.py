@@ -158,7 +158,5 @@ def test_a_run_whose_preprocessor_knows_nothing_of_the_bands_is_refused(folder, 
 def test_a_backbone_of_three_bands_alone_is_named(name):
     backbone = dict(type=f'mmseg.{name}', norm_cfg=dict(type='BN'))
     config = Config(dict(model=dict(type='EncoderDecoder', backbone=backbone)))
-        dict(model=dict(type='EncoderDecoder', backbone=dict(type=f'mmseg.{name}', norm_cfg=dict(type='BN'))))
-    )
     with pytest.raises(InputError, match=f'backbone {name} takes three bands, and dataset.yaml names 4'):
         set_bands(config, Bands((1, 2, 3, 4), (0.0,) * 4, (1.0,) * 4))
