@@ -107,10 +107,17 @@ def test_a_translation_has_the_commands_of_its_original(page):
     assert missing == [] and [text for text in told[1] if text not in told[0]] == []
 
 
+@pytest.mark.parametrize('page', TRANSLATED)
+def test_a_translation_has_the_code_of_its_original(page):
+    code = [re.findall(r'```python\n.*?```', read(name), re.DOTALL) for name in (page, page.replace('.zh.md', '.md'))]
+    assert code[0] == code[1]
+
+
 def test_first_users_find_their_pages_in_chinese():
     pages = {Path(page).name for page in TRANSLATED}
     first = ('index', 'install', 'first_distillation', 'data', 'reading_report', 'not_transferred')
-    assert {f'{name}.zh.md' for name in first} <= pages
+    then = ('teachers', 'own_loss', 'processes', 'deployment', 'demo')
+    assert {f'{name}.zh.md' for name in (*first, *then)} <= pages
 
 
 @pytest.mark.parametrize('page', ['docs/install.md', 'docs/install.zh.md'])
