@@ -5,55 +5,14 @@ import os
 import pty
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
-import torch
 from mmengine.config import Config
-from mmseg.registry import MODELS
 
 from mapsage_mmseg.apis import cli, data_root, test, train
 from mapsage_mmseg.apis.config import load_config, override
-from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.evaluation.record import read_record, write_record
-from tests import tiny
-
-SMALL = """
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
-train_cfg = dict(max_epochs={epochs})
-param_scheduler = [dict(
-    type='CosineAnnealingLR', eta_min_ratio=0.01, T_max={epochs}, by_epoch=True, convert_to_iter_based=True)]
-train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(size=64, length=6))
-val_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(size=64, length=2))
-test_dataloader = val_dataloader
-experiments = {experiments!r}
-"""
-
-
-@pytest.fixture
-def configs(tmp_path, repository, monkeypatch):
-    """The package's configs made small, in an empty folder that is the current one."""
-    monkeypatch.chdir(tmp_path)
-    experiments = str(tmp_path / 'experiments')
-    write = lambda name, base, model, epochs=2: Path(name).write_text(  # noqa: E731
-        textwrap.dedent(
-            f'_base_ = {str(repository / "configs/distill" / base)!r}\n'
-            f'model = dict(_delete_=True, **{model.to_dict()!r})\n'
-        )
-        + SMALL.format(epochs=epochs, experiments=experiments)
-    )
-    write('teacher.py', 'teacher.py', tiny.teacher(), epochs=1)
-    with open('teacher.py', 'a') as file:  # as the real one: it trains on more than its student
-        file.write('train_dataloader["dataset"]["length"] = 8\n')
-    write('improved.py', 'improved.py', tiny.distill())
-    write('no_distill.py', 'no_distill.py', tiny.student())
-    with open('improved.py', 'a') as file:
-        file.write(
-            'default_hooks = dict(phases=dict(phases=[dict(begin=1, end=1, weights=dict(task=1.0)), '
-            'dict(begin=2, weights=dict(task=1.0, distill=1.0, feature=1.0))]))\n'
-        )
-    return tmp_path
 
 
 def only(folder, pattern):
@@ -271,54 +230,6 @@ def test_one_image_over_a_batch_is_left_out_rather_than_failed_on(configs):
     assert [entry['iter'] for entry in record['epochs']] == [1]
 
 
-@pytest.mark.parametrize(
-    ('arguments', 'message'),
-    [
-        (['no_distill.py', '--cfg-options', 'train_dataloader.dataset.length=1'], '1 images make no batch of 2'),
-        (['nowhere.py'], 'config nowhere.py does not exist'),
-        (['broken.py'], 'config broken.py cannot be read: SyntaxError'),
-        (['empty.py'], 'trains nothing'),
-        (['no_distill.py', '--seed', '-1'], '--seed -1'),
-        (['no_distill.py', '--resume'], "no run of 'no_distill' lies under"),
-        (['no_distill.py', '--resume', '--work-dir', 'elsewhere'], 'elsewhere holds no checkpoint'),
-        (['no_distill.py', '--data-root', 'nowhere'], '--data-root nowhere: no such folder'),
-        (['no_distill.py', '--cfg-options', 'nonsense'], 'must read key=value'),
-        (
-            ['no_distill.py', '--cfg-options', 'train_cfg.max_epochs.deep=1'],
-            '--cfg-options train_cfg.max_epochs.deep=1',
-        ),
-        (['no_distill.py', '--launcher', 'pytorch'], 'start it with: bash tools/dist_train.sh CONFIG PROCESSES'),
-        (['no_distill.py', '--launcher', 'slurm'], '--launcher slurm: SLURM_PROCID, SLURM_NTASKS'),
-        (['no_distill.py', '--amp', '--cfg-options', 'optim_wrapper.dtype=float16'], "dtype='float16' needs a GPU"),
-        (['no_distill.py', '--colour', 'blue'], 'unrecognized arguments: --colour blue'),
-    ],
-)
-def test_mistakes_end_with_status_2_and_one_line(configs, capfd, monkeypatch, arguments, message):
-    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
-    Path('broken.py').write_text('model = dict(')
-    Path('empty.py').write_text('a = 1')
-    assert cli.run(train.main, arguments) == 2
-    error = capfd.readouterr().err
-    assert message in error
-    assert 'Traceback' not in error
-
-
-def test_a_failure_of_ours_is_status_1_with_its_traceback(capfd):
-    def main(argv):
-        raise RuntimeError('a bug')
-
-    assert cli.run(main, []) == 1
-    assert 'a bug' in capfd.readouterr().err
-
-
-def test_debug_shows_the_traceback_of_a_mistake_too(capfd):
-    def main(argv):
-        raise InputError('wrong')
-
-    assert cli.run(main, ['--debug']) == 2
-    assert 'Traceback' in capfd.readouterr().err
-
-
 def test_two_runs_of_the_same_second_get_two_directories(tmp_path):
     from mapsage_mmseg.apis.runs import new_run_dir
 
@@ -352,15 +263,6 @@ def test_the_last_line_says_what_was_measured_and_nothing_else(tmp_path):
     (tmp_path / 'result.json').write_text(json.dumps(record))
     expected = f'Finished: validation mIoU 51.62, task loss 0.7795 (chance 1.6094); trained 1.5 min. See {tmp_path}'
     assert train.in_short(str(tmp_path)) == expected
-
-
-def test_weights_of_another_student_are_refused_in_one_line(configs, capfd, tmp_path):
-    """tools/test.py with a checkpoint whose shapes differ."""
-    weights = MODELS.build(tiny.student(classes=5)).state_dict()
-    torch.save(dict(state_dict=weights), tmp_path / 'other.pth')
-    assert cli.run(test.main, ['no_distill.py', str(tmp_path / 'other.pth')]) == 2
-    error = capfd.readouterr().err
-    assert 'other.pth does not fit the config' in error and 'Traceback' not in error
 
 
 def test_strict_reaches_the_diagnosis(repository):
