@@ -18,8 +18,8 @@ CONFIGS = dict(  # by arm, in this order
     baseline_distill='configs/distill/baseline.py',
     improved_distill='configs/distill/improved.py',
     best_control='configs/distill/best_control.py',
-    best_live='configs/distill/ablations/best_live.py',
     best='configs/distill/best.py',
+    best_cached='configs/distill/ablations/best_cached.py',
 )
 METRICS = {'mIoU': 'mIoU', 'aAcc': 'aAcc', 'boundary F1': 'boundary_f1', 'task loss': 'task_loss'}
 HEAD = """\
@@ -37,9 +37,9 @@ COLLECTION = {
 
 
 def arm(record: dict[str, Any]) -> str:
-    """Which arm a run belongs to, by today's names: `best` had the teacher in every step before it had a cache."""
+    """Which arm a run belongs to, by today's names: for a while `best` was what is `best_cached`."""
     if record['experiment'] in ('best', 'best_cached', 'best_live'):
-        return 'best' if record['teacher'].get('cache') else 'best_live'
+        return 'best_cached' if record['teacher'].get('cache') else 'best'
     return record['experiment']
 
 

@@ -29,7 +29,7 @@ ALONE = ('no_distill', 'best_control', 'teacher_dinov3l', *TEACHERS, *CONTROLS)
 OWN_SCHEDULE = {
     'best',
     'ablations/learning_rate',
-    'ablations/best_live',
+    'ablations/best_cached',
     'fallbacks/stalled',
     'fallbacks/unstable',
     'fallbacks/unstable_he',
