@@ -7,12 +7,14 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
+from typing import TypeGuard
 
 from ..engine.processes import first_to_fail
 from ..errors import InputError, RunInterrupted, RunStopped
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 FULL = (errno.ENOSPC, errno.EDQUOT)
+DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None) -> int:
@@ -39,8 +41,12 @@ def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None
     except (Exception, KeyboardInterrupt) as error:
         if debug or first_to_fail():
             tell(error, debug)
-        return WRONG_INPUT if isinstance(error, InputError) else FAILED
+        return WRONG_INPUT if isinstance(error, InputError) or _denied(error) else FAILED
     return DONE
+
+
+def _denied(error: BaseException) -> TypeGuard[OSError]:
+    return isinstance(error, OSError) and error.errno in DENIED and error.filename is not None
 
 
 def tell(error: BaseException, debug: bool) -> None:
@@ -53,6 +59,10 @@ def tell(error: BaseException, debug: bool) -> None:
         if debug:
             traceback.print_exception(error)
         print(f'error: {last_line(error)}', file=sys.stderr)
+    elif _denied(error):
+        if debug:
+            traceback.print_exception(error)
+        print(f'error: {error.filename}: {error.strerror}; name a place that you may use', file=sys.stderr)
     elif isinstance(error, OSError) and error.errno in FULL:
         print(f'{error.filename or "the disk"}: {error.strerror}; make room, and go on with --resume', file=sys.stderr)
     else:

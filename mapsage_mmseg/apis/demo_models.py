@@ -127,7 +127,7 @@ def find_examples(config: Config | None, data_root: str | None, count: int, stud
     try:
         if config is None and data_root is None:
             return 'No examples are offered: an ONNX file has no config with it; name a folder with --data-root.'
-        dataset = data_of(config, 'val', data_root, student.classes)
+        dataset = data_of(config, 'val', data_root, student)
         tiles = Tiles(dataset, count)
         if (tiles.bands and tiles.bands.numbers) != (student.bands and student.bands.numbers):
             raise InputError(f'{dataset.get("data_root")} has other bands than the model takes')

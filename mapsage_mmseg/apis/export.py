@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..deployment.card import check_card, write_card
+from ..deployment.card import check_folder, write_card
 from ..deployment.stock_config import stock_config
 from ..deployment.student import Student
 from ..deployment.student_files import write_weights
@@ -64,7 +64,7 @@ def out_folder(name: str) -> Path:
 
 def export_student(student: Student, dataset: Mapping[str, Any], folder: Path) -> None:
     """Writes weights, config and card, and says what was written."""
-    check_card(folder, student)
+    check_folder(folder, student)
     student.build()  # weights that do not fit are not passed on
     text = stock_config(student, dataset)
     written = write_weights(student, folder)

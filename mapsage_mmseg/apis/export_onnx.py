@@ -9,11 +9,11 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ..deployment.card import check_card, write_card
+from ..deployment.card import check_folder, write_card
 from ..deployment.measure import Form, compare, megabytes, miou, table, weights_megabytes
 from ..deployment.onnx_file import require_onnx, session, with_metadata, write_onnx
 from ..deployment.predictor import onnx_logits, onnx_predictor, torch_predictor
-from ..deployment.quantise import quantise
+from ..deployment.quantise import of_one_size, quantise
 from ..deployment.student import Student
 from ..deployment.tiles import Tiles
 from ..engine.hooks.run_facts import device_name, git_commit
@@ -47,8 +47,8 @@ def export_onnx(student: Student, config: Config, folder: Path, arguments: argpa
         if getattr(arguments, name) < 1:
             raise InputError(f'--{name} {getattr(arguments, name)} must be a whole number from 1')
     require_onnx()
-    check_card(folder, student)
-    check = Tiles(data_of(config, 'val', arguments.data_root, student.classes), CHECKED)
+    check_folder(folder, student)
+    check = Tiles(data_of(config, 'val', arguments.data_root, student), CHECKED)
     difference = write_onnx(student, folder / FLOAT, check.images())
     _say(f'{folder / FLOAT}: logits within {difference:.1e} of torch, on {len(check)} validation images')
     beside = None
@@ -63,8 +63,8 @@ def export_onnx(student: Student, config: Config, folder: Path, arguments: argpa
 
 
 def _write_int8(student: Student, config: Config, folder: Path, arguments: argparse.Namespace) -> str:
-    tiles = list(Tiles(data_of(config, 'val', arguments.data_root, student.classes)))
-    images = Tiles(data_of(config, 'train', arguments.data_root, student.classes), arguments.calibration).images()
+    tiles = list(Tiles(data_of(config, 'val', arguments.data_root, student)))
+    images = of_one_size(Tiles(data_of(config, 'train', arguments.data_root, student), arguments.calibration).images())
     content = (folder / FLOAT).read_bytes()
     _say(f'Quantising: calibrating on {len(images)} training images, scoring on {len(tiles)} validation images')
 
@@ -97,7 +97,7 @@ def _figures(student: Student, config: Config, folder: Path, arguments: argparse
     for name, file in (('student, ONNX', FLOAT), ('student, ONNX int8', INT8)):
         if (folder / file).is_file():
             forms[name] = Form(onnx_predictor(folder / file).logits, megabytes(folder / file))
-    tiles = list(Tiles(data_of(config, 'val', arguments.data_root, student.classes)))
+    tiles = list(Tiles(data_of(config, 'val', arguments.data_root, student)))
     _say(f'Measuring {", ".join(forms)}: {arguments.rounds} turns, then {len(tiles)} validation images each')
     return dict(
         commit=git_commit(),
@@ -113,12 +113,15 @@ def _figures(student: Student, config: Config, folder: Path, arguments: argparse
 
 def find_teacher(arguments: argparse.Namespace, config: Config) -> Student | None:
     """The run's teacher where its file is, or None."""
+    if arguments.teacher:
+        if config.model.get('teacher') is None:
+            raise InputError(
+                f'--teacher {arguments.teacher}: the config describes no teacher, as that of a run without one'
+            )
+        if not Path(arguments.teacher).is_file():
+            raise InputError(f'--teacher {arguments.teacher} does not exist')
     path = arguments.teacher or config.model.get('teacher_ckpt')
-    if not path or config.model.get('teacher') is None:
-        return None
-    if not Path(path).is_file():
-        if arguments.teacher:
-            raise InputError(f'--teacher {path} does not exist')
+    if not path or config.model.get('teacher') is None or not Path(path).is_file():
         return None
     return find_student(arguments.source, arguments.config, teacher=path)[0]
 

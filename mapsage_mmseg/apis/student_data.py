@@ -1,18 +1,21 @@
 """The data that a trained student is scored and shown on: its run's own, or what ``--data-root`` names."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from ..datasets import DatasetSpec, check_layout, has_own_layout, read_dataset_yaml
+from ..datasets import Bands, DatasetSpec, check_layout, has_own_layout, read_dataset_yaml
+from ..deployment.predictor import Predictor
 from ..deployment.student import Student
 from ..deployment.student_files import data_name
 from ..errors import InputError
 
 
-def data_of(config: Config | None, split: str, data_root: str | None, classes: Sequence[str]) -> Mapping[str, Any]:
+def data_of(
+    config: Config | None, split: str, data_root: str | None, student: Student | Predictor
+) -> Mapping[str, Any]:
     """The data set of a split.
 
     Args:
@@ -20,10 +23,10 @@ def data_of(config: Config | None, split: str, data_root: str | None, classes: S
         split: ``'train'`` or ``'val'``.
         data_root: A folder of tiles; or, of a run on one of MMSegmentation's own data sets, a folder in that layout.
             None for the run's own data.
-        classes: That the student knows.
+        student: That reads them.
 
     Raises:
-        InputError: There is no such data, or it has other classes.
+        InputError: There is no such data, or it has other classes or bands.
     """
     own = (config or {}).get(f'{split}_dataloader')
     if data_root is None:
@@ -31,11 +34,13 @@ def data_of(config: Config | None, split: str, data_root: str | None, classes: S
             raise InputError(f'the config has no {split}_dataloader; name a folder of tiles with --data-root')
         return own.dataset
     root = Path(data_root).expanduser()
+    if not root.is_dir():
+        raise InputError(f'--data-root {data_root}: no such folder')
     if own and _keeps_layout(own.dataset, root):
         moved = {**own.dataset, 'data_root': str(root.resolve())}
         check_layout(moved)
         return moved
-    _spec_of(root, classes)
+    _spec_of(root, student)
     return dict(type='FolderLandCover', data_root=str(root.resolve()), split=split)
 
 
@@ -54,11 +59,11 @@ def stock_data(student: Student, config: Config, data_root: str | None) -> dict[
     """
     own = (config.get('val_dataloader') or {}).get('dataset') or {}
     if own and _keeps_layout(own, Path(data_root or '')):
-        taken = data_of(config, 'val', data_root, student.classes)
+        taken = data_of(config, 'val', data_root, student)
         kept = {key: value for key, value in taken.items() if key != 'pipeline'}
         return {**kept, 'data_root': f'data/{data_name(student)}'}
     if data_root:
-        spec = _spec_of(Path(data_root).expanduser(), student.classes)
+        spec = _spec_of(Path(data_root).expanduser(), student)
     else:
         try:
             spec = read_dataset_yaml(own.get('data_root') or '')
@@ -81,10 +86,17 @@ def _keeps_layout(own: Mapping[str, Any], root: Path) -> bool:
     return has_own_layout(own) and not (root / 'dataset.yaml').is_file()
 
 
-def _spec_of(root: Path, classes: Sequence[str]) -> DatasetSpec:
+def _spec_of(root: Path, student: Student | Predictor) -> DatasetSpec:
     spec = read_dataset_yaml(root)
-    if spec.classes != tuple(classes):
+    if spec.classes != tuple(student.classes):
         raise InputError(
-            f'--data-root {root}: its classes are {", ".join(spec.classes)}; the student knows {", ".join(classes)}'
+            f'--data-root {root}: its classes are {", ".join(spec.classes)}; the student knows '
+            f'{", ".join(student.classes)}'
         )
+    if _numbers(spec.bands) != _numbers(student.bands):
+        raise InputError(f'--data-root {root}: {_numbers(spec.bands)}; the student takes {_numbers(student.bands)}')
     return spec
+
+
+def _numbers(bands: Bands | None) -> str:
+    return f'bands {", ".join(map(str, bands.numbers))}' if bands else 'red, green and blue of 8 bits'

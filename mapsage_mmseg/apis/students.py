@@ -32,7 +32,10 @@ def find_student(source: str | Path, config: str | None = None, teacher: str | N
     """
     init_default_scope('mmseg')  # as a Runner does, which is not needed here
     checkpoint = _checkpoint(Path(source))
-    read = load_config(config or _config_of(checkpoint))
+    path = config or _config_of(checkpoint)
+    read = load_config(path)
+    if not isinstance(read.get('model'), Mapping):
+        raise InputError(f'config {path} has no model; name that of a run or of an export with --config')
     taken = Path(teacher) if teacher else checkpoint
     alone = Config(read.to_dict())  # leave_alone puts the one model in the config's place
     weights = leave_alone(alone, str(taken), teacher is not None)

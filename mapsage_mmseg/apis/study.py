@@ -61,11 +61,11 @@ def open_study(folder: Path, name: str, setup: Mapping[str, Any]) -> Any:
             the first third of them, where task phases of different lengths do not compare.
 
     Raises:
-        InputError: It was begun with another setup.
+        InputError: It was begun with another setup, or the file is something else.
     """
     optuna = import_optuna()
     study = optuna.create_study(
-        storage=optuna.storages.RDBStorage(f'sqlite:///{folder / "study.db"}'),
+        storage=_storage(folder / 'study.db'),
         study_name=name,
         direction='maximize',
         load_if_exists=True,
@@ -83,6 +83,17 @@ def open_study(folder: Path, name: str, setup: Mapping[str, Any]) -> Any:
     for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
     return study
+
+
+def _storage(path: Path) -> Any:
+    from optuna.exceptions import StorageInternalError
+    from optuna.storages import RDBStorage
+    from sqlalchemy.exc import DatabaseError
+
+    try:
+        return RDBStorage(f'sqlite:///{path}')
+    except (DatabaseError, StorageInternalError) as error:
+        raise InputError(f"{path} is no study of Optuna's; move it away, or choose another --study NAME") from error
 
 
 def counted(study: Any) -> list[Any]:

@@ -69,6 +69,8 @@ def main(argv: Sequence[str]) -> None:
     arm = Arm.prepare(arguments.config, arguments.data_root, (), arguments.skip_data_check)
     knobs = knobs_of(arm.config, arguments.knobs)
     name = arguments.study or arm.experiment
+    if Path(name).name != name:
+        raise InputError(f'--study {name} is to be a name, not a path')
     folder = Path(arm.root) / f'tune_{name}'
     use_tuning_split(arm.config, arguments.scene, folder)
     length = arm.config.train_cfg

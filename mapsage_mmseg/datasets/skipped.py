@@ -12,7 +12,7 @@ class SkippedImages:
 
     Args:
         images: In the data set.
-        share: Of them that may be skipped, from 0 to 1; their number is rounded up.
+        share: Of them that may be skipped, from 0 to 1; their number is rounded up, and one image is left.
 
     Raises:
         InputError: The share is none.
@@ -21,7 +21,7 @@ class SkippedImages:
     def __init__(self, images: int, share: float) -> None:
         if not 0.0 <= share <= 1.0:
             raise InputError(f'dataset.max_unreadable={share} is a share of the images, from 0 to 1')
-        self.allowed = math.ceil(share * images)
+        self.allowed = max(0, min(math.ceil(share * images), images - 1))
         self._flags = torch.zeros(images, dtype=torch.bool).share_memory_()
 
     def __contains__(self, index: int) -> bool:

@@ -9,7 +9,7 @@ from ..whole_file import write_text
 from .student import Student
 from .student_files import data_name
 
-NAME = 'README.md'
+NAME, CONFIG = 'README.md', 'config.py'
 BEGIN, END = '<!-- {} -->', '<!-- /{} -->'
 UNKNOWN = 'not recorded'
 ASK = '_fill in_'
@@ -84,22 +84,37 @@ def write_card(folder: Path, student: Student, table: str | None = None) -> Path
         table: Markdown; None leaves the one that is there.
     """
     path = folder / NAME
-    text = path.read_text(encoding='utf-8') if path.is_file() else card(student)
+    text = _read(path) if path.is_file() else card(student)
     present = [(f'`{name}`', what) for name, what in FILES.items() if (folder / name).is_file()]
     text = with_section(text, 'files', markdown(('file', 'what it is'), present))
     write_text(path, text if table is None else with_section(text, 'table', table))
     return path
 
 
-def check_card(folder: Path, student: Student) -> None:
-    """Refuses a folder whose card describes something else.
+def check_folder(folder: Path, student: Student) -> None:
+    """Refuses a folder whose card or files are of another checkpoint: a card lists what it finds beside it.
+
+    Every file but the config has its checkpoint's SHA-256 inside, as text.
 
     Raises:
-        InputError: It does.
+        InputError: One is, or it is no file.
     """
-    path = folder / NAME
-    if path.is_file() and student.provenance['checkpoint_sha256'] not in path.read_text(encoding='utf-8'):
-        raise InputError(f'{path} describes another checkpoint; choose another folder with -o, or remove that file')
+    expected = student.provenance['checkpoint_sha256'].encode()
+    present = [folder / name for name in (NAME, *FILES) if (folder / name).exists()]
+    for path in present:
+        if not path.is_file():
+            raise InputError(f'{path} is no file; choose another folder with -o')
+        if path.name != CONFIG and expected not in path.read_bytes():
+            raise InputError(f'{path} is of another checkpoint; choose another folder with -o')
+    if [path.name for path in present] == [CONFIG]:
+        raise InputError(f'{present[0]} was not written by an export; choose another folder with -o')
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding='utf-8')
+    except UnicodeDecodeError as error:
+        raise InputError(f'{path} is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8') from error
 
 
 def with_section(text: str, name: str, body: str) -> str:

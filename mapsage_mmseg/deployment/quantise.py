@@ -3,6 +3,7 @@
 import logging
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def quantise(
 
     Args:
         model: Content of an ONNX file.
-        images: (H, W, 3), RGB, or (H, W, B), to calibrate with.
+        images: (H, W, 3), RGB, or (H, W, B), of one size, to calibrate with.
         score: mIoU, percent, of such a content.
         target: That of ``model``.
         ways: In the order in which they are tried.
@@ -71,6 +72,12 @@ def quantise(
     if best[2] < target - LARGEST_LOSS:
         print_log(f'int8 loses {target - best[2]:.2f} mIoU, whichever way', 'current', logging.WARNING)
     return best
+
+
+def of_one_size(images: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """The images (H, W, B) of the size that most of them have: ONNX Runtime's histograms take no others."""
+    (size, _), *_ = Counter(image.shape for image in images).most_common(1)
+    return [image for image in images if image.shape == size]
 
 
 def _quantised(model: bytes, images: Sequence[NDArray[Any]], way: Way) -> bytes:

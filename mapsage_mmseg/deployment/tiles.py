@@ -7,7 +7,7 @@ import numpy as np
 from mmseg.registry import DATASETS
 from numpy.typing import NDArray
 
-from ..datasets import Bands
+from ..datasets import Bands, FolderLandCover
 from ..errors import InputError
 
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
@@ -21,12 +21,12 @@ class Tiles:
         limit: At most so many images, evenly spread over the set; None for all.
 
     Raises:
-        InputError: There is no such data, or none in it.
+        InputError: There is no such data, or none in it, or (while images are read) one cannot be read.
     """
 
     def __init__(self, dataset: Mapping[str, Any], limit: int | None = None) -> None:
         try:
-            self._data = DATASETS.build({**dataset, 'pipeline': PIPELINE})
+            self._data = DATASETS.build({**dataset, **_strict(dataset), 'pipeline': PIPELINE})
             count = len(self._data)
         except FileNotFoundError as error:
             raise InputError(f'{error.filename} does not exist; name a folder of tiles with --data-root') from error
@@ -52,3 +52,9 @@ class Tiles:
     def images(self) -> list[NDArray[Any]]:
         """The images alone."""
         return [image for image, _ in self]
+
+
+def _strict(dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """A score in which a neighbour stands for an image that cannot be read would be no score."""
+    kind = DATASETS.get(dataset['type']) if isinstance(dataset['type'], str) else dataset['type']
+    return dict(max_unreadable=0.0) if kind is FolderLandCover else {}

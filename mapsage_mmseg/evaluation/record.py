@@ -203,6 +203,10 @@ def _fault(record: Mapping[str, Any]) -> str | None:
             return f'has {key}={record[key]!r} where a {kind.__name__} belongs'
     if not isinstance(record['seed'], int | None):
         return f'has seed={record["seed"]!r} where a number belongs'
+    if not isinstance(record['experiment'], str):
+        return f'has experiment={record["experiment"]!r} where a name belongs'
+    if not isinstance(record['teacher'], Mapping | None):
+        return f'has teacher={record["teacher"]!r} where a dict or null belongs'
     for where, node, keys in (
         ('dataset', record['dataset'], DATASET),
         *((f'epochs[{i}]', e, ENTRY) for i, e in enumerate(record['epochs'])),
@@ -210,7 +214,20 @@ def _fault(record: Mapping[str, Any]) -> str | None:
         absent = [key for key in keys if not isinstance(node, Mapping) or key not in node]
         if absent:
             return f'has no {where}.{absent[0]}'
-    return None
+    return next((fault for i, entry in enumerate(record['epochs']) if (fault := _numbers(f'epochs[{i}]', entry))), None)
+
+
+def _numbers(where: str, entry: Mapping[str, Any]) -> str | None:
+    """What of an epoch is neither number nor null where one belongs."""
+    tables = {key: entry[key] for key in ('weights', 'terms', 'shares', 'stability')}
+    for key, table in {**tables, 'val': entry['val'] or {}}.items():
+        if not isinstance(table, Mapping):
+            return f'has {where}.{key}={table!r} where a dict belongs'
+    values = {'epoch': entry['epoch'], 'total': entry['total']}
+    values |= {f'{key}.{name}': value for key, table in tables.items() for name, value in table.items()}
+    values |= {f'val.{name}': value for name, value in (entry['val'] or {}).items() if name != 'IoU'}
+    wrong = next((key for key, value in values.items() if not isinstance(value, int | float | None)), None)
+    return wrong and f'has {where}.{wrong}={values[wrong]!r} where a number belongs'
 
 
 def _finite(value: Any) -> Any:

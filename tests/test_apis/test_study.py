@@ -87,6 +87,12 @@ def test_another_setup_is_another_study(study, tmp_path, change, message):
         open_study(tmp_path, 'a', {**SETUP, **change})
 
 
+def test_a_file_that_is_no_study_is_named(tmp_path):
+    (tmp_path / 'study.db').write_bytes(b'no database at all ' * 100)
+    with pytest.raises(InputError, match=r"study\.db is no study of Optuna's"):
+        open_study(tmp_path, 'a', SETUP)
+
+
 def test_one_process_at_a_time(tmp_path):
     with owned(tmp_path), pytest.raises(InputError, match='another process is tuning in'), owned(tmp_path):
         pass

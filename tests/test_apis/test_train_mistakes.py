@@ -1,5 +1,6 @@
 """What the training tool answers to wrong input, and to faults of its own."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,14 @@ def test_a_failure_of_ours_is_status_1_with_its_traceback(capfd):
 
     assert cli.run(main, []) == 1
     assert 'a bug' in capfd.readouterr().err
+
+
+def test_a_place_that_may_not_be_written_is_the_users_to_change(capfd):
+    def main(argv):
+        raise PermissionError(errno.EROFS, 'Read-only file system', 'there/file')
+
+    assert cli.run(main, []) == 2
+    assert capfd.readouterr().err == 'error: there/file: Read-only file system; name a place that you may use\n'
 
 
 def test_debug_shows_the_traceback_of_a_mistake_too(capfd):

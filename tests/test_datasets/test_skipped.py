@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from mapsage_mmseg.datasets import folder
 from mapsage_mmseg.datasets.sampler import DrawIndex
+from mapsage_mmseg.datasets.skipped import SkippedImages
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.evaluation.record import read_record
 from tests import runs, tiny
@@ -140,3 +141,11 @@ def test_the_record_counts_them_and_a_resumed_run_still_does(root, tmp_path):
         shutil.move(f'{image(root, 3)}.away', image(root, 3))
         assert read_record(tmp_path / name / 'result.json')['dataset']['skipped'] == ['img_dir/train/t03.png']
     assert all(torch.equal(weights[0][key], value) for key, value in weights[1].items())
+
+
+@pytest.mark.parametrize(
+    ('images', 'share', 'allowed'), [(0, 0.5, 0), (1, 0.01, 0), (1, 1.0, 0), (2, 0.01, 1), (5, 1.0, 4)]
+)
+def test_one_image_is_left(images, share, allowed):
+    """Or the search for the nearest readable one before would have no end."""
+    assert SkippedImages(images, share).allowed == allowed

@@ -1,20 +1,23 @@
 """What `tools/export.py onnx` leaves: the same logits as torch at any size, from raw pixels, with its facts inside."""
 
 import json
+import shutil
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from mapsage_mmseg.apis import cli, export, predict
+from mapsage_mmseg.apis import cli, export, export_onnx, predict
 from mapsage_mmseg.apis.export_onnx import metadata_of
 from mapsage_mmseg.apis.students import find_student
 from mapsage_mmseg.deployment import onnx_file
 from mapsage_mmseg.deployment.graph import PixelsToLogits
 from mapsage_mmseg.deployment.measure import Form, milliseconds, miou
 from mapsage_mmseg.deployment.predictor import onnx_predictor, torch_predictor
-from mapsage_mmseg.deployment.quantise import Way, quantise
+from mapsage_mmseg.deployment.quantise import Way, of_one_size, quantise
 from mapsage_mmseg.deployment.tiles import Tiles
 
 onnx = pytest.importorskip('onnx', reason='needs the extra [deploy]')
@@ -142,6 +145,47 @@ def test_wrong_options_leave_no_file(trained, tmp_path, option, capfd):
     assert cli.run(export.main, ['onnx', str(trained), '-o', str(tmp_path), *option]) == 2
     assert len(capfd.readouterr().err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def odd(tiles, tmp_path):
+    """The tiles, with the student's classes and one training tile of another size."""
+    folder = Path(shutil.copytree(tiles, tmp_path / 'odd'))
+    for kind in ('img_dir', 'ann_dir'):
+        image = Image.open(folder / kind / 'train/0.png')
+        image.crop((0, 0, 40, 40)).save(folder / kind / 'train/2.png')
+    return folder
+
+
+def in_classes_of(folder, student, more=''):
+    (folder / 'dataset.yaml').write_text(f'name: odd\nclasses: {json.dumps(student.classes)}\nimg_suffix: .png\n{more}')
+    return str(folder)
+
+
+def test_images_of_one_size_are_those_of_most():
+    shapes = [(2, 3, 3), (4, 4, 3), (2, 3, 3)]
+    assert [image.shape for image in of_one_size([np.zeros(shape) for shape in shapes])] == [(2, 3, 3)] * 2
+
+
+def test_int8_of_tiles_of_several_sizes_by_histograms(trained, odd, tmp_path, monkeypatch):
+    monkeypatch.setattr(export_onnx, 'quantise', partial(quantise, ways=[Way('Percentile')]))
+    root = in_classes_of(odd, find_student(trained)[0])
+    command = ['onnx', str(trained), '-o', str(tmp_path / 'out'), '--int8', '--data-root', root]
+    assert cli.run(export.main, command) == 0
+    assert 'on 2 training images' in metadata_of((tmp_path / 'out/student.int8.onnx').read_bytes())['precision']
+
+
+def test_tiles_that_cannot_be_read_are_named_and_score_nothing(trained, odd, tmp_path, capfd):
+    root = in_classes_of(odd, find_student(trained)[0])
+    (odd / 'img_dir/val/1.png').write_bytes(b'no picture')
+    assert cli.run(export.main, ['onnx', str(trained), '-o', str(tmp_path / 'out'), '--data-root', root]) == 2
+    assert 'img_dir/val/1.png' in capfd.readouterr().err
+
+
+def test_tiles_of_other_bands_are_named(trained, odd, tmp_path, capfd):
+    root = in_classes_of(odd, find_student(trained)[0], 'bands: [3, 1]\nmean: [0, 0]\nstd: [1, 1]\n')
+    assert cli.run(export.main, ['onnx', str(trained), '-o', str(tmp_path / 'out'), '--data-root', root]) == 2
+    assert 'bands 3, 1; the student takes red, green and blue' in capfd.readouterr().err
 
 
 def test_onnx_and_torch_predict_the_same_classes(trained, exported, tmp_path):

@@ -79,7 +79,7 @@ def test_a_folder_of_tiles_serves_too_where_its_classes_are_the_students(trained
     with pytest.raises(InputError, match=r'its classes are a, b, c, d, e, f, g; the student knows background, .*'):
         stock_data(student, config, str(tiles))
     (tiles / 'dataset.yaml').write_text(f'name: own\nclasses: {json.dumps(list(student.classes))}\nimg_suffix: .png\n')
-    assert data_of(config, 'val', str(tiles), student.classes) == dict(
+    assert data_of(config, 'val', str(tiles), student) == dict(
         type='FolderLandCover', data_root=str(tiles), split='val'
     )
     written = stock_data(student, config, str(tiles))

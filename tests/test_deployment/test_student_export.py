@@ -82,11 +82,33 @@ def test_a_section_of_a_card_is_replaced_or_added():
     assert with_section('a\n', 'table', 'new') == 'a\n\n<!-- table -->\nnew\n<!-- /table -->\n'
 
 
-def test_a_folder_with_another_students_card_is_refused(exported, tmp_path, capfd):
-    (tmp_path / 'README.md').write_text('# Something else\n')
+@pytest.mark.parametrize('name', ['README.md', 'student.onnx', 'student.int8.onnx', 'table.json', 'config.py'])
+def test_a_folder_with_something_else_in_it_is_left_alone(exported, tmp_path, capfd, name):
+    """What a card lists and a table measures is of one checkpoint."""
+    (tmp_path / name).write_text('# Something else\n')
     assert cli.run(export.main, ['student', str(exported), '-o', str(tmp_path)]) == 2
-    assert 'another' in capfd.readouterr().err
-    assert [path.name for path in tmp_path.iterdir()] == ['README.md']
+    assert f'{tmp_path / name} ' in capfd.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == '# Something else\n'
+
+
+def test_a_card_in_another_encoding_and_a_folder_in_a_files_place_are_named(exported, tmp_path, capfd):
+    card = (exported / 'README.md').read_text().replace('_fill in_', 'Universität')
+    (tmp_path / 'README.md').write_bytes(card.encode('latin-1'))
+    assert cli.run(export.main, ['student', str(exported), '-o', str(tmp_path)]) == 2
+    assert 'README.md is not UTF-8' in capfd.readouterr().err
+    (tmp_path / 'student.safetensors').unlink()
+    (tmp_path / 'student.safetensors').mkdir()
+    assert cli.run(export.main, ['student', str(exported), '-o', str(tmp_path)]) == 2
+    assert 'student.safetensors is no file' in capfd.readouterr().err
+
+
+@pytest.mark.parametrize('text', ['x = 1', '', "model = 'a'"])
+def test_a_config_without_a_model_is_named(exported, tmp_path, capfd, text):
+    (tmp_path / 'config.py').write_text(text)
+    (tmp_path / 'student.pth').write_bytes((exported / 'student.pth').read_bytes())
+    assert cli.run(export.main, ['student', str(tmp_path), '-o', str(tmp_path / 'out')]) == 2
+    assert f'config {tmp_path / "config.py"} has no model' in capfd.readouterr().err
 
 
 def test_a_model_with_parts_of_this_package_is_refused_by_name(trained, exported):

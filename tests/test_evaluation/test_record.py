@@ -5,7 +5,8 @@ import math
 
 import pytest
 
-from mapsage_mmseg.evaluation.record import new_record, read_record, summarise, write_record
+from mapsage_mmseg.errors import InputError
+from mapsage_mmseg.evaluation.record import new_record, open_record, read_record, summarise, write_record
 
 STEPS = dict(loss=[1.5, 3.5], task=[1.0, 3.0], distill=[4.0, 8.0], grad_norm=[0.5, 1.5])
 WEIGHTS = dict(task=0.5, distill=0.25, feature=0.0, attention=0.0)
@@ -147,3 +148,26 @@ def test_what_is_no_record_is_none(tmp_path, text):
 def test_a_record_is_plain_json(tmp_path):
     write_record(tmp_path / 'r.json', record())
     assert json.loads((tmp_path / 'r.json').read_text())['status'] == 'running'
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda record: record.update(experiment=['a']), r"experiment=\['a'\] where a name belongs"),
+        (lambda record: record.update(teacher='x'), "teacher='x' where a dict or null belongs"),
+        (lambda record: record['epochs'][1].update(total='high'), r"epochs\[1\]\.total='high' where a number belongs"),
+        (lambda record: record['epochs'][0].update(weights=[1]), r'epochs\[0\]\.weights=\[1\] where a dict belongs'),
+        (lambda record: record['epochs'][0]['val'].update(mIoU='50'), r"epochs\[0\]\.val\.mIoU='50' where a number"),
+        (lambda record: record['epochs'][2].update(val='none'), r"epochs\[2\]\.val='none' where a dict belongs"),
+    ],
+)
+def test_what_was_changed_by_hand_is_named(repository, tmp_path, change, message):
+    record = json.loads((repository / 'docs/results/dubai/improved_distill_seed0/result.json').read_text())
+    del record['sha256']
+    path = tmp_path / 'result.json'
+    path.write_text(json.dumps(record))
+    assert open_record(path)['experiment'] == 'improved_distill'
+    change(record)
+    path.write_text(json.dumps(record))
+    with pytest.raises(InputError, match=message):
+        open_record(path)
