@@ -24,6 +24,7 @@ TIFF = ('.tif', '.tiff')
 LARGEST = 80_000_000  # pixels that Pillow may decode as a whole; beyond twice as many it refuses by itself
 CACHE = 128 << 20  # bytes of decoded blocks that GDAL keeps, so that no strip is decoded for each of its windows
 WITH_RASTERIO = "pip install '.[scenes]' brings rasterio, which reads it in windows"
+PNG = b'\x89PNG\r\n\x1a\n'  # how one begins
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,10 @@ def open_raster(path: Path, colours: bool = True, shrink: int = 1, smooth: bool 
         InputError: It is damaged, too large to be read as a whole, or needs rasterio.
     """
     file = Path(path)
-    if rasterio is not None and shrink == 1 and (file.suffix.lower() in TIFF or _too_large(file)):
+    deep = _deep_png(file)
+    if deep:
+        rasterio_or_refuse(f'{file} is a PNG of 16 bits in colours, whose values cannot be kept')
+    if rasterio is not None and shrink == 1 and (deep or file.suffix.lower() in TIFF or _too_large(file)):
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', rasterio.errors.NotGeoreferencedWarning)
             with rasterio.Env(GDAL_CACHEMAX=CACHE), _opened(file) as dataset:
@@ -128,6 +132,16 @@ def open_raster(path: Path, colours: bool = True, shrink: int = 1, smooth: bool 
                 f'which are not decoded as a whole; {WITH_RASTERIO}'
             )
         yield _Whole(file, picture, colours, shrink, smooth)
+
+
+def _deep_png(file: Path) -> bool:
+    """Whether it is one of which Pillow keeps 8 of 16 bits, without a word: all but grey ones."""
+    try:
+        with open(file, 'rb') as opened:
+            head = opened.read(26)
+    except OSError:  # it will be opened again, and then said
+        return False
+    return head.startswith(PNG) and head[24:25] == b'\x10' and head[25:] != b'\0'  # bits of a value, kind of colour
 
 
 def _too_large(file: Path) -> bool:
