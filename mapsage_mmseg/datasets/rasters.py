@@ -50,7 +50,8 @@ class Raster(Protocol):
         height, width: In pixels.
         bands: How many.
         dtype: Of a pixel's value.
-        place: The coordinate system and the six numbers of the transform into it; None where the file has none.
+        place: The coordinate system, rasterio's or None, and the six numbers of the transform into it; None where the
+            file has neither.
     """
 
     path: Path
@@ -58,7 +59,7 @@ class Raster(Protocol):
     width: int
     bands: int
     dtype: np.dtype
-    place: tuple[str, tuple[float, ...]] | None
+    place: tuple[Any, tuple[float, ...]] | None
 
     def read(self, window: Window, bands: Sequence[int]) -> NDArray[Any]:
         """(H, W, B): the bands of these numbers, from 1.
@@ -174,7 +175,7 @@ class _Windowed:
         self.path, self._dataset = path, dataset
         self.height, self.width = dataset.height, dataset.width
         self.dtype = np.dtype(dataset.dtypes[0])
-        self.place = (str(dataset.crs), tuple(dataset.transform)[:6]) if dataset.crs else None
+        self.place = _place(dataset)
         self._palette = None
         if colours and dataset.count == 1 and dataset.colorinterp[0] == ColorInterp.palette:
             self._palette = np.zeros((256, 3), np.uint8)
@@ -207,10 +208,16 @@ class _Windowed:
         return rasterio.windows.Window(window.column, window.row, window.width, window.height)
 
 
+def _place(dataset: Any) -> tuple[Any, tuple[float, ...]] | None:
+    a, b, c, d, e, f = transform = tuple(dataset.transform)[:6]
+    counted = (a, b, c, d, abs(e), f) == (1, 0, 0, 0, 1, 0)  # pixels, downwards or upwards: nobody has said where it lies
+    return None if counted and not dataset.crs else (dataset.crs, transform)
+
+
 class _Whole:
     """By Pillow, which decodes the whole file at the first window."""
 
-    place: tuple[str, tuple[float, ...]] | None = None
+    place: tuple[Any, tuple[float, ...]] | None = None
 
     def __init__(self, path: Path, picture: Image.Image, colours: bool, shrink: int, smooth: bool) -> None:
         self.path, self._picture, self._smooth = path, picture, smooth

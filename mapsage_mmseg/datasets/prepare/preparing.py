@@ -13,11 +13,10 @@ from ..dataset_yaml import IGNORE, class_palette
 from ..rasters import Raster, Window, open_raster, to_8_bits
 from .colours import UNKNOWN, ClassTable
 from .pairing import Pair
+from .placing import check_place
 from .statistics import Counts, Statistics
 from .windows import tile_name, windows
 from .writing import Staging, write_bands, write_image, write_label
-
-SIDE_BY_SIDE = 0.5  # pixels by which an image and its mask may lie apart on the ground
 
 
 @dataclass(frozen=True)
@@ -57,9 +56,9 @@ def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[
         (height, width) of each pair, by name.
 
     Raises:
-        InputError: A file is damaged or too large; an image and its mask differ in size or lie apart on the ground; a
-            mask does not hold what the table is for; an image has not the bands, or other ones than the first
-            where they are kept, or more than 8 bits and no ``span`` is given.
+        InputError: A file is damaged or too large; an image and its mask differ in size or coordinate system, or lie
+            apart on the ground; a mask does not hold what the table is for; an image has not the bands, or other ones
+            than the first where they are kept, or more than 8 bits and no ``span`` is given.
     """
     sizes = {}
     first: tuple[Path, tuple[int, ...], np.dtype] | None = None
@@ -70,7 +69,7 @@ def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[
                     f'{pair.mask} has {mask.width}x{mask.height} pixels; expected {image.width}x{image.height}, as its '
                     f'image {pair.image} has'
                 )
-            _same_place(image, mask)
+            check_place(image, mask)
             _check_mask(mask, table)
             bands = chosen_bands(image, cutting)
             if cutting.keeps:
@@ -186,20 +185,6 @@ def _check_mask(mask: Raster, table: ClassTable) -> None:
         raise InputError(f'{mask.path} is in colours; expected their meaning: the key palette in --classes')
     if mask.bands >= 3 and mask.dtype != np.uint8:
         raise InputError(f'{mask.path} has {mask.bands} bands of {mask.dtype}; expected colours of 8 bits, or one band')
-
-
-def _same_place(image: Raster, mask: Raster) -> None:
-    if image.place is None or mask.place is None:
-        return
-    (system, here), (other, there) = image.place, mask.place
-    pixel = max(abs(here[0]), abs(here[1]), 1e-12)
-    apart = max(abs(a - b) for a, b in zip((here[2], here[5]), (there[2], there[5]), strict=True)) / pixel
-    stretched = max(abs(here[0] - there[0]) * image.width, abs(here[4] - there[4]) * image.height) / pixel
-    if system == other and max(apart, stretched) > SIDE_BY_SIDE:
-        raise InputError(
-            f'{mask.path} lies {max(apart, stretched):.1f} pixels from its image {image.path} on the ground; '
-            'expected both to cover the same (gdalwarp aligns them)'
-        )
 
 
 def _cut(
