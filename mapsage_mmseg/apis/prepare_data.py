@@ -131,17 +131,15 @@ def main(argv: Sequence[str]) -> None:
     if known is None:
         arguments = parser().parse_args(argv)
         check(arguments)
-        out = Path(arguments.out).expanduser()
-        check_target(out)
+        out = check_target(arguments.out)
         pairs, table, val, news = scenes_of(arguments)
         if news:
             say(news)
-        name = data_set_name(Path('--name'), arguments.name or out.absolute().name)
+        name = data_set_name(Path('--name'), arguments.name or Path(arguments.out).absolute().name)
         cut(out, argv, pairs, table, cutting(arguments), (val, arguments.seed), name, arguments.scene or TILE_SCENE)
         return
     arguments = known_parser(known).parse_args(argv)
-    out = Path(arguments.out).expanduser()
-    check_target(out)
+    out = check_target(arguments.out)
     with unpacked(known, arguments.archive, out.absolute().parent) as folder:
         cut(out, argv, known.find(folder), known.table, known.cutting, (known.val, 0), known.name, known.scene)
     say(f'{known.name}: {known.credit}')

@@ -210,7 +210,14 @@ class _Windowed:
 
 def _place(dataset: Any) -> tuple[Any, tuple[float, ...]] | None:
     a, b, c, d, e, f = transform = tuple(dataset.transform)[:6]
-    counted = (a, b, c, d, abs(e), f) == (1, 0, 0, 0, 1, 0)  # pixels, downwards or upwards: nobody has said where it lies
+    counted = (a, b, c, d, abs(e), f) == (
+        1,
+        0,
+        0,
+        0,
+        1,
+        0,
+    )  # in pixels, down or up: nobody said where it lies
     return None if counted and not dataset.crs else (dataset.crs, transform)
 
 

@@ -42,9 +42,10 @@ def test_values_are_kept(tmp_path):
 
 def test_without_rasterio_it_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(rasters, 'rasterio', None)
-    with pytest.raises(InputError, match=r"a.png is a PNG of 16 bits.*pip install '.\[scenes\]'"):
-        with open_raster(write(tmp_path / 'a.png', PIXELS)):
-            pass
+    file = write(tmp_path / 'a.png', PIXELS)
+    message = r"a.png is a PNG of 16 bits.*pip install '.\[scenes\]'"
+    with pytest.raises(InputError, match=message), open_raster(file):
+        pass
     grey = PIXELS[..., 0]
     with open_raster(scenes.write(tmp_path / 'grey.png', grey)) as raster:  # Pillow reads all of it
         assert (raster.read(WHOLE, (1,))[..., 0] == grey).all()

@@ -23,8 +23,8 @@ def check_place(image: Raster, mask: Raster) -> None:
     (system, here), (other, there) = image.place, mask.place
     if system is not None and other is not None and system != other:
         raise InputError(
-            f'{mask.path} has the coordinate system {_name(other)}; expected {_name(system)}, as its image {image.path} '
-            'has (gdalwarp -t_srs brings it there)'
+            f'{mask.path} has the coordinate system {_name(other)}; expected {_name(system)}, as its image '
+            f'{image.path} has (gdalwarp -t_srs brings it there)'
         )
     apart = pixels_apart(here, there, image.height, image.width)
     if apart > SIDE_BY_SIDE:
