@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ..errors import InputError
 
@@ -61,6 +61,10 @@ class Raster(Protocol):
     dtype: np.dtype
     place: tuple[Any, tuple[float, ...]] | None
 
+    @property
+    def turned(self) -> bool:
+        """Whether its EXIF tag has viewers turn or mirror it, which nothing here does."""
+
     def read(self, window: Window, bands: Sequence[int]) -> NDArray[Any]:
         """(H, W, B): the bands of these numbers, from 1.
 
@@ -70,6 +74,9 @@ class Raster(Protocol):
 
     def valid(self, window: Window, bands: Sequence[int]) -> NDArray[np.bool_] | None:
         """(H, W): where the file has a picture at all, by its nodata value or transparency; None means everywhere."""
+
+    def transparency(self, bands: Sequence[int]) -> int | None:
+        """The number of the band that :meth:`valid` takes for transparency, if it does."""
 
 
 def rasterio_or_refuse(why: str) -> Any:
@@ -89,8 +96,8 @@ def to_8_bits(pixels: NDArray[Any], span: tuple[float, float] | None) -> NDArray
     if span is None:
         return pixels
     low, high = span
-    spread = (np.nan_to_num(pixels.astype(np.float32)) - low) * (255 / (high - low))
-    return spread.round().clip(0, 255).astype(np.uint8)
+    within = np.nan_to_num(pixels.astype(np.float32)).clip(low, high)
+    return ((within - low) * (255 / (high - low))).round().clip(0, 255).astype(np.uint8)
 
 
 @contextmanager
@@ -195,13 +202,25 @@ class _Windowed:
         return pixels
 
     def valid(self, window: Window, bands: Sequence[int]) -> NDArray[np.bool_] | None:
-        flags = [self._dataset.mask_flag_enums[band - 1] for band in bands if band <= self._dataset.count]
-        chosen_alpha = any(
-            self._dataset.colorinterp[band - 1] == ColorInterp.alpha for band in bands if band <= self._dataset.count
-        )
-        if chosen_alpha or all(MaskFlags.all_valid in each for each in flags):
+        flags = self._flags(bands)
+        if set(self._alpha()) & set(bands) or all(MaskFlags.all_valid in each for each in flags):
             return None
         return self._dataset.dataset_mask(window=self._window(window)) > 0
+
+    def transparency(self, bands: Sequence[int]) -> int | None:
+        alpha = self._alpha()
+        chosen = bool(set(alpha) & set(bands))
+        return alpha[0] if not chosen and any(MaskFlags.alpha in each for each in self._flags(bands)) else None
+
+    @property
+    def turned(self) -> bool:
+        return self._dataset.tags().get('EXIF_Orientation', '1') != '1'
+
+    def _alpha(self) -> list[int]:
+        return [band for band, kind in enumerate(self._dataset.colorinterp, 1) if kind == ColorInterp.alpha]
+
+    def _flags(self, bands: Sequence[int]) -> list[Any]:
+        return [self._dataset.mask_flag_enums[band - 1] for band in bands if band <= self._dataset.count]
 
     @staticmethod
     def _window(window: Window) -> Any:
@@ -253,9 +272,20 @@ class _Whole:
         return self._decoded()[window.slices][..., [band - 1 for band in bands]]
 
     def valid(self, window: Window, bands: Sequence[int]) -> NDArray[np.bool_] | None:
-        if (self._mode or self._picture.mode) not in ('LA', 'RGBA') or self.bands in bands:
-            return None
-        return self._decoded()[window.slices][..., -1] > 0
+        return None if self.transparency(bands) is None else self._decoded()[window.slices][..., -1] > 0
+
+    def transparency(self, bands: Sequence[int]) -> int | None:
+        alpha = (self._mode or self._picture.mode) in ('LA', 'RGBA')
+        return self.bands if alpha and self.bands not in bands else None
+
+    @property
+    def turned(self) -> bool:
+        if self._picture.format not in ('JPEG', 'MPO'):  # of a PNG Pillow would decode all of it, to find the tag
+            return False
+        try:
+            return self._picture.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        except Exception:  # Pillow's decoders raise whatever they like on broken files
+            return False
 
 
 def _mode(mode: str, colours: bool) -> str | None:

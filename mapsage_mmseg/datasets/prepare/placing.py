@@ -24,7 +24,7 @@ def check_place(image: Raster, mask: Raster) -> None:
     if system is not None and other is not None and system != other:
         raise InputError(
             f'{mask.path} has the coordinate system {_name(other)}; expected {_name(system)}, as its image '
-            f'{image.path} has (gdalwarp -t_srs brings it there)'
+            f'{image.path} has (gdalwarp brings it there; where no more than its name is wrong, rio edit-info --crs)'
         )
     apart = pixels_apart(here, there, image.height, image.width)
     if apart > SIDE_BY_SIDE:

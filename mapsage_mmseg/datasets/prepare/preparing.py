@@ -13,7 +13,9 @@ from ..dataset_yaml import IGNORE, class_palette
 from ..rasters import Raster, Window, open_raster, to_8_bits
 from .colours import UNKNOWN, ClassTable
 from .pairing import Pair
+from .pictured import pictured, proposed_range
 from .placing import check_place
+from .remarks import SMALL, Note, remark
 from .statistics import Counts, Statistics
 from .windows import tile_name, windows
 from .writing import Staging, write_bands, write_image, write_label
@@ -49,8 +51,16 @@ class Cutting:
         return self.suffix == '.tif'
 
 
-def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[str, tuple[int, int]]:
+def look_at(
+    pairs: Sequence[Pair], table: ClassTable, cutting: Cutting, note: Note = lambda line: None
+) -> dict[str, tuple[int, int]]:
     """Reads the head of every file.
+
+    Args:
+        pairs: Of which no file was read yet.
+        table: The meaning of masks.
+        cutting: How they will be cut.
+        note: Is told what a user should know.
 
     Returns:
         (height, width) of each pair, by name.
@@ -60,7 +70,8 @@ def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[
             apart on the ground; a mask does not hold what the table is for; an image has not the bands, or other ones
             than the first where they are kept, or more than 8 bits and no ``span`` is given.
     """
-    sizes = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    turned: list[Path] = []
     first: tuple[Path, tuple[int, ...], np.dtype] | None = None
     for pair in pairs:
         with _image(pair) as image, _mask(pair, table) as mask:
@@ -78,6 +89,8 @@ def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[
             elif image.dtype != np.uint8 and cutting.span is None:
                 raise InputError(_deep(image, bands))
             sizes[pair.name] = image.height, image.width
+            turned += [each.path for each in (image, mask) if each.turned]
+    remark(note, turned, [pair.image for pair in pairs if min(sizes[pair.name]) < SMALL])
     return sizes
 
 
@@ -113,10 +126,11 @@ def prepare(
         statistics.add(split, pair.scene, counts)
     for split, counts in statistics.splits.items():
         if not counts.pixels.any():
-            raise InputError(
+            found = (
                 f'{split}: none of {counts.tiles + counts.dropped} tiles holds a class in at least '
                 f'{1 - cutting.max_ignored:.0%} of its pixels; raise --max-ignored, or choose other scenes with --val'
             )
+            raise InputError('; '.join([found, *statistics.veiled()]))
     return statistics
 
 
@@ -150,13 +164,9 @@ def chosen_bands(image: Raster, cutting: Cutting) -> tuple[int, ...]:
 
 
 def _deep(image: Raster, bands: Sequence[int]) -> str:
-    height, width = min(image.height, 512), min(image.width, 512)
-    middle = Window((image.height - height) // 2, (image.width - width) // 2, height, width)
-    low, high = np.nanpercentile(image.read(middle, bands).astype(np.float32), (2, 98))
     return (
         f'{image.path} is {image.dtype}, and tiles have 8 bits; keep the values with --format tif, or name those that '
-        f'become black and white, for all scenes alike: --range {low:g} {high:g} are the 2nd and 98th percentile in '
-        'its middle'
+        f'become black and white, for all scenes alike: {proposed_range(image, bands)}'
     )
 
 
@@ -193,8 +203,11 @@ def _cut(
     counts = Counts.none(len(table.classes))
     with _image(pair) as image, _mask(pair, table) as mask:
         bands = chosen_bands(image, cutting)
+        veil = image.transparency(bands)
         for window in windows(image.height, image.width, cutting.size, cutting.stride):
-            valid = image.valid(window, bands)
+            valid = pictured(image, window, bands)
+            if veil:
+                counts.hide(veil, valid)
             label = _label(mask, table, window, valid, cutting)
             if (label == IGNORE).mean() > cutting.max_ignored:
                 counts.dropped += 1
