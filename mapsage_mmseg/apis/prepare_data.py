@@ -29,6 +29,7 @@ from ..datasets.prepare import (
     unpacked,
 )
 from ..datasets.prepare.preparing import describe, look_at
+from ..datasets.prepare.remarks import in_short
 from ..datasets.prepare.statistics import Statistics
 from ..datasets.prepare.windows import TILE_SCENE, windows
 from ..datasets.prepare.writing import Staging, aside, check_target
@@ -131,17 +132,13 @@ def main(argv: Sequence[str]) -> None:
     if known is None:
         arguments = parser().parse_args(argv)
         check(arguments)
-        out = Path(arguments.out).expanduser()
-        check_target(out)
-        pairs, table, val, news = scenes_of(arguments)
-        if news:
-            say(news)
-        name = data_set_name(Path('--name'), arguments.name or out.absolute().name)
+        out = check_target(arguments.out)
+        pairs, table, val = scenes_of(arguments, say)
+        name = data_set_name(Path('--name'), arguments.name or Path(arguments.out).absolute().name)
         cut(out, argv, pairs, table, cutting(arguments), (val, arguments.seed), name, arguments.scene or TILE_SCENE)
         return
     arguments = known_parser(known).parse_args(argv)
-    out = Path(arguments.out).expanduser()
-    check_target(out)
+    out = check_target(arguments.out)
     with unpacked(known, arguments.archive, out.absolute().parent) as folder:
         cut(out, argv, known.find(folder), known.table, known.cutting, (known.val, 0), known.name, known.scene)
     say(f'{known.name}: {known.credit}')
@@ -173,7 +170,7 @@ def cut(
     scene: str,
 ) -> None:
     """Cuts, counts, draws and publishes."""
-    sizes = look_at(pairs, table, cutting)
+    sizes = look_at(pairs, table, cutting, say)
     pixels: dict[str, int] = {}
     for pair in pairs:
         height, width = sizes[pair.name]
@@ -195,7 +192,7 @@ def cut(
         with Progress(*columns, transient=True, disable=not sys.stdout.isatty()) as progress:
             task = progress.add_task('Cutting tiles', total=sum(total.values()))
             statistics = prepare(pairs, table, splits, cutting, staging, lambda tiles: progress.advance(task, tiles))
-        for warning in statistics.absent():
+        for warning in (*statistics.veiled(), *statistics.absent()):
             say(f'warning: {warning}')
         description = {**description, **statistics.bands()}
         draw(staging.folder, description, cutting.suffix)
@@ -203,12 +200,6 @@ def cut(
     say(f'Statistics of {out}\n{statistics.text()}')
     say(f'{out} is whole: {STATISTICS} counts its pixels, {SHEET} shows some tiles.')
     say(f'Next: python tools/train.py configs/distill/improved.py --data-root {shlex.quote(str(out))}')
-
-
-def in_short(names: Sequence[str], most: int = 12) -> str:
-    """The names, or the first of them and how many there are more."""
-    more = f' and {len(names) - most} more' if len(names) > most else ''
-    return ', '.join(names[:most]) + more
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """What the arguments of the data tool mean: which are refused, and which scenes they name."""
 
 import argparse
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..datasets.dataset_yaml import MOST_BANDS
 from ..datasets.prepare import LAYOUTS, ClassTable, Pair, find_pairs, read_classes
+from ..datasets.prepare.remarks import Note
 from ..datasets.rasters import rasterio_or_refuse
 from ..errors import InputError
 
@@ -28,8 +30,8 @@ def check(arguments: argparse.Namespace) -> None:
             raise InputError(f'--{name} {value} must be a whole number from {low}{up_to}')
     if not 0 <= arguments.max_ignored < 1:
         raise InputError(f'--max-ignored {arguments.max_ignored} must be a share from 0, below 1')
-    if arguments.range and not arguments.range[0] < arguments.range[1]:
-        raise InputError('--range {:g} {:g} must be two numbers, the lower one first'.format(*arguments.range))
+    if arguments.range and not -math.inf < arguments.range[0] < arguments.range[1] < math.inf:
+        raise InputError('--range {:g} {:g} must be two finite numbers, the lower one first'.format(*arguments.range))
     keeps, bands = arguments.format == 'tif', ' '.join(map(str, arguments.bands))
     if min(arguments.bands, default=1) < 1 or len(arguments.bands) > MOST_BANDS:
         raise InputError(f'--bands {bands} must be 1 to {MOST_BANDS} numbers, each from 1')
@@ -41,8 +43,8 @@ def check(arguments: argparse.Namespace) -> None:
         rasterio_or_refuse('--format tif cannot be written')
 
 
-def scenes_of(arguments: argparse.Namespace) -> tuple[list[Pair], ClassTable, Sequence[str], str]:
-    """The pairs, what their masks mean, which scenes to validate on, and what a user should know of them.
+def scenes_of(arguments: argparse.Namespace, note: Note) -> tuple[list[Pair], ClassTable, Sequence[str]]:
+    """The pairs, what their masks mean, and which scenes to validate on; ``note`` is told what a user should know.
 
     Raises:
         InputError: As :func:`~mapsage_mmseg.datasets.prepare.find_pairs` and
@@ -52,14 +54,16 @@ def scenes_of(arguments: argparse.Namespace) -> tuple[list[Pair], ClassTable, Se
     if arguments.layout is None:
         table = read_classes(class_file(arguments.classes, scenes))
         masks = Path(arguments.masks).expanduser() if arguments.masks else None
-        pairs = find_pairs(scenes, masks, arguments.image_suffix, arguments.mask_suffix, arguments.scene)
-        return pairs, table, arguments.val or SHARE, ''
+        pairs = find_pairs(scenes, masks, arguments.image_suffix, arguments.mask_suffix, arguments.scene, note)
+        return pairs, table, arguments.val or SHARE
     for name in FIXED:
         if getattr(arguments, name):
             raise InputError(f'--{name.replace("_", "-")} and --layout {arguments.layout} say the same; leave one out')
     layout = LAYOUTS[arguments.layout]
     found = layout.find(scenes)
-    return found.pairs, layout.table, arguments.val or found.val or SHARE, found.left_out
+    if found.left_out:
+        note(found.left_out)
+    return found.pairs, layout.table, arguments.val or found.val or SHARE
 
 
 def class_file(named: str | None, scenes: Path) -> Path:
@@ -69,7 +73,10 @@ def class_file(named: str | None, scenes: Path) -> Path:
         InputError: None is named, and none lies beside the scenes.
     """
     if named is not None:
-        return Path(named).expanduser()
+        file = Path(named).expanduser()
+        if not file.exists():
+            raise InputError(f'--classes {file} does not exist; expected a file with at least "classes: [water, land]"')
+        return file
     for name in CLASS_FILES:
         if (scenes / name).is_file():
             return scenes / name

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import ExifTags, Image
 
 from ..errors import InputError
 
@@ -24,6 +24,7 @@ TIFF = ('.tif', '.tiff')
 LARGEST = 80_000_000  # pixels that Pillow may decode as a whole; beyond twice as many it refuses by itself
 CACHE = 128 << 20  # bytes of decoded blocks that GDAL keeps, so that no strip is decoded for each of its windows
 WITH_RASTERIO = "pip install '.[scenes]' brings rasterio, which reads it in windows"
+PNG = b'\x89PNG\r\n\x1a\n'  # how one begins
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Raster(Protocol):
         height, width: In pixels.
         bands: How many.
         dtype: Of a pixel's value.
-        place: The coordinate system and the six numbers of the transform into it; None where the file has none.
+        place: The coordinate system, rasterio's or None, and the six numbers of the transform into it; None where the
+            file has neither.
     """
 
     path: Path
@@ -57,7 +59,11 @@ class Raster(Protocol):
     width: int
     bands: int
     dtype: np.dtype
-    place: tuple[str, tuple[float, ...]] | None
+    place: tuple[Any, tuple[float, ...]] | None
+
+    @property
+    def turned(self) -> bool:
+        """Whether its EXIF tag has viewers turn or mirror it, which nothing here does."""
 
     def read(self, window: Window, bands: Sequence[int]) -> NDArray[Any]:
         """(H, W, B): the bands of these numbers, from 1.
@@ -68,6 +74,9 @@ class Raster(Protocol):
 
     def valid(self, window: Window, bands: Sequence[int]) -> NDArray[np.bool_] | None:
         """(H, W): where the file has a picture at all, by its nodata value or transparency; None means everywhere."""
+
+    def transparency(self, bands: Sequence[int]) -> int | None:
+        """The number of the band that :meth:`valid` takes for transparency, if it does."""
 
 
 def rasterio_or_refuse(why: str) -> Any:
@@ -87,8 +96,8 @@ def to_8_bits(pixels: NDArray[Any], span: tuple[float, float] | None) -> NDArray
     if span is None:
         return pixels
     low, high = span
-    spread = (np.nan_to_num(pixels.astype(np.float32)) - low) * (255 / (high - low))
-    return spread.round().clip(0, 255).astype(np.uint8)
+    within = np.nan_to_num(pixels.astype(np.float32)).clip(low, high)
+    return ((within - low) * (255 / (high - low))).round().clip(0, 255).astype(np.uint8)
 
 
 @contextmanager
@@ -105,7 +114,10 @@ def open_raster(path: Path, colours: bool = True, shrink: int = 1, smooth: bool 
         InputError: It is damaged, too large to be read as a whole, or needs rasterio.
     """
     file = Path(path)
-    if rasterio is not None and shrink == 1 and (file.suffix.lower() in TIFF or _too_large(file)):
+    deep = _deep_png(file)
+    if deep:
+        rasterio_or_refuse(f'{file} is a PNG of 16 bits in colours, whose values cannot be kept')
+    if rasterio is not None and shrink == 1 and (deep or file.suffix.lower() in TIFF or _too_large(file)):
         with warnings.catch_warnings():
             warnings.simplefilter('ignore', rasterio.errors.NotGeoreferencedWarning)
             with rasterio.Env(GDAL_CACHEMAX=CACHE), _opened(file) as dataset:
@@ -128,6 +140,16 @@ def open_raster(path: Path, colours: bool = True, shrink: int = 1, smooth: bool 
                 f'which are not decoded as a whole; {WITH_RASTERIO}'
             )
         yield _Whole(file, picture, colours, shrink, smooth)
+
+
+def _deep_png(file: Path) -> bool:
+    """Whether it is one of which Pillow keeps 8 of 16 bits, without a word: all but grey ones."""
+    try:
+        with open(file, 'rb') as opened:
+            head = opened.read(26)
+    except OSError:  # it will be opened again, and then said
+        return False
+    return head.startswith(PNG) and head[24:25] == b'\x10' and head[25:] != b'\0'  # bits of a value, kind of colour
 
 
 def _too_large(file: Path) -> bool:
@@ -160,7 +182,7 @@ class _Windowed:
         self.path, self._dataset = path, dataset
         self.height, self.width = dataset.height, dataset.width
         self.dtype = np.dtype(dataset.dtypes[0])
-        self.place = (str(dataset.crs), tuple(dataset.transform)[:6]) if dataset.crs else None
+        self.place = _place(dataset)
         self._palette = None
         if colours and dataset.count == 1 and dataset.colorinterp[0] == ColorInterp.palette:
             self._palette = np.zeros((256, 3), np.uint8)
@@ -180,23 +202,48 @@ class _Windowed:
         return pixels
 
     def valid(self, window: Window, bands: Sequence[int]) -> NDArray[np.bool_] | None:
-        flags = [self._dataset.mask_flag_enums[band - 1] for band in bands if band <= self._dataset.count]
-        chosen_alpha = any(
-            self._dataset.colorinterp[band - 1] == ColorInterp.alpha for band in bands if band <= self._dataset.count
-        )
-        if chosen_alpha or all(MaskFlags.all_valid in each for each in flags):
+        flags = self._flags(bands)
+        if set(self._alpha()) & set(bands) or all(MaskFlags.all_valid in each for each in flags):
             return None
         return self._dataset.dataset_mask(window=self._window(window)) > 0
+
+    def transparency(self, bands: Sequence[int]) -> int | None:
+        alpha = self._alpha()
+        chosen = bool(set(alpha) & set(bands))
+        return alpha[0] if not chosen and any(MaskFlags.alpha in each for each in self._flags(bands)) else None
+
+    @property
+    def turned(self) -> bool:
+        return self._dataset.tags().get('EXIF_Orientation', '1') != '1'
+
+    def _alpha(self) -> list[int]:
+        return [band for band, kind in enumerate(self._dataset.colorinterp, 1) if kind == ColorInterp.alpha]
+
+    def _flags(self, bands: Sequence[int]) -> list[Any]:
+        return [self._dataset.mask_flag_enums[band - 1] for band in bands if band <= self._dataset.count]
 
     @staticmethod
     def _window(window: Window) -> Any:
         return rasterio.windows.Window(window.column, window.row, window.width, window.height)
 
 
+def _place(dataset: Any) -> tuple[Any, tuple[float, ...]] | None:
+    a, b, c, d, e, f = transform = tuple(dataset.transform)[:6]
+    counted = (a, b, c, d, abs(e), f) == (
+        1,
+        0,
+        0,
+        0,
+        1,
+        0,
+    )  # in pixels, down or up: nobody said where it lies
+    return None if counted and not dataset.crs else (dataset.crs, transform)
+
+
 class _Whole:
     """By Pillow, which decodes the whole file at the first window."""
 
-    place: tuple[str, tuple[float, ...]] | None = None
+    place: tuple[Any, tuple[float, ...]] | None = None
 
     def __init__(self, path: Path, picture: Image.Image, colours: bool, shrink: int, smooth: bool) -> None:
         self.path, self._picture, self._smooth = path, picture, smooth
@@ -225,9 +272,20 @@ class _Whole:
         return self._decoded()[window.slices][..., [band - 1 for band in bands]]
 
     def valid(self, window: Window, bands: Sequence[int]) -> NDArray[np.bool_] | None:
-        if (self._mode or self._picture.mode) not in ('LA', 'RGBA') or self.bands in bands:
-            return None
-        return self._decoded()[window.slices][..., -1] > 0
+        return None if self.transparency(bands) is None else self._decoded()[window.slices][..., -1] > 0
+
+    def transparency(self, bands: Sequence[int]) -> int | None:
+        alpha = (self._mode or self._picture.mode) in ('LA', 'RGBA')
+        return self.bands if alpha and self.bands not in bands else None
+
+    @property
+    def turned(self) -> bool:
+        if self._picture.format not in ('JPEG', 'MPO'):  # of a PNG Pillow would decode all of it, to find the tag
+            return False
+        try:
+            return self._picture.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        except Exception:  # Pillow's decoders raise whatever they like on broken files
+            return False
 
 
 def _mode(mode: str, colours: bool) -> str | None:

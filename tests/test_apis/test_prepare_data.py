@@ -157,7 +157,7 @@ def test_input_that_is_wrong(root, capfd, spoil, message):
         (['--max-ignored', 1], '--max-ignored 1.0 must be a share from 0, below 1'),
         (['--bands', 1, 2], '--bands 1 2 must be one number or three'),
         (['--bands', 1, 2, 4], 'has 3 bands; expected band 4 among them'),
-        (['--range', 9, 9], '--range 9 9 must be two numbers, the lower one first'),
+        (['--range', 9, 9], '--range 9 9 must be two finite numbers, the lower one first'),
         (['--quality', 0], '--quality 0 must be'),
         (['--name', 'a/b'], "name has 'a/b'"),
         (['--val', 'east'], "--val 'east' matches no scene; expected a share between 0 and 1, or some of north, small"),

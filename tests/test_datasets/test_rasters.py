@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from mapsage_mmseg.datasets import rasters
 from mapsage_mmseg.datasets.rasters import Window, open_raster
@@ -56,7 +56,24 @@ def test_transparency_is_no_picture(library, tmp_path):
         with open_raster(scenes.write(tmp_path / name, pixels)) as raster:
             assert raster.bands == 4
             assert (raster.valid(WINDOW, ALL) == (pixels[..., 3] > 0)[WINDOW.slices]).all()
+            assert raster.transparency(ALL) == 4 and raster.transparency((4, 1, 2)) is None
             assert raster.valid(WINDOW, (4, 1, 2)) is None  # it was asked for: near infrared, not transparency
+
+
+def test_a_tag_that_turns_it(library, tmp_path, monkeypatch):
+    monkeypatch.setattr(rasters, 'LARGEST', 0 if library == 'rasterio' else 10_000)
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[24:] = 255
+    for orientation in (None, 1, 6):
+        exif = Image.Exif()
+        if orientation:
+            exif[ExifTags.Base.Orientation] = orientation
+        Image.fromarray(pixels).save(tmp_path / 'a.jpg', exif=exif, quality=100)
+        with open_raster(tmp_path / 'a.jpg') as raster:
+            assert raster.turned == (orientation == 6) and (raster.height, raster.width) == (40, 60)  # as stored
+            assert (
+                raster.read(Window(0, 7, 16, 40), ALL).max() < 9 and raster.read(Window(32, 7, 8, 40), ALL).min() > 246
+            )
 
 
 def test_other_kinds(library, tmp_path):

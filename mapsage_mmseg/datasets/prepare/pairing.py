@@ -9,6 +9,7 @@ from ...errors import InputError
 from ..dataset_yaml import IMAGE_SUFFIXES, tile_files
 from ..parts import scene_pattern
 from ..rasters import Window
+from .remarks import Note, in_short
 from .windows import tile_name
 
 MASK_SUFFIXES = ('_mask', '_masks', '_label', '_labels', '_gt')  # looked for where none is named
@@ -39,6 +40,7 @@ def find_pairs(
     image_suffix: str = '',
     mask_suffix: str | None = None,
     scene: str | None = None,
+    note: Note = lambda line: None,
 ) -> list[Pair]:
     """Pairs by the stems of file names, without their suffixes: ``a_RGB.tif`` and ``a_label.tif``.
 
@@ -51,6 +53,7 @@ def find_pairs(
             one stem the PNG is the mask.
         scene: Regular expression, searched for in the names of tiles, whose first group is the scene; None makes each
             image its own.
+        note: Is told of masks without an image, and of folders that are called like images.
 
     Returns:
         Sorted by name.
@@ -87,7 +90,17 @@ def find_pairs(
             raise InputError(f'{scenes / file} and {pairs[name].image} are both called {name}; rename one')
         whole = name if pattern is None else _scene(pattern, name)
         pairs[name] = Pair(name, scenes / file, masks / found[0], whole)
+    taken = {pair.mask for pair in pairs.values()}
+    _remark(note, scenes, [masks / file for file in sorted(candidates) if masks / file not in taken])
     return [pairs[name] for name in sorted(pairs)]
+
+
+def _remark(note: Note, scenes: Path, spare: Sequence[Path]) -> None:
+    if spare:
+        note(f'Masks without an image, left out: {in_short(spare, 1)}.')
+    like_images = (path for path in scenes.rglob('*') if path.suffix.lower() in IMAGE_SUFFIXES)
+    if folders := sorted(path for path in like_images if path.is_dir()):
+        note(f'Folders that are called like images, and searched, not read: {in_short(folders, 1)}.')
 
 
 def _folders(scenes: Path) -> tuple[Path, Path]:

@@ -13,11 +13,12 @@ from ..dataset_yaml import IGNORE, class_palette
 from ..rasters import Raster, Window, open_raster, to_8_bits
 from .colours import UNKNOWN, ClassTable
 from .pairing import Pair
+from .pictured import pictured, proposed_range
+from .placing import check_place
+from .remarks import SMALL, Note, remark
 from .statistics import Counts, Statistics
 from .windows import tile_name, windows
 from .writing import Staging, write_bands, write_image, write_label
-
-SIDE_BY_SIDE = 0.5  # pixels by which an image and its mask may lie apart on the ground
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,27 @@ class Cutting:
         return self.suffix == '.tif'
 
 
-def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[str, tuple[int, int]]:
+def look_at(
+    pairs: Sequence[Pair], table: ClassTable, cutting: Cutting, note: Note = lambda line: None
+) -> dict[str, tuple[int, int]]:
     """Reads the head of every file.
+
+    Args:
+        pairs: Of which no file was read yet.
+        table: The meaning of masks.
+        cutting: How they will be cut.
+        note: Is told what a user should know.
 
     Returns:
         (height, width) of each pair, by name.
 
     Raises:
-        InputError: A file is damaged or too large; an image and its mask differ in size or lie apart on the ground; a
-            mask does not hold what the table is for; an image has not the bands, or other ones than the first
-            where they are kept, or more than 8 bits and no ``span`` is given.
+        InputError: A file is damaged or too large; an image and its mask differ in size or coordinate system, or lie
+            apart on the ground; a mask does not hold what the table is for; an image has not the bands, or other ones
+            than the first where they are kept, or more than 8 bits and no ``span`` is given.
     """
-    sizes = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    turned: list[Path] = []
     first: tuple[Path, tuple[int, ...], np.dtype] | None = None
     for pair in pairs:
         with _image(pair) as image, _mask(pair, table) as mask:
@@ -70,7 +80,7 @@ def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[
                     f'{pair.mask} has {mask.width}x{mask.height} pixels; expected {image.width}x{image.height}, as its '
                     f'image {pair.image} has'
                 )
-            _same_place(image, mask)
+            check_place(image, mask)
             _check_mask(mask, table)
             bands = chosen_bands(image, cutting)
             if cutting.keeps:
@@ -79,6 +89,8 @@ def look_at(pairs: Sequence[Pair], table: ClassTable, cutting: Cutting) -> dict[
             elif image.dtype != np.uint8 and cutting.span is None:
                 raise InputError(_deep(image, bands))
             sizes[pair.name] = image.height, image.width
+            turned += [each.path for each in (image, mask) if each.turned]
+    remark(note, turned, [pair.image for pair in pairs if min(sizes[pair.name]) < SMALL])
     return sizes
 
 
@@ -114,10 +126,11 @@ def prepare(
         statistics.add(split, pair.scene, counts)
     for split, counts in statistics.splits.items():
         if not counts.pixels.any():
-            raise InputError(
+            found = (
                 f'{split}: none of {counts.tiles + counts.dropped} tiles holds a class in at least '
                 f'{1 - cutting.max_ignored:.0%} of its pixels; raise --max-ignored, or choose other scenes with --val'
             )
+            raise InputError('; '.join([found, *statistics.veiled()]))
     return statistics
 
 
@@ -151,13 +164,9 @@ def chosen_bands(image: Raster, cutting: Cutting) -> tuple[int, ...]:
 
 
 def _deep(image: Raster, bands: Sequence[int]) -> str:
-    height, width = min(image.height, 512), min(image.width, 512)
-    middle = Window((image.height - height) // 2, (image.width - width) // 2, height, width)
-    low, high = np.nanpercentile(image.read(middle, bands).astype(np.float32), (2, 98))
     return (
         f'{image.path} is {image.dtype}, and tiles have 8 bits; keep the values with --format tif, or name those that '
-        f'become black and white, for all scenes alike: --range {low:g} {high:g} are the 2nd and 98th percentile in '
-        'its middle'
+        f'become black and white, for all scenes alike: {proposed_range(image, bands)}'
     )
 
 
@@ -188,28 +197,17 @@ def _check_mask(mask: Raster, table: ClassTable) -> None:
         raise InputError(f'{mask.path} has {mask.bands} bands of {mask.dtype}; expected colours of 8 bits, or one band')
 
 
-def _same_place(image: Raster, mask: Raster) -> None:
-    if image.place is None or mask.place is None:
-        return
-    (system, here), (other, there) = image.place, mask.place
-    pixel = max(abs(here[0]), abs(here[1]), 1e-12)
-    apart = max(abs(a - b) for a, b in zip((here[2], here[5]), (there[2], there[5]), strict=True)) / pixel
-    stretched = max(abs(here[0] - there[0]) * image.width, abs(here[4] - there[4]) * image.height) / pixel
-    if system == other and max(apart, stretched) > SIDE_BY_SIDE:
-        raise InputError(
-            f'{mask.path} lies {max(apart, stretched):.1f} pixels from its image {image.path} on the ground; '
-            'expected both to cover the same (gdalwarp aligns them)'
-        )
-
-
 def _cut(
     pair: Pair, table: ClassTable, split: str, cutting: Cutting, staging: Staging, advance: Callable[[int], None]
 ) -> Counts:
     counts = Counts.none(len(table.classes))
     with _image(pair) as image, _mask(pair, table) as mask:
         bands = chosen_bands(image, cutting)
+        veil = image.transparency(bands)
         for window in windows(image.height, image.width, cutting.size, cutting.stride):
-            valid = image.valid(window, bands)
+            valid = pictured(image, window, bands)
+            if veil:
+                counts.hide(veil, valid)
             label = _label(mask, table, window, valid, cutting)
             if (label == IGNORE).mean() > cutting.max_ignored:
                 counts.dropped += 1

@@ -21,6 +21,8 @@ class Counts:
         ignored: Pixels that count nowhere.
         tiles: That were kept.
         dropped: Tiles that had too many ignored pixels.
+        veil: Number of a band that was taken for transparency (0: none), the pixels that it hid, and all pixels of the
+            tiles with such a band, dropped ones too.
         values: By band the number of values, their sum and that of their squares, (3, B); None where none is measured.
     """
 
@@ -28,6 +30,7 @@ class Counts:
     ignored: int = 0
     tiles: int = 0
     dropped: int = 0
+    veil: tuple[int, int, int] = (0, 0, 0)
     values: NDArray[np.float64] | None = None
 
     @classmethod
@@ -41,6 +44,12 @@ class Counts:
         self.pixels += counted[: len(self.pixels)]
         self.ignored += int(counted[IGNORE])
         self.tiles += 1
+
+    def hide(self, band: int, valid: NDArray[np.bool_] | None) -> None:
+        """Counts a tile, kept or not, of which this band leaves what is ``valid`` (H, W)."""
+        if valid is not None:
+            _, hidden, looked_at = self.veil
+            self.veil = band, hidden + int((~valid).sum()), looked_at + valid.size
 
     def measure(self, pixels: NDArray[Any], valid: NDArray[np.bool_] | None) -> None:
         """Takes in the values (H, W, B) of a tile's image, where it is ``valid`` (H, W) and they are numbers."""
@@ -58,6 +67,8 @@ class Counts:
         self.ignored += other.ignored
         self.tiles += other.tiles
         self.dropped += other.dropped
+        (band, *mine), (its_band, *its) = self.veil, other.veil
+        self.veil = max(band, its_band), mine[0] + its[0], mine[1] + its[1]
         if other.values is not None:
             self.values = other.values if self.values is None else self.values + other.values
 
@@ -72,6 +83,7 @@ class Counts:
     def as_dict(self) -> dict[str, Any]:
         """The same, for a JSON file."""
         found = dict(pixels=self.pixels.tolist(), ignored=self.ignored, tiles=self.tiles, dropped=self.dropped)
+        found['veil'] = list(self.veil)
         return found if self.values is None else dict(found, values=self.values.tolist())
 
     @classmethod
@@ -83,6 +95,7 @@ class Counts:
             content['ignored'],
             content['tiles'],
             content['dropped'],
+            tuple(content.get('veil', (0, 0, 0))),  # what began before there was one goes on
             None if values is None else np.array(values),
         )
 
@@ -138,6 +151,19 @@ class Statistics:
             f'{split}: no pixel of class {name}'
             for split, counts in self.splits.items()
             for name in np.array(self.classes)[counts.pixels == 0]
+        ]
+
+    def veiled(self) -> list[str]:
+        """That a band was taken for transparency and hid pixels, in words."""
+        both = Counts.none(len(self.classes))
+        for counts in self.splits.values():
+            both.add(counts)
+        band, hidden, looked_at = both.veil
+        if not hidden:
+            return []
+        return [
+            f'band {band} was taken for transparency and hid {hidden / looked_at:.1%} of the pixels; if it is a '
+            'picture, such as near infrared, keep it with --format tif, or choose it among --bands'
         ]
 
     def text(self) -> str:

@@ -1,10 +1,12 @@
 """A folder that becomes a data set in one step, or stays aside."""
 
+import errno
 import hashlib
 import io
 import json
 import os
 import shutil
+import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,18 +25,26 @@ from .statistics import Counts
 BOOT = Path('/proc/sys/kernel/random/boot_id')  # Linux; another after each start of the machine
 
 
-def check_target(out: Path) -> None:
-    """Refuses a place where a data set cannot be put.
+def check_target(named: str) -> Path:
+    """The place for a data set; a link to a folder stands for that folder, which a renamed one can replace.
 
     Raises:
-        InputError: Something is there, or its folder cannot be made.
+        InputError: Something is there, or no folder can be made there.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f'-o {out} exists and is not an empty folder; name a new one, nothing is overwritten')
     try:
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f'-o {out} cannot be made: {error.strerror}; name a folder elsewhere') from error
+        out = Path(named).expanduser()
+        out = out.resolve() if out.is_symlink() else out
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise InputError(f'-o {out} exists and is not an empty folder; name a new one, nothing is overwritten')
+        if out.is_mount():
+            raise InputError(f'-o {out} is a file system of its own, which cannot be replaced; name a folder in it')
+        parent = out.absolute().parent
+        parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=parent).cleanup()  # permissions do not say it all
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself, or an unknown ~user
+        why = getattr(error, 'strerror', None) or error
+        raise InputError(f'-o {named} cannot be made: {why}; name a folder elsewhere') from error
+    return out
 
 
 def aside(out: Path) -> Path:
@@ -95,7 +105,7 @@ class Staging:
             texts: Other files beside it.
 
         Raises:
-            InputError: Something was put there meanwhile.
+            InputError: Something was put there meanwhile, or it cannot be replaced.
         """
         for name, text in texts.items():
             write_text(self.folder / name, text)
@@ -111,7 +121,9 @@ class Staging:
         try:
             os.replace(self.folder, out)
         except OSError as error:
-            raise InputError(f'-o {out} was not empty any more; the data set is whole, in {self.folder}') from error
+            taken = error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
+            why = 'was not empty any more' if taken else f'cannot be replaced ({error.strerror})'
+            raise InputError(f'-o {out} {why}; the data set is whole, in {self.folder}') from error
         flush_folder(out.absolute().parent)
 
 

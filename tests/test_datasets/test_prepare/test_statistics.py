@@ -38,6 +38,20 @@ def test_a_table_for_people():
     assert statistics.absent() == ['val: no pixel of class water', 'val: no pixel of class land | sand']
 
 
+def test_what_transparency_hid():
+    """2 of 8 pixels and 4 of 4 where there is such a band: a half; an image without one does not count."""
+    statistics, first, second = Statistics(('water', 'land'), 0.5), Counts.none(2), Counts.none(2)
+    first.hide(4, np.array([[True, True], [True, True]]))
+    first.hide(4, np.array([[False, True], [False, True]]))
+    second.hide(4, np.array([[False, False], [False, False]]))
+    statistics.add('train', 'plain', Counts.none(2))
+    assert statistics.veiled() == []
+    statistics.add('train', 'north', Counts.from_dict(first.as_dict()))
+    statistics.add('val', 'south', second)
+    (line,) = statistics.veiled()
+    assert line.startswith('band 4 was taken for transparency and hid 50.0% of the pixels')
+
+
 @pytest.mark.dubai
 def test_the_real_tiles(dubai):
     """As their README has them."""

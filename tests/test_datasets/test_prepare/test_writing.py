@@ -69,16 +69,51 @@ def test_publishing(out, empty):
 
 def test_nothing_is_overwritten(out, tmp_path):
     staging = Staging(aside(out), {})
-    check_target(out)
+    assert check_target(str(out)) == out
     out.mkdir()
-    check_target(out)
+    assert check_target(str(out)) == out
     (out / 'mine').touch()
-    for refuse in (lambda: check_target(out), lambda: staging.publish(out, {}, {})):
-        with pytest.raises(InputError, match='tiles'):
+    for refuse in (lambda: check_target(str(out)), lambda: staging.publish(out, {}, {})):
+        with pytest.raises(InputError, match='tiles .*not .*empty'):
             refuse()
     assert (out / 'mine').is_file() and (staging.folder / 'dataset.yaml').is_file()
-    with pytest.raises(InputError, match='cannot be made'):
-        check_target(out / 'mine' / 'tiles')
+
+
+@pytest.mark.parametrize('there', [True, False])
+def test_a_link_stands_for_its_folder(out, tmp_path, there):
+    target = tmp_path / 'elsewhere/large'
+    if there:
+        target.mkdir(parents=True)
+    out.symlink_to(target)
+    place = check_target(str(out))
+    assert place == target
+    Staging(aside(place), {}).publish(place, dict(name='x'), {})
+    assert out.is_symlink() and (out / 'dataset.yaml').is_file()
+
+
+def test_a_place_where_nothing_can_be_made(out, tmp_path):
+    (tmp_path / 'file').touch()
+    out.symlink_to(out)
+    for place in (tmp_path / 'file/tiles', tmp_path / 'file/more/tiles', out, '~nobody_of_that_name/tiles'):
+        with pytest.raises(InputError, match=f'-o {place} cannot be made: '):
+            check_target(str(place))
+    for place, message in (('/proc/tiles', 'cannot be made: '), ('/proc', 'exists'), ('/', 'exists')):
+        with pytest.raises(InputError, match=f'-o {place} {message}'):
+            check_target(place)
+    out.unlink()
+    staging = Staging(aside(out), {})
+    out.touch()
+    with pytest.raises(InputError, match='tiles was not empty any more; the data set is whole'):
+        staging.publish(out, {}, {})
+
+
+def test_a_parent_that_may_not_be_written(out, tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise PermissionError(13, 'Permission denied', str(out))
+
+    monkeypatch.setattr(writing.tempfile, 'mkdtemp', refuse)
+    with pytest.raises(InputError, match='tiles cannot be made: Permission denied; name a folder elsewhere'):
+        check_target(str(out))
 
 
 def test_images(tmp_path):

@@ -1,0 +1,52 @@
+"""Whether an image and its mask show the same ground."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ..rasters import Raster
+
+SIDE_BY_SIDE = 0.5  # pixels by which they may lie apart
+
+
+def check_place(image: Raster, mask: Raster) -> None:
+    """Compares the coordinates of their corners. What has none is taken to lie where the other does; of two that have,
+    one that does not name its system is taken to use the other's.
+
+    Raises:
+        InputError: They lie apart, or have other coordinate systems.
+    """
+    if image.place is None or mask.place is None:
+        return
+    (system, here), (other, there) = image.place, mask.place
+    if system is not None and other is not None and system != other:
+        raise InputError(
+            f'{mask.path} has the coordinate system {_name(other)}; expected {_name(system)}, as its image '
+            f'{image.path} has (gdalwarp brings it there; where no more than its name is wrong, rio edit-info --crs)'
+        )
+    apart = pixels_apart(here, there, image.height, image.width)
+    if apart > SIDE_BY_SIDE:
+        raise InputError(
+            f'{mask.path} lies {apart:.1f} pixels from its image {image.path} on the ground; expected both to cover '
+            'the same (gdalwarp aligns them)'
+        )
+
+
+def pixels_apart(here: Sequence[float], there: Sequence[float], height: int, width: int) -> float:
+    """How far the corner that differs most lies off, along rows or columns, to a thousandth.
+
+    Args:
+        here, there: The six numbers of each transform, as of :class:`~mapsage_mmseg.datasets.rasters.Raster`.
+        height, width: Of both, in pixels; the measure is ``here``'s pixel.
+    """
+    moved = (np.array(there) - np.array(here)).reshape(2, 3)
+    corners = np.array([(0, width, 0, width), (0, 0, height, height), (1, 1, 1, 1)])
+    pixel = np.array(here).reshape(2, 3)[:, :2]
+    return round(float(np.abs(np.linalg.pinv(pixel) @ moved @ corners).max()), 3)
+
+
+def _name(system: Any) -> str:
+    name = str(system)  # such as EPSG:32640; without a code all of its definition
+    return name if len(name) <= 80 else f'{name[:77]}...'
