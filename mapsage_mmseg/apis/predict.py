@@ -1,6 +1,7 @@
 """The prediction tool: class maps of pictures and GeoTIFFs of any size."""
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,6 +216,7 @@ def predict(
         for index, (classes, probabilities) in enumerate(bands, first):
             store.keep(index, classes, probabilities if products.probabilities else None)
             progress.advance(task)
+    tell_hidden(scene, store)
     aside = {path: store.folder / path.name for path in products.all()}
     write_map(aside[products.classes], store, scene, predictor, facts)
     if products.probabilities:
@@ -235,3 +237,14 @@ def done(products: Products, facts: dict[str, str]) -> bool:
     with silent(), rasterio().open(products.classes) as source:
         tags = source.tags()
     return all(tags.get(key) == value for key, value in facts.items())
+
+
+def tell_hidden(scene: Scene, store: BandStore) -> None:
+    """Says how much of a scene an alpha band hides: GDAL marks the fourth of four bands so, whatever it holds."""
+    if scene.alpha and (share := store.share_without_class()):
+        kept = ' '.join(f'-b {band}' for band in scene.bands)
+        print(
+            f'{scene.path}: band {scene.alpha} passes for transparency (alpha) and hides {100 * share:.3g} % of the '
+            f'scene, 255 in the map; if it is something else, gdal_translate {kept} leaves it out',
+            file=sys.stderr,
+        )
