@@ -1,17 +1,19 @@
 """A class map as outlines."""
 
 import json
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
 from .bands import NO_CLASS
 from .predictor import Predictor
+from .products import MEMBER
 from .scene import rasterio, silent
 
 MANY = 1000  # outlines that are projected at once
 
 
-def write_polygons(path: Path, classes: Path, predictor: Predictor) -> int:
+def write_polygons(path: Path, classes: Path, predictor: Predictor, facts: Mapping[str, str]) -> int:
     """Writes GeoJSON: one feature for each connected area of a class, with ``class`` and ``value``.
 
     Coordinates are longitude and latitude (WGS 84), as GeoJSON wants them; of a map without a coordinate system its
@@ -24,7 +26,7 @@ def write_polygons(path: Path, classes: Path, predictor: Predictor) -> int:
     with silent(), library.open(classes) as source, open(path, 'w', encoding='utf-8') as file:
         values = source.read(1)
         shapes = library.features.shapes(values, mask=values != NO_CLASS, transform=source.transform)
-        file.write('{"type": "FeatureCollection", "features": [')
+        file.write(f'{{"type": "FeatureCollection", "{MEMBER}": {json.dumps(facts)}, "features": [')
         while some := list(islice(shapes, MANY)):
             outlines = [outline for outline, _ in some]
             if source.crs:
