@@ -13,7 +13,7 @@ from ..datasets.dataset_yaml import IMAGE_SUFFIXES
 from ..deployment.band_store import BandStore
 from ..deployment.bands import Plan, predict_bands
 from ..deployment.map_files import publish, write_map, write_overview, write_probabilities
-from ..deployment.polygons import write_polygons
+from ..deployment.polygons import place, write_polygons
 from ..deployment.predictor import Predictor, onnx_predictor, torch_predictor
 from ..deployment.products import MADE, Products, said
 from ..deployment.scene import STRICT, Scene, rasterio
@@ -147,8 +147,8 @@ def name_products(
     """What each input's files will be called.
 
     Raises:
-        InputError: Two inputs' would be the same, one would replace an input or somebody's file, or an input cannot
-            be read.
+        InputError: Two inputs' would be the same, one would replace an input or somebody's file, an input cannot be
+            read, or its outlines cannot be placed.
     """
     out, given = Path(arguments.out), {path.resolve() for path in inputs}
     pairs: list[tuple[Path, Products]] = []
@@ -157,6 +157,8 @@ def name_products(
         # what cannot be read is named before the work
         with Scene(path, arguments.bands, arguments.range, wanted) as scene:
             suffix = '.tif' if scene.located or path.suffix.lower() in GEOTIFF else '.png'
+            if arguments.polygons:
+                place(scene)
         products = Products(
             out / f'{path.stem}{suffix}',
             out / f'{path.stem}_overview.jpg',
@@ -212,7 +214,7 @@ def predict(
     if products.probabilities:
         write_probabilities(aside[products.probabilities], store, scene, predictor, facts)
     if products.polygons:
-        write_polygons(aside[products.polygons], aside[products.classes], predictor, facts)
+        write_polygons(aside[products.polygons], aside[products.classes], scene, predictor, facts)
     write_overview(aside[products.overview], aside[products.classes], scene, predictor, facts)
     publish([(aside[path], path) for path in products.all()])
     store.remove()
