@@ -1,6 +1,7 @@
 """Files that a user names for a tool to write."""
 
 import os
+import tempfile
 from pathlib import Path
 
 from ..errors import InputError
@@ -15,6 +16,19 @@ def check_writable(path: str) -> None:
     folder = Path(path).absolute().parent
     if Path(path).is_dir() or not folder.is_dir() or not os.access(path if Path(path).exists() else folder, os.W_OK):
         raise InputError(f'{path} cannot be written; name a file in a folder that exists')
+
+
+def check_folder(folder: Path) -> None:
+    """Refuses a folder in which no file can be made, before the work whose result is to go there.
+
+    Raises:
+        InputError: It may not be written to. (Of a read-only one the permissions alone do not tell, to root least.)
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f'-o {folder} cannot be written to: {error.strerror}; name another folder') from error
 
 
 def write(path: str, text: str) -> None:

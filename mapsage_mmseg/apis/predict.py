@@ -1,8 +1,8 @@
 """The prediction tool: class maps of pictures and GeoTIFFs of any size."""
 
 import argparse
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -13,32 +13,19 @@ from ..datasets.dataset_yaml import IMAGE_SUFFIXES
 from ..deployment.band_store import BandStore
 from ..deployment.bands import Plan, predict_bands
 from ..deployment.map_files import publish, write_map, write_overview, write_probabilities
-from ..deployment.polygons import write_polygons
+from ..deployment.polygons import place, write_polygons
 from ..deployment.predictor import Predictor, onnx_predictor, torch_predictor
-from ..deployment.scene import STRICT, Scene, rasterio, silent
+from ..deployment.products import MADE, Products, said
+from ..deployment.scene import STRICT, Scene, rasterio
 from ..errors import InputError
 from . import cli
 from .export import out_folder
+from .output import check_folder
 from .students import find_student
 
 GDAL_CACHE = 128 * 2**20  # bytes; its default is a twentieth of the machine's memory
 GEOTIFF = ('.tif', '.tiff')
 SMALLEST = 32  # pixels: what an exported graph takes
-
-
-@dataclass(frozen=True)
-class Products:
-    """What is written for one input, all in one folder."""
-
-    classes: Path
-    overview: Path
-    probabilities: Path | None
-    polygons: Path | None
-
-    def all(self) -> list[Path]:
-        """In the order in which they are published: the class map last, so that where it is, all are."""
-        found = [self.overview, self.probabilities, self.polygons, self.classes]
-        return [path for path in found if path is not None]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,7 +66,7 @@ def main(argv: Sequence[str]) -> None:
     wanted = predictor.bands
     check_bands(arguments, wanted)
     pairs = name_products(inputs, arguments, wanted)
-    out_folder(arguments.out)
+    check_folder(out_folder(arguments.out))
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with library.Env(GDAL_CACHEMAX=GDAL_CACHE, **STRICT), Progress(*columns, transient=True) as progress:
         for source, products in pairs:
@@ -134,7 +121,7 @@ def load(model: str, config: str | None) -> Predictor:
 
 
 def find_inputs(names: Sequence[str]) -> list[Path]:
-    """The pictures that are named, and those in folders that are, sorted.
+    """The pictures that are named, and those in folders that are, sorted; of these not what this tool wrote.
 
     Raises:
         InputError: There is no such file, or no picture in a folder.
@@ -143,9 +130,9 @@ def find_inputs(names: Sequence[str]) -> list[Path]:
     for name in map(Path, names):
         if name.is_dir():
             inside = sorted(path for path in name.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-            inside = [path for path in inside if not path.name.startswith('.')]
+            inside = [path for path in inside if not path.name.startswith('.') and MADE not in (said(path) or {})]
             if not inside:
-                raise InputError(f'{name} holds no {", ".join(IMAGE_SUFFIXES)}')
+                raise InputError(f'{name} holds no {", ".join(IMAGE_SUFFIXES)} to predict')
             found += inside
         elif name.is_file():
             found.append(name)
@@ -160,15 +147,18 @@ def name_products(
     """What each input's files will be called.
 
     Raises:
-        InputError: Two inputs' would be the same, one would replace an input, or an input cannot be read.
+        InputError: Two inputs' would be the same, one would replace an input or somebody's file, an input cannot be
+            read, or its outlines cannot be placed.
     """
     out, given = Path(arguments.out), {path.resolve() for path in inputs}
     pairs: list[tuple[Path, Products]] = []
-    taken: dict[str, Path] = {}
+    taken: dict[Path, Path] = {}
     for path in inputs:
         # what cannot be read is named before the work
         with Scene(path, arguments.bands, arguments.range, wanted) as scene:
             suffix = '.tif' if scene.located or path.suffix.lower() in GEOTIFF else '.png'
+            if arguments.polygons:
+                place(scene)
         products = Products(
             out / f'{path.stem}{suffix}',
             out / f'{path.stem}_overview.jpg',
@@ -178,9 +168,12 @@ def name_products(
         for product in products.all():
             if product.resolve() in given:
                 raise InputError(f'{product} is an input, and would be replaced; choose another folder with -o')
-        if path.stem in taken:
-            raise InputError(f'{taken[path.stem]} and {path} would give files of one name; predict them one by one')
-        taken[path.stem] = path
+            if product in taken:
+                raise InputError(
+                    f'{taken[product]} and {path} would both give {product}; predict them into two folders'
+                )
+            taken[product] = path
+        products.check_replaceable()
         pairs.append((path, products))
     return pairs
 
@@ -204,7 +197,7 @@ def predict(
         bands=' '.join(map(str, scene.bands)),
         span=str(scene.span),
     )
-    if done(products, facts):
+    if products.done(facts):
         yield from products.all()
         return
     store = BandStore(products.classes, dict(facts, probabilities=products.probabilities is not None))
@@ -215,23 +208,26 @@ def predict(
         for index, (classes, probabilities) in enumerate(bands, first):
             store.keep(index, classes, probabilities if products.probabilities else None)
             progress.advance(task)
+    tell_hidden(scene, store)
     aside = {path: store.folder / path.name for path in products.all()}
     write_map(aside[products.classes], store, scene, predictor, facts)
     if products.probabilities:
-        write_probabilities(aside[products.probabilities], store, scene, predictor)
+        write_probabilities(aside[products.probabilities], store, scene, predictor, facts)
     if products.polygons:
-        write_polygons(aside[products.polygons], aside[products.classes], predictor)
-    write_overview(aside[products.overview], aside[products.classes], scene, predictor)
+        write_polygons(aside[products.polygons], aside[products.classes], scene, predictor, facts)
+    write_overview(aside[products.overview], aside[products.classes], scene, predictor, facts)
     publish([(aside[path], path) for path in products.all()])
     store.remove()
     progress.remove_task(task)
     yield from products.all()
 
 
-def done(products: Products, facts: dict[str, str]) -> bool:
-    """Whether an earlier command made just this: the class map is published last, and holds these facts."""
-    if not all(path.is_file() for path in products.all()):
-        return False
-    with silent(), rasterio().open(products.classes) as source:
-        tags = source.tags()
-    return all(tags.get(key) == value for key, value in facts.items())
+def tell_hidden(scene: Scene, store: BandStore) -> None:
+    """Says how much of a scene an alpha band hides: GDAL marks the fourth of four bands so, whatever it holds."""
+    if scene.alpha and (share := store.share_without_class()):
+        kept = ' '.join(f'-b {band}' for band in scene.bands)
+        print(
+            f'{scene.path}: band {scene.alpha} passes for transparency (alpha) and hides {100 * share:.3g} % of the '
+            f'scene, 255 in the map; if it is something else, gdal_translate {kept} leaves it out',
+            file=sys.stderr,
+        )

@@ -76,7 +76,7 @@ def _meta(checkpoint: Path) -> dict[str, Any]:
 
 
 def _classes(meta: Mapping[str, Any], checkpoint: Path) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
-    known = meta.get('dataset_meta') or {}
+    known = meta.get('dataset_meta') or meta  # the header of a .safetensors has them at its top
     if not known.get('classes') or not known.get('palette'):
         raise InputError(f'checkpoint {checkpoint} does not say its classes and palette (meta.dataset_meta)')
     palette = tuple((int(r), int(g), int(b)) for r, g, b in known['palette'])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..whole_file import remove_partial, whole_file, write_text
 from .bands import NO_CLASS
 
+CHUNK = 512  # rows that are counted at once
 STEPS = 250  # of a probability, which is kept in a byte; 255 stays free for no data
 
 
@@ -65,6 +66,13 @@ class BandStore:
                 row, held, waiting = row + height, held - height, [joined[..., height:, :]]
         if held:
             yield row, np.concatenate(waiting, axis=-2)
+
+    def share_without_class(self) -> float:
+        """How much of the scene has no class, 0 to 1."""
+        empty = size = 0
+        for _, chunk in self.chunks('classes', CHUNK):
+            empty, size = empty + int((chunk == NO_CLASS).sum()), size + chunk.size
+        return empty / size
 
     def remove(self) -> None:
         """Removes all of it."""

@@ -1,5 +1,6 @@
 """A predicted scene as files: a class map with its colours, probabilities, a picture to look at."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -33,9 +34,12 @@ def write_map(path: Path, store: BandStore, scene: Scene, predictor: Predictor, 
             target.write(chunk, 1, window=_rows(row, chunk))
 
 
-def write_probabilities(path: Path, store: BandStore, scene: Scene, predictor: Predictor) -> None:
+def write_probabilities(
+    path: Path, store: BandStore, scene: Scene, predictor: Predictor, facts: Mapping[str, str]
+) -> None:
     """A GeoTIFF with a band a class: bytes, 0 to 250 in steps of 0.004, 255 for no data."""
     with _geotiff(path, scene, len(predictor.classes)) as target:
+        target.update_tags(**facts)
         target.scales = [1 / STEPS] * len(predictor.classes)
         for index, name in enumerate(predictor.classes, 1):
             target.set_band_description(index, name)
@@ -43,7 +47,7 @@ def write_probabilities(path: Path, store: BandStore, scene: Scene, predictor: P
             target.write(chunk, window=_rows(row, chunk[0]))
 
 
-def write_overview(path: Path, classes: Path, scene: Scene, predictor: Predictor) -> None:
+def write_overview(path: Path, classes: Path, scene: Scene, predictor: Predictor, facts: Mapping[str, str]) -> None:
     """The scene, the class map and the names of the colours side by side, 1024 pixels at the longest side."""
     factor = min(1.0, SIDE / max(scene.height, scene.width))
     height, width = (max(1, round(length * factor)) for length in (scene.height, scene.width))
@@ -60,7 +64,7 @@ def write_overview(path: Path, classes: Path, scene: Scene, predictor: Predictor
         top = height + 8 + 22 * index
         draw.rectangle((4, top, 20, top + 16), fill=predictor.palette[index], outline='black')
         draw.text((28, top + 2), f'{name}  {100 * shares[index]:.1f} %', fill='black')
-    picture.save(path, quality=90)
+    picture.save(path, quality=90, comment=json.dumps(facts).encode())
 
 
 def _write_png(path: Path, store: BandStore, predictor: Predictor, tags: Mapping[str, str]) -> None:
@@ -93,7 +97,9 @@ def _geotiff(path: Path, scene: Scene, count: int) -> Any:
     source = scene.data
     with silent():
         if source.gcps[0]:
-            target = rasterio().open(path, 'w', **profile, gcps=source.gcps[0], crs=source.gcps[1])
+            # rasterio takes no None beside control points
+            crs = source.gcps[1] or rasterio().crs.CRS()
+            target = rasterio().open(path, 'w', **profile, gcps=source.gcps[0], crs=crs)
         else:
             target = rasterio().open(path, 'w', **profile, crs=source.crs, transform=source.transform)
     if source.rpcs is not None:

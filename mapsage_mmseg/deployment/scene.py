@@ -38,7 +38,7 @@ def rasterio() -> Any:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Without rasterio's remark on pictures that lie nowhere."""
+    """Without rasterio's remarks, as on pictures that lie nowhere."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         yield
@@ -58,6 +58,8 @@ class Scene:
     Attributes:
         height, width: Pixels.
         located: Whether it says where it lies: an affine transform, ground control points or RPCs.
+        alpha: Number of the band that says where the picture is transparent; None where there is none, or where it
+            is read as one of ``bands``: GDAL marks the fourth of four bands so, be it near infrared.
 
     Raises:
         InputError: It cannot be read, has too few bands, holds palette indices, or is not 8-bit and has no ``span``
@@ -85,12 +87,24 @@ class Scene:
         self.bands = list(bands or (wanted.numbers if wanted else self._rgb()))
         self._check()
         self._all_valid = all(raster.enums.MaskFlags.all_valid in flags for flags in self.data.mask_flag_enums)
+        alpha = self._alpha()
+        self._alpha_is_read = alpha in self.bands
+        self.alpha = None if self._alpha_is_read else alpha
         self.located = not self.data.transform.is_identity or bool(self.data.gcps[0]) or self.data.rpcs is not None
 
     def _rgb(self) -> list[int]:
         marked = {kind.name: index for index, kind in enumerate(self.data.colorinterp, 1)}
         named = [marked.get(name, 0) for name in ('red', 'green', 'blue')]
         return named if all(named) else [1, 2, 3]
+
+    def _alpha(self) -> int | None:
+        """The band whose values ``dataset_mask`` goes by."""
+        kinds = [kind.name for kind in self.data.colorinterp]
+        flags = {flag.name for flag in self.data.mask_flag_enums[0]}
+        if 'alpha' in flags and 'alpha' in kinds:
+            return kinds.index('alpha') + 1
+        # rasterio's 'shadow nodata': then the fourth band's alone decide, whatever the band is
+        return 4 if 'nodata' in flags and len(kinds) == 4 and kinds[0] == 'red' else None
 
     def _check(self) -> None:
         if any(kind.name == 'palette' for kind in self.data.colorinterp):
@@ -118,18 +132,30 @@ class Scene:
     def read(self, row: int, column: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """The image as the model takes it, RGB (h, w, 3), uint8, or (h, w, B), float32; and which pixels hold data.
 
+        A pixel whose value in one of the bands is no number holds none.
+
         Raises:
             InputError: The file is damaged there.
         """
         window = self._window(column, row, width, height)
         try:
             pixels = self.data.read(self.bands, window=window)
-            known = np.ones((height, width), bool) if self._all_valid else self.data.dataset_mask(window=window) > 0
+            known = self._known(window, height, width)
         except self._failure as error:
             raise InputError(f'{self.path} cannot be read at row {row}, column {column}: it is damaged') from error
+        if pixels.dtype.kind == 'f':
+            known &= np.isfinite(pixels).all(0)
         if self.wanted is not None:
             return finite(pixels.transpose(1, 2, 0), self.wanted), known
         return np.ascontiguousarray(to_8_bits(pixels, self.span).transpose(1, 2, 0)), known
+
+    def _known(self, window: Any, height: int, width: int) -> NDArray[np.bool_]:
+        if self._all_valid:
+            return np.ones((height, width), bool)
+        with silent():  # of a nodata value beside alpha
+            if self._alpha_is_read:
+                return self.data.read_masks(self.bands, window=window).any(0)
+            return self.data.dataset_mask(window=window) > 0
 
     def thumbnail(self, height: int, width: int) -> NDArray[np.uint8]:
         """The whole of it, RGB (height, width, 3), uint8."""

@@ -13,6 +13,7 @@ from PIL import Image
 
 from mapsage_mmseg.apis import cli, predict
 from mapsage_mmseg.deployment.scene import Scene, silent
+from tests.scenes import write_geotiff
 
 rasterio = pytest.importorskip('rasterio', reason='needs the extra [scenes]')
 UTM = dict(crs='EPSG:32640', transform=rasterio.transform.from_origin(325000.0, 2780000.0, 0.5, 0.5))
@@ -20,14 +21,6 @@ UTM = dict(crs='EPSG:32640', transform=rasterio.transform.from_origin(325000.0, 
 
 def picture(height, width, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-
-
-def write_geotiff(path, pixels, **profile):
-    height, width, count = pixels.shape
-    size = dict(height=height, width=width, count=count, dtype=pixels.dtype.name)
-    with silent(), rasterio.open(path, 'w', driver='GTiff', **size, **profile) as target:
-        target.write(pixels.transpose(2, 0, 1))
-    return path
 
 
 def test_a_geotiff_keeps_its_place_colours_names_and_nodata(trained, tmp_path):
@@ -173,7 +166,7 @@ def text(folder):
         (grey, 'has 1 bands'),
         (indexed, 'colour table'),
         (deep, '--range LOW HIGH'),
-        (twice, 'files of one name'),
+        (twice, 'a.png and a.jpg would both give out/a_overview.jpg'),
         (itself, 'would be replaced'),
         (text, 'a.tif cannot be read'),
         (lambda folder: ['nowhere.tif'], 'nowhere.tif does not exist'),

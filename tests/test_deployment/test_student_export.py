@@ -157,3 +157,9 @@ def test_a_checkpoint_that_does_not_fit_leaves_nothing(trained, tmp_path, capfd)
     assert cli.run(export.main, ['student', str(best), '--config', str(config), '-o', str(out)]) == 2
     assert 'does not fit the config' in capfd.readouterr().err
     assert not list(out.iterdir())
+
+
+def test_safetensors_beside_their_config_are_taken_as_the_checkpoint_is(exported):
+    one, other = (find_student(exported / f'student.{suffix}')[0] for suffix in ('safetensors', 'pth'))
+    assert (one.classes, one.palette, one.provenance) == (other.classes, other.palette, other.provenance)
+    assert all(torch.equal(one.weights[name], other.weights[name]) for name in other.weights)
