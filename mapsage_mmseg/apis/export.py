@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..deployment.card import check_folder, write_card
+from ..deployment.card import check_checkpoint, write_card
 from ..deployment.stock_config import stock_config
 from ..deployment.student import Student
 from ..deployment.student_files import write_weights
@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..whole_file import write_text
 from . import cli
 from .export_onnx import add_arguments, export_onnx
+from .output import check_folder
 from .student_data import stock_data
 from .students import find_student
 
@@ -42,6 +43,7 @@ def main(argv: Sequence[str]) -> None:
     arguments = cli.parse(parser(), argv)
     student, config = find_student(arguments.source, arguments.config)
     folder = out_folder(arguments.out)
+    check_folder(folder)
     if arguments.kind == 'student':
         export_student(student, stock_data(student, config, arguments.data_root), folder)
     else:
@@ -64,7 +66,7 @@ def out_folder(name: str) -> Path:
 
 def export_student(student: Student, dataset: Mapping[str, Any], folder: Path) -> None:
     """Writes weights, config and card, and says what was written."""
-    check_folder(folder, student)
+    check_checkpoint(folder, student)
     student.build()  # weights that do not fit are not passed on
     text = stock_config(student, dataset)
     written = write_weights(student, folder)

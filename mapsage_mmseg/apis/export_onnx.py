@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ..deployment.card import check_folder, write_card
+from ..deployment.card import check_checkpoint, write_card
 from ..deployment.measure import Form, compare, megabytes, miou, table, weights_megabytes
 from ..deployment.onnx_file import require_onnx, session, with_metadata, write_onnx
 from ..deployment.predictor import onnx_logits, onnx_predictor, torch_predictor
@@ -47,7 +47,7 @@ def export_onnx(student: Student, config: Config, folder: Path, arguments: argpa
         if getattr(arguments, name) < 1:
             raise InputError(f'--{name} {getattr(arguments, name)} must be a whole number from 1')
     require_onnx()
-    check_folder(folder, student)
+    check_checkpoint(folder, student)
     check = Tiles(data_of(config, 'val', arguments.data_root, student), CHECKED)
     difference = write_onnx(student, folder / FLOAT, check.images())
     _say(f'{folder / FLOAT}: logits within {difference:.1e} of torch, on {len(check)} validation images')

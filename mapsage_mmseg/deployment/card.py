@@ -91,7 +91,7 @@ def write_card(folder: Path, student: Student, table: str | None = None) -> Path
     return path
 
 
-def check_folder(folder: Path, student: Student) -> None:
+def check_checkpoint(folder: Path, student: Student) -> None:
     """Refuses a folder whose card or files are of another checkpoint: a card lists what it finds beside it.
 
     Every file but the config has its checkpoint's SHA-256 inside, as text.
