@@ -178,7 +178,7 @@ def test_wrong_arguments_end_with_status_2(trained, capfd, arguments, fault):
 
 
 def test_other_tiles_must_have_the_students_classes(trained, tiles):
-    with pytest.raises(InputError, match="has the classes a, b, c, d, e, f, g, not the student's"):
+    with pytest.raises(InputError, match='its classes are a, b, c, d, e, f, g; the student knows'):
         gathered(trained, '--data-root', tiles)
 
 
