@@ -72,7 +72,7 @@ def _take_bands(module: ConfigDict, count: int) -> None:
     takes = inspect.signature(kind).parameters
     if 'in_channels' in takes:
         module.in_channels = count
-    if count != 3 and not ('in_channels' in takes and _has_first_layer_for(count, module)):
+    if count != 3 and not ('in_channels' in takes and _has_first_layer_for(count, module, kind)):
         raise InputError(
             f'backbone {kind.__name__} takes three bands, and dataset.yaml names {count}; take one whose in_channels '
             'sets how many, such as MixVisionTransformer or LightweightViT'
@@ -81,11 +81,14 @@ def _take_bands(module: ConfigDict, count: int) -> None:
         module.input_mean = module.input_std = None
 
 
-def _has_first_layer_for(count: int, module: ConfigDict) -> bool:
+def _has_first_layer_for(count: int, module: ConfigDict, kind: type) -> bool:
     """Whether a backbone's first convolution has so many bands: MSCAN takes ``in_channels`` and does not look at it."""
-    if not isinstance(module.type, str) or MODELS.get(module.type).__module__.startswith('mapsage_mmseg'):
+    if kind.__module__.startswith('mapsage_mmseg'):
         return True
-    built = MODELS.build({**module, 'init_cfg': None})
+    try:
+        built = MODELS.build({**module, 'init_cfg': None})
+    except Exception:  # arguments that it does not take: who checks the config says so
+        return True
     first = next((part for part in built.modules() if isinstance(part, nn.Conv2d)), None)
     return first is None or first.in_channels == count
 

@@ -36,7 +36,7 @@ def data_of(
     root = Path(data_root).expanduser()
     if not root.is_dir():
         raise InputError(f'--data-root {data_root}: no such folder')
-    if own and _keeps_layout(own.dataset, root):
+    if own and _keeps_layout(own.dataset, data_root):
         moved = {**own.dataset, 'data_root': str(root.resolve())}
         check_layout(moved)
         return moved
@@ -58,7 +58,7 @@ def stock_data(student: Student, config: Config, data_root: str | None) -> dict[
         InputError: As :func:`data_of`.
     """
     own = (config.get('val_dataloader') or {}).get('dataset') or {}
-    if own and _keeps_layout(own, Path(data_root or '')):
+    if own and _keeps_layout(own, data_root):
         taken = data_of(config, 'val', data_root, student)
         kept = {key: value for key, value in taken.items() if key != 'pipeline'}
         return {**kept, 'data_root': f'data/{data_name(student)}'}
@@ -81,9 +81,10 @@ def stock_data(student: Student, config: Config, data_root: str | None) -> dict[
     )
 
 
-def _keeps_layout(own: Mapping[str, Any], root: Path) -> bool:
-    """Whether a folder is laid out as one of MMSegmentation's data sets, and not by its ``dataset.yaml``."""
-    return has_own_layout(own) and not (root / 'dataset.yaml').is_file()
+def _keeps_layout(own: Mapping[str, Any], data_root: str | None) -> bool:
+    """Whether the run's own data, or a folder in their place, is laid out as one of MMSegmentation's data sets."""
+    named = data_root is not None and (Path(data_root).expanduser() / 'dataset.yaml').is_file()
+    return has_own_layout(own) and not named
 
 
 def _spec_of(root: Path, student: Student | Predictor) -> DatasetSpec:

@@ -220,12 +220,15 @@ def _fault(record: Mapping[str, Any]) -> str | None:
 def _numbers(where: str, entry: Mapping[str, Any]) -> str | None:
     """What of an epoch is neither number nor null where one belongs."""
     tables = {key: entry[key] for key in ('weights', 'terms', 'shares', 'stability')}
-    for key, table in {**tables, 'val': entry['val'] or {}}.items():
+    tables['val'] = entry['val'] or {}
+    if isinstance(tables['val'], Mapping):
+        tables['val.IoU'] = tables['val'].get('IoU') or {}
+    for key, table in tables.items():
         if not isinstance(table, Mapping):
             return f'has {where}.{key}={table!r} where a dict belongs'
     values = {'epoch': entry['epoch'], 'total': entry['total']}
     values |= {f'{key}.{name}': value for key, table in tables.items() for name, value in table.items()}
-    values |= {f'val.{name}': value for name, value in (entry['val'] or {}).items() if name != 'IoU'}
+    values.pop('val.IoU', None)
     wrong = next((key for key, value in values.items() if not isinstance(value, int | float | None)), None)
     return wrong and f'has {where}.{wrong}={values[wrong]!r} where a number belongs'
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 from mapsage_mmseg.apis import cli, prepare_data, train
@@ -298,8 +297,3 @@ def test_dubai_from_its_archive(tmp_path, monkeypatch, capfd):
     assert Image.open('dubai/img_dir/train/t5_p001_r0000_c0000.jpg').size == (256, 256)
     assert 'CC0' in capfd.readouterr().out
     assert cli.run(prepare_data.main, ['dubai', '-o', 'other', '--size', '128']) == 2  # how it is cut is no choice
-
-
-def test_what_is_written_says_how(root):
-    assert run('--scene', '^([a-z])', '--val', 'w') == 0
-    assert yaml.safe_load(Path('tiles/dataset.yaml').read_text())['scene'] == '^([a-z])'

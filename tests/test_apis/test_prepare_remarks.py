@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from PIL import ExifTags, Image
 
 from mapsage_mmseg.apis import cli, prepare_data
@@ -158,3 +159,8 @@ def test_a_link_to_an_empty_folder_is_filled(root, run):
     status, said = run()
     assert status == 0 and Path('tiles').is_symlink() and Path('disk/dataset.yaml').is_file()
     assert Path('disk/dataset.yaml').read_text().startswith('name: tiles\n')
+
+
+def test_what_finds_a_scene_is_written_down(run):
+    assert run('--scene', '^([a-z])', '--val', 'w')[0] == 0
+    assert yaml.safe_load(Path('tiles/dataset.yaml').read_text())['scene'] == '^([a-z])'

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mapsage_mmseg.apis import cli, predict, train
+from mapsage_mmseg.apis import cli, export, predict, train
 from mapsage_mmseg.datasets import draw_scene
 from mapsage_mmseg.deployment.predictor import Predictor
 from tests import small
@@ -24,6 +24,14 @@ def trained(tmp_path_factory) -> Path:
     finally:
         os.chdir(before)
     return next(folder.glob('experiments/improved_distill_*'))
+
+
+@pytest.fixture(scope='module')
+def exported(trained, tmp_path_factory) -> Path:
+    """What `export.py student` left of the run; a module's own ``trained`` takes the place of this one's."""
+    folder = tmp_path_factory.mktemp('exported')
+    assert cli.run(export.main, ['student', str(trained), '-o', str(folder)]) == 0
+    return folder
 
 
 @pytest.fixture(scope='session')

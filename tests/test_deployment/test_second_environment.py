@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 
-from mapsage_mmseg.apis import cli, export
 from tests.stock_environment import stock_python
 from tests.under_stock import run_alone, under_stock
 
@@ -31,13 +30,6 @@ def python():
     found = stock_python()
     run_alone([found, '-I', '-c', BARE], found.parent)
     return found
-
-
-@pytest.fixture(scope='module')
-def exported(trained, tmp_path_factory):
-    folder = tmp_path_factory.mktemp('exported')
-    assert cli.run(export.main, ['student', str(trained), '-o', str(folder)]) == 0
-    return folder
 
 
 def test_its_model_scores_and_answers_as_here(trained, exported, tiles, python, tmp_path):

@@ -22,13 +22,6 @@ from tests.under_stock import under_stock
 safetensors = pytest.importorskip('safetensors', reason='needs the extra [deploy]')
 
 
-@pytest.fixture(scope='module')
-def exported(trained, tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp('exported')
-    assert cli.run(export.main, ['student', str(trained), '-o', str(folder)]) == 0
-    return folder
-
-
 def test_stock_mmsegmentation_gives_the_same_logits_without_this_package(trained, exported, tiles, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (2, 50, 70, 3), np.uint8)  # no multiple of 32
     found = under_stock(exported, images, tiles, tmp_path)

@@ -158,6 +158,8 @@ def test_a_record_is_plain_json(tmp_path):
         (lambda record: record['epochs'][1].update(total='high'), r"epochs\[1\]\.total='high' where a number belongs"),
         (lambda record: record['epochs'][0].update(weights=[1]), r'epochs\[0\]\.weights=\[1\] where a dict belongs'),
         (lambda record: record['epochs'][0]['val'].update(mIoU='50'), r"epochs\[0\]\.val\.mIoU='50' where a number"),
+        (lambda record: record['epochs'][0]['val'].update(IoU=[1]), r'val\.IoU=\[1\] where a dict belongs'),
+        (lambda record: record['epochs'][0]['val']['IoU'].update(road='x'), r"val\.IoU\.road='x' where a number"),
         (lambda record: record['epochs'][2].update(val='none'), r"epochs\[2\]\.val='none' where a dict belongs"),
     ],
 )

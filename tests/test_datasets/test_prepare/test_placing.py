@@ -62,7 +62,7 @@ def check(tmp_path):
     ],
 )
 def test_what_fits(check, image, mask):
-    check(image, mask)
+    assert check(image, mask) is None
 
 
 @pytest.mark.filterwarnings('ignore:.*no geotransform')
