@@ -10,13 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..datasets import Bands
 from ..datasets.dataset_yaml import IMAGE_SUFFIXES
-from ..deployment.band_store import BandStore
-from ..deployment.bands import Plan, predict_bands
 from ..deployment.map_files import publish, write_map, write_overview, write_probabilities
 from ..deployment.polygons import place, write_polygons
 from ..deployment.predictor import Predictor, onnx_predictor, torch_predictor
 from ..deployment.products import MADE, Products, said
 from ..deployment.scene import STRICT, Scene, rasterio
+from ..deployment.strip_store import StripStore
+from ..deployment.strips import Plan, predict_strips
 from ..errors import InputError
 from . import cli
 from .export import out_folder
@@ -181,7 +181,7 @@ def name_products(
 def predict(
     scene: Scene, predictor: Predictor, products: Products, arguments: argparse.Namespace, progress: Progress
 ) -> Iterator[Path]:
-    """Writes the products of one scene; bands that an earlier attempt finished are not predicted again.
+    """Writes the products of one scene; strips that an earlier attempt finished are not predicted again.
 
     Yields:
         Files that are there now.
@@ -200,12 +200,12 @@ def predict(
     if products.done(facts):
         yield from products.all()
         return
-    store = BandStore(products.classes, dict(facts, probabilities=products.probabilities is not None))
+    store = StripStore(products.classes, dict(facts, probabilities=products.probabilities is not None))
     first, total = store.finished(), len(plan.rows)
     task = progress.add_task(scene.path.name, total=total, completed=first)
     if first < total:
-        bands = predict_bands(plan, scene.read, predictor.logits, len(predictor.classes), first)
-        for index, (classes, probabilities) in enumerate(bands, first):
+        strips = predict_strips(plan, scene.read, predictor.logits, len(predictor.classes), first)
+        for index, (classes, probabilities) in enumerate(strips, first):
             store.keep(index, classes, probabilities if products.probabilities else None)
             progress.advance(task)
     tell_hidden(scene, store)
@@ -222,7 +222,7 @@ def predict(
     yield from products.all()
 
 
-def tell_hidden(scene: Scene, store: BandStore) -> None:
+def tell_hidden(scene: Scene, store: StripStore) -> None:
     """Says how much of a scene an alpha band hides: GDAL marks the fourth of four bands so, whatever it holds."""
     if scene.alpha and (share := store.share_without_class()):
         kept = ' '.join(f'-b {band}' for band in scene.bands)

@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
-from .band_store import STEPS, BandStore
-from .bands import NO_CLASS
 from .predictor import Predictor
 from .scene import Scene, rasterio, silent
+from .strip_store import STEPS, StripStore
+from .strips import NO_CLASS
 
 BLOCK = 512  # pixels: rows of a GeoTIFF that are written at once, and the side of its tiles
 SIDE = 1024  # pixels: longest side of an overview
 
 
-def write_map(path: Path, store: BandStore, scene: Scene, predictor: Predictor, facts: Mapping[str, str]) -> None:
+def write_map(path: Path, store: StripStore, scene: Scene, predictor: Predictor, facts: Mapping[str, str]) -> None:
     """The class map: a GeoTIFF where the scene says where it lies or ``path`` ends so, else a palette PNG."""
     tags = dict(facts, **{f'class_{index}': name for index, name in enumerate(predictor.classes)})
     if path.suffix == '.png':
@@ -35,7 +35,7 @@ def write_map(path: Path, store: BandStore, scene: Scene, predictor: Predictor, 
 
 
 def write_probabilities(
-    path: Path, store: BandStore, scene: Scene, predictor: Predictor, facts: Mapping[str, str]
+    path: Path, store: StripStore, scene: Scene, predictor: Predictor, facts: Mapping[str, str]
 ) -> None:
     """A GeoTIFF with a band a class: bytes, 0 to 250 in steps of 0.004, 255 for no data."""
     with _geotiff(path, scene, len(predictor.classes)) as target:
@@ -67,7 +67,7 @@ def write_overview(path: Path, classes: Path, scene: Scene, predictor: Predictor
     picture.save(path, quality=90, comment=json.dumps(facts).encode())
 
 
-def _write_png(path: Path, store: BandStore, predictor: Predictor, tags: Mapping[str, str]) -> None:
+def _write_png(path: Path, store: StripStore, predictor: Predictor, tags: Mapping[str, str]) -> None:
     picture = Image.fromarray(np.concatenate([chunk for _, chunk in store.chunks('classes', BLOCK)]))
     colours = np.zeros((256, 3), np.uint8)
     colours[: len(predictor.palette)] = predictor.palette

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .bands import NO_CLASS
 from .predictor import Predictor
 from .products import MEMBER
 from .scene import Scene, rasterio, silent
+from .strips import NO_CLASS
 
 MANY = 1000  # outlines that are projected at once
 TRIED = 5  # points of a side of the scene that are projected before the work

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .bands import Plan, predict_bands
 from .predictor import Predictor
+from .strips import Plan, predict_strips
 
 WINDOW, OVERLAP = 512, 64  # pixels; tools/predict.py's own
 WARM_UP = 256  # pixels of a side
@@ -64,9 +64,9 @@ def see(image: NDArray[Any], known: NDArray[np.bool_], predictor: Predictor) -> 
     plan, taken = Plan(image.shape[0], image.shape[1], WINDOW, OVERLAP), list[float]()
     while not taken or (len(taken) < RUNS and sum(taken) + taken[-1] < ENOUGH):
         began = time.perf_counter()
-        bands = [found for found, _ in predict_bands(plan, read, predictor.logits, len(predictor.classes))]
+        strips = [found for found, _ in predict_strips(plan, read, predictor.logits, len(predictor.classes))]
         taken.append(time.perf_counter() - began)
-    return Seen(np.concatenate(bands), 1000 * min(taken))
+    return Seen(np.concatenate(strips), 1000 * min(taken))
 
 
 def warm_up(contestants: Sequence[Contestant]) -> None:

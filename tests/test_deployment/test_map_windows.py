@@ -1,13 +1,14 @@
-"""Prediction by windows, and the store of finished bands."""
+"""Prediction by windows, and the store of finished strips."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapsage_mmseg.deployment.band_store import BandStore
-from mapsage_mmseg.deployment.bands import Plan, predict_bands
+from mapsage_mmseg.deployment.strip_store import StripStore
+from mapsage_mmseg.deployment.strips import Plan, predict_strips
 from mapsage_mmseg.deployment.windows import starts, weights
+from mapsage_mmseg.errors import InputError
 
 
 def picture(height, width, seed=0):
@@ -30,8 +31,8 @@ def reader(pixels, known=None):
 
 
 def joined(plan, read, logits=one_pixel_logits, first=0):
-    bands = list(predict_bands(plan, read, logits, 3, first))
-    return np.concatenate([band for band, _ in bands]), bands
+    strips = list(predict_strips(plan, read, logits, 3, first))
+    return np.concatenate([strip for strip, _ in strips]), strips
 
 
 SIDES = st.integers(1, 500).flatmap(
@@ -64,11 +65,11 @@ def test_a_windows_weight_falls_towards_its_border():
 @pytest.mark.parametrize('height, width, window, overlap', [(90, 70, 32, 8), (33, 33, 32, 31), (20, 100, 32, 0)])
 def test_a_model_that_sees_one_pixel_gives_the_same_by_windows_as_at_once(height, width, window, overlap):
     pixels = picture(height, width)
-    classes, bands = joined(Plan(height, width, window, overlap), reader(pixels))
+    classes, strips = joined(Plan(height, width, window, overlap), reader(pixels))
     assert np.array_equal(classes, one_pixel_logits(pixels[None])[0].argmax(0))
-    for _, probabilities in predict_bands(Plan(height, width, window, overlap), reader(pixels), one_pixel_logits, 3):
+    for _, probabilities in predict_strips(Plan(height, width, window, overlap), reader(pixels), one_pixel_logits, 3):
         np.testing.assert_allclose(probabilities.sum(0), 1, atol=1e-5)
-    assert sum(len(band) for band, _ in bands) == height
+    assert sum(len(strip) for strip, _ in strips) == height
 
 
 def test_where_windows_disagree_their_probabilities_are_averaged():
@@ -80,12 +81,12 @@ def test_where_windows_disagree_their_probabilities_are_averaged():
         found[:, next(calls)] = 50
         return found
 
-    ((_, probabilities),) = predict_bands(Plan(8, 12, 8, 4), reader(picture(8, 12)), logits, 3)
+    ((_, probabilities),) = predict_strips(Plan(8, 12, 8, 4), reader(picture(8, 12)), logits, 3)
     np.testing.assert_allclose(probabilities[0, 0], [1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2, 0, 0, 0, 0], atol=1e-6)
 
 
 @pytest.mark.parametrize('overlap', [8, 26])
-def test_going_on_at_any_band_gives_the_same_bits(overlap):
+def test_going_on_at_any_strip_gives_the_same_bits(overlap):
     pixels, plan = picture(70, 50), Plan(70, 50, 32, overlap)
     _, whole = joined(plan, reader(pixels))
     for first in range(len(plan.rows)):
@@ -93,8 +94,8 @@ def test_going_on_at_any_band_gives_the_same_bits(overlap):
         assert len(rest) == len(whole) - first
         for (classes, _), (expected, _) in zip(rest, whole[first:], strict=True):
             assert np.array_equal(classes, expected)
-    *_, (_, last) = predict_bands(plan, reader(pixels), one_pixel_logits, 3)
-    ((_, again),) = predict_bands(plan, reader(pixels), one_pixel_logits, 3, len(plan.rows) - 1)
+    *_, (_, last) = predict_strips(plan, reader(pixels), one_pixel_logits, 3)
+    ((_, again),) = predict_strips(plan, reader(pixels), one_pixel_logits, 3, len(plan.rows) - 1)
     assert np.array_equal(last, again)
 
 
@@ -114,16 +115,28 @@ def test_pixels_without_data_have_no_class_and_empty_windows_are_not_predicted()
     assert len(sizes) == 3
 
 
-def test_a_store_counts_whole_bands_only_and_forgets_other_plans(tmp_path):
-    store = BandStore(tmp_path / 'map.tif', dict(window=512))
-    bands = [np.full((2, 3), value, np.uint8) for value in range(5)]
+def test_a_store_counts_whole_strips_only_and_forgets_other_plans(tmp_path):
+    store = StripStore(tmp_path / 'map.tif', dict(window=512))
+    strips = [np.full((2, 3), value, np.uint8) for value in range(5)]
     for index in (0, 1, 3):
-        store.keep(index, bands[index], None)
-    (store.folder / '.band_000002.npz.abcd.partial').write_bytes(b'half')
-    again = BandStore(tmp_path / 'map.tif', dict(window=512))
+        store.keep(index, strips[index], None)
+    (store.folder / '.strip_000002.npz.abcd.partial').write_bytes(b'half')
+    again = StripStore(tmp_path / 'map.tif', dict(window=512))
     assert again.finished() == 2 and not list(again.folder.glob('.*partial'))
-    again.keep(2, bands[2], None)
+    again.keep(2, strips[2], None)
     chunks = list(again.chunks('classes', 3))
     assert [row for row, _ in chunks] == [0, 3, 6]
     assert np.array_equal(np.concatenate([chunk for _, chunk in chunks]), np.repeat([0, 1, 2, 3], 2)[:, None] + [0] * 3)
-    assert BandStore(tmp_path / 'map.tif', dict(window=256)).finished() == 0
+    assert StripStore(tmp_path / 'map.tif', dict(window=256)).finished() == 0
+
+
+@pytest.mark.parametrize(
+    'damage', [lambda data: data[: len(data) // 2], lambda data: data[:60] + b'?' * 20 + data[80:]]
+)
+def test_a_damaged_strip_is_named(tmp_path, damage):
+    store = StripStore(tmp_path / 'map.tif', {})
+    store.keep(0, np.arange(6, dtype=np.uint8).reshape(2, 3), None)
+    path = store.folder / 'strip_000000.npz'
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match=r'strip_000000\.npz cannot be read .* remove it'):
+        list(store.chunks('classes', 3))

@@ -91,16 +91,16 @@ def test_killed_in_the_middle_and_started_again_it_gives_the_same_file(trained, 
         stderr=subprocess.DEVNULL,
     )
     end = time.monotonic() + 240
-    while not list(out.glob('.scene.tif.bands/band_000002.npz')) and time.monotonic() < end:
+    while not list(out.glob('.scene.tif.strips/strip_000002.npz')) and time.monotonic() < end:
         time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    kept = len(list(out.glob('.scene.tif.bands/band_*.npz')))
-    assert 3 <= kept < 100 and [path.name for path in out.iterdir()] == ['.scene.tif.bands']
+    kept = len(list(out.glob('.scene.tif.strips/strip_*.npz')))
+    assert 3 <= kept < 100 and [path.name for path in out.iterdir()] == ['.scene.tif.strips']
     assert cli.run(predict.main, [*command, '-o', str(out)]) == 0
     for name in ('scene.tif', 'scene_probabilities.tif'):
         assert (out / name).read_bytes() == (tmp_path / 'whole' / name).read_bytes()
-    assert not (out / '.scene.tif.bands').exists()
+    assert not (out / '.scene.tif.strips').exists()
 
 
 def test_control_points_and_a_stretch_of_other_than_bytes(trained, tmp_path):

@@ -30,14 +30,14 @@ class Plan:
 
     @property
     def rows(self) -> list[int]:
-        """First pixel rows of the rows of windows; a band ends where the next one begins."""
+        """First pixel rows of the rows of windows; a strip ends where the next one begins."""
         return starts(self.height, self.window, self.overlap)
 
 
-def predict_bands(
+def predict_strips(
     plan: Plan, read: Read, logits: Logits, classes: int, first: int = 0
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
-    """Finished bands from the top down; what is held is one row of windows, whatever the height of the scene.
+    """Finished strips from the top down; what is held is one row of windows, whatever the height of the scene.
 
     Args:
         plan: Of the scene.
@@ -45,7 +45,7 @@ def predict_bands(
             and which pixels are valid (h, w).
         logits: The model.
         classes: How many it knows.
-        first: Band to begin with. Earlier windows that reach into it are run again, in the same order, so that it
+        first: Strip to begin with. Earlier windows that reach into it are run again, in the same order, so that it
             comes out the same, bit for bit.
 
     Yields:
