@@ -102,6 +102,8 @@ COMMANDS = [
     (train, 'no_distill.py --resume', "no run of 'no_distill' lies under"),
     (train, 'improved.py --resume --work-dir elsewhere', 'elsewhere holds no checkpoint'),
     (train, 'improved.py --cfg-options nonsense', 'must read key=value'),
+    (train, 'improved.py --cfg-options optim_wraper.optimizer.lr=1', "did you mean 'optim_wrapper'?"),
+    (train, 'improved.py --cfg-options dataset.max_pixels=1', "the config has no 'dataset'"),
     (train, 'improved.py --data-root nowhere', '--data-root nowhere: no such folder'),
     (train, 'improved.py --data-root .', 'dataset.yaml is missing'),
     (test, 'improved.py', 'name the checkpoint to score'),

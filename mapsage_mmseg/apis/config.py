@@ -1,15 +1,21 @@
 """Finding and reading configs."""
 
+import inspect
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from ..errors import InputError
 
 PACKAGE = Path(__file__).parents[1]
+# Keys that a config may have: what MMEngine's Runner reads, and what this package does.
+KEYS = {*inspect.signature(Runner.__init__).parameters} - {'self', 'cfg'}
+KEYS |= {'custom_imports', 'experiment', 'experiments', 'control', 'teacher_recipe', 'publish_teacher'}
 # What executing a config raises where it is wrong.
 MISTAKES = (SyntaxError, OSError, KeyError, AttributeError, TypeError, ValueError, NameError, ImportError)
 
@@ -46,7 +52,7 @@ def override(config: Config, pairs: Sequence[str]) -> None:
     """Applies ``--cfg-options key=value ...``.
 
     Raises:
-        InputError: A pair without an equals sign, or a key that leads nowhere.
+        InputError: A pair without an equals sign, or a key that leads nowhere: MMEngine takes it, and nobody reads it.
     """
     from mmengine.config import DictAction
 
@@ -55,6 +61,11 @@ def override(config: Config, pairs: Sequence[str]) -> None:
         key, equals, value = pair.partition('=')
         if not equals or not key:
             raise InputError(f'--cfg-options {pair}: must read key=value, as in optim_wrapper.optimizer.lr=2e-4')
+        first, known = key.split('.')[0], {*config, *KEYS}
+        if first not in known:
+            near = get_close_matches(first, known, 1)
+            meant = f'did you mean {near[0]!r}?' if near else f'it has {", ".join(sorted(config))}'
+            raise InputError(f'--cfg-options {pair}: the config has no {first!r}; {meant}')
         try:
             options[key] = DictAction._parse_iterable(value)
         except AssertionError as error:

@@ -22,7 +22,8 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 def apply_data_root(config: Config, data_root: str) -> None:
     """Changes a config in place. Over one of MMSegmentation's own data sets the folder is that data set's; over any
-    other it is a folder of tiles, and class counts and the teacher's recipe follow from it.
+    other it is a folder of tiles, and class counts and the teacher's recipe follow from it. A data set of the config
+    that reads such a folder already keeps its settings.
 
     Args:
         config: Any config of this package.
@@ -40,14 +41,22 @@ def apply_data_root(config: Config, data_root: str) -> None:
     spec = read_dataset_yaml(root)
     folder = load_config(configs_dir() / '_base_' / 'datasets' / 'folder.py')
     for split in LOADERS:
-        dataset = folder[split].dataset
-        dataset.data_root = str(root.resolve())
-        config[split].dataset = dataset
+        if config[split].dataset.get('type') != 'FolderLandCover':  # or else the config says how they are read
+            config[split].dataset = folder[split].dataset
+            if split == 'train_dataloader':
+                _pad(config, folder.crop_size)
+        config[split].dataset.data_root = str(root.resolve())
     set_classes(config, len(spec.classes))
     if config.get('teacher_recipe') == BUILT_IN_RECIPE:  # one that the user chose stays
         use_recipe(config, TILES_RECIPE)
     if spec.bands:
         set_bands(config, spec.bands)
+
+
+def _pad(config: Config, size: Sequence[int]) -> None:
+    for node in _dicts(config._cfg_dict):
+        if node.get('type') == 'SegDataPreProcessor':
+            node.size = tuple(size)  # tiles smaller than a crop are filled up to it
 
 
 def set_bands(config: Config, bands: Bands) -> None:

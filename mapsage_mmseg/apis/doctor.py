@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..evaluation.diagnosis import diagnose
 from ..evaluation.prognosis import examined, suggest_weights
 from ..evaluation.verdict_text import finding_line
+from .teacher_training import trained_teacher
 from .train import is_distillation, prepare
 
 FATAL = ('nonfinite', 'dead_level')
@@ -53,7 +54,7 @@ def main(argv: Sequence[str]) -> None:
     config = prepare(arguments)
     if not is_distillation(config):
         raise InputError(f'{arguments.config} has no teacher; the doctor looks at distillations')
-    config.model.teacher_ckpt = str(find_teacher(config))
+    config.model.teacher_ckpt = str(find_teacher(config, arguments))
     config.model.teacher_check = 'warn'  # checked, and on a sample of the data it could not be
     found = examine(config, arguments.iterations, arguments.images)
     record = as_record(found)
@@ -64,9 +65,9 @@ def main(argv: Sequence[str]) -> None:
         raise InputError(f'{arguments.config} cannot work: {"; ".join(fatal)}')
 
 
-def find_teacher(config: Config) -> Path:
+def find_teacher(config: Config, arguments: argparse.Namespace) -> Path:
     """The teacher's file, refused where a run would refuse it."""
-    path = teachers.resolve(config, config.model.get('teacher_ckpt', 'auto'))
+    path = trained_teacher(config, arguments)
     _, card = teachers.read_teacher(path)
     doubt = teachers.doubts(card, config)
     if doubt and config.model.get('teacher_check', 'error') == 'error':

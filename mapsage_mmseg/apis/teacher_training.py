@@ -32,8 +32,18 @@ def teacher_config(config: Config, arguments: argparse.Namespace) -> Config:
             recipe[split].dataset.update({key: mine[key] for key in HANDLING if key in mine})
     follow_tuning_split(recipe, config)
     recipe.experiments = config.get('experiments', 'experiments')
-    recipe.launcher, recipe.publish_teacher = config.launcher, True
+    recipe.launcher, recipe.publish_teacher = config.get('launcher', 'none'), True
     return recipe
+
+
+def trained_teacher(config: Config, arguments: argparse.Namespace) -> Path:
+    """The file of the teacher that a distillation on this data would learn from.
+
+    Raises:
+        InputError: There is none yet; the message names the command that makes one.
+    """
+    given = config.model.get('teacher_ckpt', 'auto')
+    return teachers.resolve(config, given, teacher_config(config, arguments) if given == 'auto' else None)
 
 
 def unfinished_teacher(recipe: Config, key: str) -> Path | None:

@@ -22,6 +22,7 @@ from .config import load_config, override
 from .config_check import check_config
 from .data_root import apply_data_root, check_data
 from .output import check_writable, write
+from .teacher_training import trained_teacher
 from .train import is_distillation
 
 
@@ -61,7 +62,7 @@ def main(argv: Sequence[str]) -> None:
     override(config, arguments.cfg_options)
     check_config(config)
     check_data(config, bool(arguments.data_root and not arguments.skip_data_check), ('test_dataloader',))
-    checkpoint = arguments.checkpoint or default_checkpoint(config, run, arguments.teacher)
+    checkpoint = arguments.checkpoint or default_checkpoint(config, run, arguments)
     weights = leave_alone(config, checkpoint, arguments.teacher)
     folder = run / 'test' if run else Path('work_dirs') / 'test'
     config.work_dir = arguments.work_dir or str(folder / ('teacher' if arguments.teacher else 'student'))
@@ -78,12 +79,12 @@ def main(argv: Sequence[str]) -> None:
     processes.leave()
 
 
-def default_checkpoint(config: Config, run: Path | None, teacher: bool) -> str:
+def default_checkpoint(config: Config, run: Path | None, arguments: argparse.Namespace) -> str:
     """The run's best student, or the teacher that its config names."""
-    if teacher:
+    if arguments.teacher:
         if not is_distillation(config):
             raise InputError('--teacher: this config has no teacher; name the config of a distillation')
-        return str(teachers.resolve(config, config.model.get('teacher_ckpt', 'auto')))
+        return str(trained_teacher(config, arguments))
     found = best_checkpoint(run) if run else None
     if found is None:
         raise InputError(

@@ -5,6 +5,7 @@ from .dataset_yaml import DatasetSpec, read_dataset_yaml
 from .folder import HANDLING, FolderLandCover, check_folder, fingerprint
 from .map_store import MapKind, MapStore
 from .replay import Replay, ReplayedPipeline
+from .rescale import RandomRescale
 from .sampler import DrawIndex, SeededSampler
 from .scene import draw_scene
 from .seeding import SeedDraws, StableDraws
@@ -20,6 +21,7 @@ __all__ = [
     'LoadBands',
     'MapKind',
     'MapStore',
+    'RandomRescale',
     'Replay',
     'ReplayedPipeline',
     'SeedDraws',

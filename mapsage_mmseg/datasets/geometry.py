@@ -8,6 +8,8 @@ import mmcv.transforms
 import mmseg.datasets.transforms
 import numpy as np
 
+from .rescale import RandomRescale
+
 IGNORE = 255
 
 # A rule takes the transform, the image's (height, width) before it, and the results behind it. It returns the (3, 3)
@@ -60,6 +62,7 @@ RULES: dict[type, Rule] = {
     mmcv.transforms.Resize: _resized,
     mmseg.datasets.transforms.Resize: _resized,
     mmcv.transforms.RandomResize: _resized,
+    RandomRescale: _resized,
     mmcv.transforms.RandomChoiceResize: _resized,
     mmseg.datasets.transforms.RandomCrop: _cropped,
     mmcv.transforms.RandomFlip: _flipped,

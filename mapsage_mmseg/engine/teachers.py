@@ -142,8 +142,13 @@ def find_config(config: Config, name: str) -> Path | None:
     return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
 
-def resolve(config: Config, teacher_ckpt: str) -> Path:
+def resolve(config: Config, teacher_ckpt: str, recipe: Config | None = None) -> Path:
     """The teacher's file: ``teacher_ckpt`` itself, or with ``'auto'`` the one whose key follows from recipe and data.
+
+    Args:
+        config: Of a distillation.
+        teacher_ckpt: A path, or ``'auto'``.
+        recipe: That trains the teacher, on the data of the run; None where these are the recipe's own.
 
     Raises:
         InputError: There is none; the message names the command that makes one.
@@ -156,12 +161,14 @@ def resolve(config: Config, teacher_ckpt: str) -> Path:
                 "or 'auto'"
             )
         return path
-    recipe = load_recipe(config)
+    recipe = recipe or load_recipe(config)
     path = store(config.get('experiments', 'experiments'), content_key(recipe))
     if not path.is_file():
+        root = recipe.train_dataloader.dataset.get('data_root')
+        where = f' --data-root {root}' if root else ''
         raise InputError(
             f'no teacher has been trained for this data yet ({path} does not exist); make one with: '
-            f'python tools/train.py {recipe.filename}'
+            f'python tools/train.py {recipe.filename}{where}'
         )
     return path
 

@@ -1,10 +1,14 @@
 """The dry run, for real, on the tiny pair."""
 
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from mapsage_mmseg.apis import cli, doctor
+from mapsage_mmseg.apis import cli, doctor, test, train
+from mapsage_mmseg.datasets import SyntheticLandCover, draw_scene
 from tests import runs
 
 
@@ -77,3 +81,34 @@ def test_a_missing_teacher_names_the_command(repository, capsys, tmp_path, monke
 def test_bounds(repository, capsys):
     assert cli.run(doctor.main, [str(repository / 'configs/distill/improved.py'), '--iterations', '1']) == 2
     assert '--iterations 1 must be' in capsys.readouterr().err
+
+
+@pytest.fixture
+def tiles(configs):
+    """Eight drawn scenes as a folder of tiles, and a teacher's recipe that is small over these too."""
+    for split, count in (('train', 6), ('val', 2)):
+        for index in range(count):
+            image, label = draw_scene(0, split, index, 64)
+            for kind, pixels in (('img_dir', image[..., ::-1]), ('ann_dir', label)):
+                path = configs / 'tiles' / kind / split / f's{index}.png'
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(np.ascontiguousarray(pixels)).save(path)
+    (configs / 'tiles/dataset.yaml').write_text(f'name: drawn\nclasses: {list(SyntheticLandCover.METAINFO["classes"])}\n')
+    Path('teacher.py').rename('own_teacher.py')
+    with open('improved.py', 'a') as file:
+        file.write("teacher_recipe = 'own_teacher.py'\n")
+    return configs / 'tiles'
+
+
+def test_over_tiles_it_finds_the_teacher_of_these_and_names_the_command_that_trains_it(configs, tiles, capfd):
+    examined = ['improved.py', '--iterations', '2', '--images', '2', '--data-root', str(tiles)]
+    assert cli.run(doctor.main, examined) == 2
+    error = capfd.readouterr().err
+    recipe, *options = error.split('python tools/train.py ')[1].split()
+    assert 'no teacher has been trained for this data yet' in error and options == ['--data-root', str(tiles)]
+    assert cli.run(test.main, ['improved.py', '--teacher', '--data-root', str(tiles)]) == 2
+    assert capfd.readouterr().err == error
+    assert cli.run(train.main, [recipe, *options]) == 0
+    assert cli.run(doctor.main, examined) == 0
+    assert 'the new student' in capfd.readouterr().out
+    assert cli.run(test.main, ['improved.py', '--teacher', '--data-root', str(tiles), '--pictures', '0']) == 0

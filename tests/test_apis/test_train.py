@@ -201,6 +201,15 @@ def test_a_folder_of_tiles_trains_every_config(configs, dubai, repository):
             assert heads[1].backbone.stem.type == 'EfficientNetLiteStem'
 
 
+def test_a_config_that_reads_tiles_its_own_way_keeps_it(configs, dubai, repository):
+    config = load_config(repository / 'configs/distill/improved.py')
+    own = dict(type='FolderLandCover', split='train', max_unreadable=9, pipeline=[dict(type='PackSegInputs')])
+    config.train_dataloader.dataset = own
+    data_root.apply_data_root(config, str(dubai))
+    assert config.train_dataloader.dataset == dict(own, data_root=str(dubai.resolve()))
+    assert config.val_dataloader.dataset.type == 'FolderLandCover' and len(config.val_dataloader.dataset.pipeline) == 3
+
+
 def test_real_tiles_train_and_score(configs, dubai):
     options = [
         'train_dataloader.batch_size=1',

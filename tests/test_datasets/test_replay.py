@@ -28,6 +28,7 @@ PIPELINES = dict(
     centre=[dict(ROTATE, center=(10.0, 50.0))],
     pad=[CROP, dict(type='Pad', size=(64, 64)), FLIPS[0]],
     small=[dict(type='RandomCrop', crop_size=(200, 50))],
+    rescale=[dict(type='RandomRescale', ratio_range=(0.75, 1.5))],
     folder=[RESIZE, CROP, *FLIPS],
     everything=[STRETCH, ROTATE, CROP, *FLIPS, dict(type='Pad', size=(48, 48)), FLIPS[1], dict(ROTATE, degree=30)],
 )

@@ -1,11 +1,12 @@
-"""A folder of the user's own tiles (--data-root): 128 x 128 crops at scales 0.75 to 1.5, validation on whole tiles."""
+"""A folder of the user's own tiles (--data-root): 128 x 128 crops at 0.75 to 1.5 times their own scale, validation on
+whole tiles."""
 
 crop_size = (128, 128)
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),
     dict(type='SeedDraws'),
-    dict(type='RandomResize', scale=(256, 256), ratio_range=(0.75, 1.5), keep_ratio=True, resize_type='Resize'),
+    dict(type='RandomRescale', ratio_range=(0.75, 1.5)),
     dict(type='RandomCrop', crop_size=crop_size, cat_max_ratio=0.9),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
     dict(type='RandomFlip', prob=0.5, direction='vertical'),
