@@ -6,6 +6,7 @@ import importlib
 import io
 import re
 import shlex
+import tempfile
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ import mmseg
 
 from mapsage_mmseg.apis.config import load_config, override
 from mapsage_mmseg.apis.config_check import check_config
+from mapsage_mmseg.apis.data_root import apply_data_root
 from mapsage_mmseg.apis.prepare_data import KNOWN, known_parser
+from mapsage_mmseg.datasets import has_own_layout
 from mapsage_mmseg.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -135,12 +138,17 @@ def _parse(tool: str, arguments: list[str]) -> None:
         return
     for name in getattr(parsed, 'configs', None) or [getattr(parsed, 'config', None)]:
         if getattr(parsed, 'cfg_options', None):
-            _options(EXAMPLE if PLACEHOLDER.fullmatch(name) else name, parsed.cfg_options)
+            over_tiles = getattr(parsed, 'data_root', None) is not None
+            _options(EXAMPLE if PLACEHOLDER.fullmatch(name) else name, parsed.cfg_options, over_tiles)
 
 
-def _options(config: str, pairs: list[str]) -> None:
+def _options(config: str, pairs: list[str], over_tiles: bool = False) -> None:
     try:
         loaded = load_config(ROOT / config)
+        if over_tiles and not has_own_layout(loaded.train_dataloader.dataset):
+            with tempfile.TemporaryDirectory() as folder:
+                Path(folder, 'dataset.yaml').write_text('name: tiles\nclasses: [a, b]\nimg_suffix: .png\n')
+                apply_data_root(loaded, folder)
         override(loaded, pairs)
         check_config(loaded)
     except InputError as error:

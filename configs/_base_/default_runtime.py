@@ -21,6 +21,7 @@ default_hooks = dict(  # by name, so that a config or --cfg-options can reach ea
     record=dict(type='RecordHook'),
     diagnosis=dict(type='DiagnosisHook'),
     scalars=dict(type='ScalarHook', interval=10),
+    history=dict(type='HistoryHook', steps=1000),
     panels=dict(type='PanelHook', images=4, interval=5),
     progress=dict(type='ProgressHook'),
     report=dict(type='ReportHook'),

@@ -25,9 +25,15 @@ def set_epochs(config: Config, epochs: int) -> None:
     config.train_cfg.max_epochs = epochs
     config.train_cfg.val_interval = min(config.train_cfg.get('val_interval', 1), epochs)
     for scheduler in _by_epoch(config):
-        for key in ('begin', 'end', 'T_max'):
+        begin, end, period = (scheduler.get(key) for key in ('begin', 'end', 'T_max'))
+        whole = period is not None and end is not None and period == end - (begin or 0)
+        for key in ('end', 'T_max', 'begin'):
             if scheduler.get(key):
                 scheduler[key] = max(1, round(scheduler[key] * ratio))
+        if end and begin:
+            scheduler.begin = min(scheduler.begin, scheduler.end - 1)
+        if whole:  # each was rounded by itself
+            scheduler.T_max = scheduler.end - (scheduler.get('begin') or 0)
     hook = config.get('default_hooks', {}).get('phases')
     if hook and all(phase.get('by', 'epoch') == 'epoch' for phase in hook.phases):
         done, phases = 0, []

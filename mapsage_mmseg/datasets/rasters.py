@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from ..errors import InputError
+from .marks import marked_rgb
 
 try:
     import rasterio
@@ -49,6 +50,7 @@ class Raster(Protocol):
         path: Its file.
         height, width: In pixels.
         bands: How many.
+        rgb: Numbers of those that are red, green and blue, where there are three or more.
         dtype: Of a pixel's value.
         place: The coordinate system, rasterio's or None, and the six numbers of the transform into it; None where the
             file has neither.
@@ -58,6 +60,7 @@ class Raster(Protocol):
     height: int
     width: int
     bands: int
+    rgb: tuple[int, int, int]
     dtype: np.dtype
     place: tuple[Any, tuple[float, ...]] | None
 
@@ -190,6 +193,7 @@ class _Windowed:
                 if number < 256:
                     self._palette[number] = colour[:3]
         self.bands = 3 if self._palette is not None else dataset.count
+        self.rgb = marked_rgb([kind.name for kind in dataset.colorinterp])
 
     def read(self, window: Window, bands: Sequence[int]) -> NDArray[Any]:
         indexes = [1] if self._palette is not None else list(bands)
@@ -244,6 +248,7 @@ class _Whole:
     """By Pillow, which decodes the whole file at the first window."""
 
     place: tuple[Any, tuple[float, ...]] | None = None
+    rgb = (1, 2, 3)
 
     def __init__(self, path: Path, picture: Image.Image, colours: bool, shrink: int, smooth: bool) -> None:
         self.path, self._picture, self._smooth = path, picture, smooth

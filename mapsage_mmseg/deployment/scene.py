@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.bands import Bands, finite
+from ..datasets.marks import marked_rgb
 from ..datasets.rasters import to_8_bits
 from ..errors import InputError
 
@@ -84,18 +85,15 @@ class Scene:
         self.height, self.width = self.data.shape
         self._window = raster.windows.Window
         self._failure = raster.errors.RasterioIOError
-        self.bands = list(bands or (wanted.numbers if wanted else self._rgb()))
+        self.bands = list(
+            bands or (wanted.numbers if wanted else marked_rgb([kind.name for kind in self.data.colorinterp]))
+        )
         self._check()
         self._all_valid = all(raster.enums.MaskFlags.all_valid in flags for flags in self.data.mask_flag_enums)
         alpha = self._alpha()
         self._alpha_is_read = alpha in self.bands
         self.alpha = None if self._alpha_is_read else alpha
         self.located = not self.data.transform.is_identity or bool(self.data.gcps[0]) or self.data.rpcs is not None
-
-    def _rgb(self) -> list[int]:
-        marked = {kind.name: index for index, kind in enumerate(self.data.colorinterp, 1)}
-        named = [marked.get(name, 0) for name in ('red', 'green', 'blue')]
-        return named if all(named) else [1, 2, 3]
 
     def _alpha(self) -> int | None:
         """The band whose values ``dataset_mask`` goes by."""

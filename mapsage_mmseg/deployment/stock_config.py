@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -12,14 +11,13 @@ from ..errors import InputError
 from .student import Student
 
 STOCK = ('mmseg', 'mmengine', 'mmcv', 'torch')
-HEAD = '''"""{name}: a land-cover student for MMSegmentation 1.2; nothing else has to be installed.
+HEAD = """# A land-cover student for MMSegmentation 1.2; nothing else has to be installed (README.md).
+#
+#     python tools/test.py config.py student.pth      # MMSegmentation's own tool, on the folder that data_root names
+#
+# data_root holds images and labels where data_prefix says; labels are {labels}.
 
-    python tools/test.py config.py student.pth      # MMSegmentation's own tool, on the folder that data_root names
-
-data_root holds images and labels where data_prefix says; labels are {labels}. Training data and scores: README.md.
 """
-
-'''
 
 
 def stock_config(student: Student, dataset: Mapping[str, Any]) -> str:
@@ -80,10 +78,9 @@ def stock_config(student: Student, dataset: Mapping[str, Any]) -> str:
         val_cfg=dict(type='ValLoop'),
         test_cfg=dict(type='TestLoop'),
     )
-    name = Path(dataset['data_root']).name
     plain = dataset['type'] == 'BaseSegDataset' and not dataset.get('reduce_zero_label')
     labels = 'class numbers' if plain else f"as MMSegmentation's {dataset['type']} reads them"
-    return HEAD.format(name=name, labels=labels) + Config(settings).pretty_text
+    return HEAD.format(labels=labels) + Config(settings).pretty_text
 
 
 def _foreign(node: Any, where: str) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 from mmengine.optim import OptimWrapper
+from mmengine.runner import Runner
 from mmseg.registry import OPTIM_WRAPPERS
 
 
@@ -16,10 +17,12 @@ class GuardedStep:
     Attributes:
         skipped: Steps that were left out, in this process.
         in_a_row: How many of them since the last one that was taken.
+        searching: Whether the last one was left out because a loss scale was too high, which is how it is found.
     """
 
     skipped = 0
     in_a_row = 0
+    searching = False
 
     def is_sound(self, norm_name: str) -> bool:
         """Whether the step may be taken, by the norm of its own gradient; counts where not."""
@@ -44,3 +47,14 @@ class GuardedOptimWrapper(GuardedStep, OptimWrapper):
         if self.is_sound(self.grad_name):
             self.optimizer.step(**kwargs)
         return None
+
+
+def gradient_norm(runner: Runner) -> float | None:
+    """Norm before clipping of the gradient of the step just taken or left out; None where there was no step, where
+    nobody worked it out, and where a loss scale was searched for."""
+    wrapper = runner.optim_wrapper
+    if 'train/grad_norm' not in runner.message_hub.log_scalars or getattr(wrapper, 'searching', False):
+        return None
+    if not wrapper.should_update():  # gradients are accumulated, and the last update's norm still stands there
+        return None
+    return float(runner.message_hub.get_scalar('train/grad_norm').current())

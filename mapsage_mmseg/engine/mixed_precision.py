@@ -55,6 +55,7 @@ class MixedPrecisionOptimWrapper(GuardedStep, AmpOptimWrapper):
         if sound or scaled:  # a scaler looks for itself
             self.loss_scaler.step(self.optimizer, **kwargs)
         self.loss_scaler.update(self._scale_update_param)
-        if not sound and scaled and self.loss_scaler.get_scale() > 1:
-            self.in_a_row = 0  # the scale was too high, which is how it is found
+        self.searching = not sound and scaled and self.loss_scaler.get_scale() > 1
+        if self.searching:
+            self.in_a_row = 0
         return None

@@ -77,6 +77,8 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
         parts.append(fingerprint(root, spec))
         if train.get('part'):  # the scenes decide what falls into which part
             parts.append(train.get('scene') or spec.scene)
+        others = {config[split].dataset.get('data_root') for split in loaders} - {root, None}
+        parts += [fingerprint(other, read_dataset_yaml(other)) for other in sorted(others)]
     elif root and Path(root).is_dir() and has_own_layout(train):
         parts += [names_and_sizes(config[split]['dataset']) for split in loaders]
     else:

@@ -68,12 +68,19 @@ def distilling(record: Record) -> list[Mapping[str, Any]]:
 
 
 def agreement(record: Record) -> tuple[float, float] | None:
-    """Agreement with the teacher, in percent, before distillation (or at first) and at the end; None without either."""
+    """Agreement with the teacher, in percent: before distillation, or where it began at once at the first validation,
+    and at the end; None without both."""
     on, found = distilling(record), validated(record, 'teacher_agreement')
-    if not on or not found:
+    if not on or len(found) < 2:
         return None
-    before = [value for epoch, value in found if epoch < on[0]['epoch']] or [found[0][1]]
+    before = [value for epoch, value in found[:-1] if epoch < on[0]['epoch']] or [found[0][1]]
     return before[-1], found[-1][1]
+
+
+def agreement_since(record: Record) -> str:
+    """When the first of both was measured, in words."""
+    on, epoch = distilling(record), validated(record, 'teacher_agreement')[0][0]
+    return 'before distillation' if epoch < on[0]['epoch'] else f'in epoch {epoch}'
 
 
 def _verdict(value: Any, target: Any, met: bool | None, reason: str) -> dict[str, Any]:
@@ -159,9 +166,10 @@ def _knowledge_transfer(record: Record, control: Record | None) -> dict[str, Any
     target = 'agreement rises in the distillation phase, and mIoU above the control'
     scores, agreed = validated(record, 'mIoU'), agreement(record)
     if agreed is None or not scores:
-        return _verdict(None, target, None, 'not shown: no level of distillation was on, or there was no validation')
+        why = 'no level of distillation was on, or there were fewer than two validations'
+        return _verdict(None, target, None, f'not shown: {why}')
     before, last = agreed
-    reason = f'agreement with the teacher {before:.1f} % before distillation, {last:.1f} % at the end'
+    reason = f'agreement with the teacher {before:.1f} % {agreement_since(record)}, {last:.1f} % at the end'
     if last <= before:
         return _verdict(last, target, False, reason)
     theirs = validated(control, 'mIoU') if control else []

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from statistics import fmean
 from typing import Any
 
-from .criteria import FINAL_TASK_LOSS, GRADIENT_NORM, SPIKE, Record, distilling, scaled, validated
+from .criteria import FINAL_TASK_LOSS, GRADIENT_NORM, SPIKE, Record, agreement_since, distilling, scaled, validated
 
 AT_CHANCE = 0.95  # of chance level, from which on a task loss counts as chance
 DIVERGED = 1.5  # times chance level: worse than knowing nothing
@@ -183,7 +183,8 @@ def _no_transfer(record: Record) -> Evidence:
     before = [value for epoch, value in agreement if on and epoch < min(on)] or after[:1]
     if len(after) <= WINDOW or max(after[-WINDOW:]) > before[-1]:
         return None
-    rise = f'{before[-1]:.1f} % before distillation, {after[-1]:.1f} % after {len(after)} epochs of it'
+    since = agreement_since(record)
+    rise = f'{before[-1]:.1f} % {since}, {after[-1]:.1f} % after {len(after)} epochs of distillation'
     return f'agreement with the teacher {rise}'
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import isclose, sqrt
 from statistics import fmean, stdev
 
 from scipy.stats import t as student_t
 
 CONFIDENCE = 0.95
+SAME = 1e-9  # up to which two ends of an interval are one: differences of rounded scores are not exact
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Estimate:
     def side(self) -> int:
         """1 or -1 where the interval lies above or below zero; 0 where it does not clear it, or there is none, or all
         values are the same: scores are rounded, and no spread says nothing of what chance would do."""
-        if self.low is None or self.high is None or self.low == self.high:
+        if self.low is None or self.high is None or isclose(self.low, self.high, abs_tol=SAME):
             return 0
         return (self.low > 0) - (self.high < 0)
 

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from .comparison import Arm, Comparison, Difference
-from .criteria import Record, agreement, judge
+from .criteria import Record, agreement, agreement_since, judge
 from .grouping import as_long, group
 from .score_text import share, signed
 
@@ -60,7 +60,7 @@ def _answer(arm: Arm, runs: Sequence[Record], controls: dict[Any, Record]) -> An
         return Answer(arm.experiment, None, 'Not shown', reason)
     difference = arm.differences['mIoU']
     if difference is not None and difference.estimate.n > 1:
-        return _many(arm, difference, [pair for run in runs if (pair := agreement(run))])
+        return _many(arm, difference, [run for run, _ in paired if agreement(run)])
     criteria = [_criterion(run, controls.get(run['seed'])) for run in runs]
     met = {criterion.get('met') for criterion in criteria}
     verdict = met.pop() if len(met) == 1 else None
@@ -78,8 +78,9 @@ def _criterion(run: Record, control: Record | None) -> dict[str, Any]:
     return run['criteria'].get('knowledge_transfer') or {}
 
 
-def _many(arm: Arm, difference: Difference, agreed: Sequence[tuple[float, float]]) -> Answer:
-    found, rose = difference.estimate, [last > before for before, last in agreed]
+def _many(arm: Arm, difference: Difference, runs: Sequence[Record]) -> Answer:
+    found, agreed = difference.estimate, [pair for run in runs if (pair := agreement(run))]
+    rose = [last > before for before, last in agreed]
     verdict = None
     known = len(agreed) == found.n
     if difference.verdict == 'worse' or (known and not any(rose)):
@@ -94,7 +95,8 @@ def _many(arm: Arm, difference: Difference, agreed: Sequence[tuple[float, float]
         parts.append(f'{share(arm.closed)} of the distance to the teacher was closed')
     if agreed:
         before, last = (fmean(values) for values in zip(*agreed, strict=True))
-        parts.append(f'agreement with the teacher {before:.1f} % before distillation, {last:.1f} % at the end')
+        since = agreement_since(runs[0])
+        parts.append(f'agreement with the teacher {before:.1f} % {since}, {last:.1f} % at the end')
     return Answer(arm.experiment, verdict, _headline(verdict), _sentence('; '.join(parts)))
 
 

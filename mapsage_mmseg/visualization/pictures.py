@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ..whole_file import whole_file
 from .panels import IGNORED, Colour, Picture
 
 MAPS = ('label', 'teacher', 'student')
@@ -21,13 +22,13 @@ class SavedPicture:
 
     Attributes:
         stem: Name of the image.
-        image: Path of the photograph.
+        image: The photograph, (H, W, 3), uint8, RGB.
         maps: Class indices by name, (H, W), uint8; 255 is no class.
         palette: One (R, G, B), 0 to 255, for each of the 256 values.
     """
 
     stem: str
-    image: Path
+    image: Picture
     maps: dict[str, NDArray[np.uint8]]
     palette: list[tuple[int, ...]]
 
@@ -45,14 +46,16 @@ def write_picture(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(folder / 'image.jpg', quality=90)
+    with whole_file(folder / 'image.jpg') as file:
+        Image.fromarray(image).save(file, 'JPEG', quality=90)
     colours = np.tile(np.asarray(IGNORED, np.uint8), (256, 1))
     colours[: len(palette)] = palette
     for name, indices in maps.items():
         known = (indices >= 0) & (indices < len(palette))
         picture = Image.fromarray(np.where(known, indices, NO_CLASS).astype(np.uint8))
         picture.putpalette(colours.tobytes())
-        picture.save(folder / f'{name}.png')
+        with whole_file(folder / f'{name}.png') as file:
+            picture.save(file, 'PNG')
 
 
 def read_pictures(run: str | Path) -> dict[str, SavedPicture]:
@@ -67,9 +70,11 @@ def read_pictures(run: str | Path) -> dict[str, SavedPicture]:
             opened = {name: Image.open(folder / f'{name}.png') for name in MAPS if (folder / f'{name}.png').is_file()}
             maps = {name: np.asarray(picture) for name, picture in opened.items()}
             colours = np.asarray(opened['label'].getpalette(), np.uint8).reshape(-1, 3)
-        except (OSError, KeyError, ValueError):  # a run that goes on is writing it, or a disk was full
+            with Image.open(folder / 'image.jpg') as photograph:
+                image = np.asarray(photograph.convert('RGB'))
+        except (OSError, KeyError, ValueError, Image.DecompressionBombError):  # a disk was full, or it is not ours
             continue
         if 'student' in maps and len({indices.shape for indices in maps.values()}) == 1:
             palette = [tuple(int(value) for value in colour) for colour in colours]
-            found[folder.name] = SavedPicture(folder.name, folder / 'image.jpg', maps, palette)
+            found[folder.name] = SavedPicture(folder.name, image, maps, palette)
     return found

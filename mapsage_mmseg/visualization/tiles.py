@@ -7,7 +7,6 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -77,7 +76,7 @@ def _row(stem: str, found: Mapping[str, SavedPicture], classes: int) -> list[Til
     label = first.maps['label']
     paint = lambda indices: map_uri(colorize(indices, first.palette[:classes]))  # noqa: E731
     tiles = [
-        Tile('image', [(photograph_uri(_read(first.image)), f'Photograph {stem}')], smooth=True),
+        Tile('image', [(photograph_uri(first.image), f'Photograph {stem}')], smooth=True),
         Tile('label', [(paint(label), f'Labelled classes of {stem}')]),
     ]
     teacher = next((picture.maps['teacher'] for picture in found.values() if 'teacher' in picture.maps), None)
@@ -98,11 +97,6 @@ def _row(stem: str, found: Mapping[str, SavedPicture], classes: int) -> list[Til
 def _right(prediction: NDArray[Any], label: NDArray[Any]) -> str:
     valid = label != NO_CLASS
     return f'{100 * float((prediction == label)[valid].mean()):.0f} % right' if valid.any() else 'nothing labelled'
-
-
-def _read(path: Path) -> Picture:
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert('RGB'))
 
 
 def photograph_uri(pixels: Picture, largest: int = LARGEST) -> str:

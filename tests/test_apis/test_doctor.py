@@ -93,7 +93,8 @@ def tiles(configs):
                 path = configs / 'tiles' / kind / split / f's{index}.png'
                 path.parent.mkdir(parents=True, exist_ok=True)
                 Image.fromarray(np.ascontiguousarray(pixels)).save(path)
-    (configs / 'tiles/dataset.yaml').write_text(f'name: drawn\nclasses: {list(SyntheticLandCover.METAINFO["classes"])}\n')
+    classes = ', '.join(SyntheticLandCover.METAINFO['classes'])
+    (configs / 'tiles/dataset.yaml').write_text(f'name: drawn\nclasses: [{classes}]\n')
     Path('teacher.py').rename('own_teacher.py')
     with open('improved.py', 'a') as file:
         file.write("teacher_recipe = 'own_teacher.py'\n")

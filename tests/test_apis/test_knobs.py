@@ -150,6 +150,17 @@ def test_a_shorter_run_keeps_its_proportions(load):
 
 
 @pytest.mark.parametrize(
+    ('epochs', 'begin', 'end', 'period'), [(50, 2, 50, 48), (13, 1, 13, 12), (5, 1, 5, 4), (1, 0, 1, 1)]
+)
+def test_a_cosine_behind_a_warm_up_ends_where_it_ended(load, epochs, begin, end, period):
+    config = load('improved')
+    config.param_scheduler[0].update(begin=1, T_max=24)
+    set_epochs(config, epochs)
+    (scheduler,) = config.param_scheduler
+    assert (scheduler.begin, scheduler.end, scheduler.T_max) == (begin, end, period)
+
+
+@pytest.mark.parametrize(
     ('epochs', 'expected'),
     [(25, [(1, 5), (6, None)]), (50, [(1, 10), (11, None)]), (3, [(1, 1), (2, None)]), (2, [(1, None)])],
 )

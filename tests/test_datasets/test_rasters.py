@@ -5,7 +5,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from mapsage_mmseg.datasets import rasters
+from mapsage_mmseg.datasets.prepare.preparing import Cutting, chosen_bands
 from mapsage_mmseg.datasets.rasters import Window, open_raster
+from mapsage_mmseg.deployment.scene import Scene
 from mapsage_mmseg.errors import InputError
 from tests import scenes
 
@@ -145,3 +147,18 @@ def test_a_geotiff(tmp_path):
         assert raster.place == ('EPSG:32640', (0.5, 0.0, 300000.0, 0.0, -0.5, 2800000.0))
         assert (raster.read(WINDOW, (5, 1)) == pixels[WINDOW.slices][..., [4, 0]]).all()
         assert (raster.valid(WINDOW, (5, 1)) == (np.arange(5, 35) >= 10)).all()
+
+
+@pytest.mark.parametrize(
+    ('marks', 'rgb'), [(('blue', 'green', 'red', 'undefined'), (3, 2, 1)), (('gray',) * 4, (1, 2, 3))]
+)
+def test_red_green_and_blue_are_those_that_are_marked_so(tmp_path, marks, rgb):
+    """In tiles as in prediction."""
+    rasterio = pytest.importorskip('rasterio', reason='the extra [scenes] is not installed')
+    pixels = scenes.photograph(40, 60, bands=4)
+    with rasterio.open(tmp_path / 'a.tif', 'w', driver='GTiff', height=40, width=60, count=4, dtype='uint8') as file:
+        file.colorinterp = [rasterio.enums.ColorInterp[name] for name in marks]
+        file.write(np.moveaxis(pixels, -1, 0))
+    with open_raster(tmp_path / 'a.tif') as raster, Scene(tmp_path / 'a.tif') as scene:
+        assert raster.rgb == tuple(scene.bands) == rgb
+        assert chosen_bands(raster, Cutting()) == rgb

@@ -1,5 +1,7 @@
 """What `tools/export.py student` leaves: stock MMSegmentation loads it and gives the same logits."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +142,17 @@ def test_wrong_sources_are_named(arguments, said, tmp_path, monkeypatch, capfd):
     assert cli.run(export.main, ['student', *arguments, '-o', 'out']) == 2
     assert said in capfd.readouterr().err
     assert not Path('out').exists()
+
+
+@pytest.mark.parametrize('name', ['x"""; raise SystemExit(7); """', "x'''; raise SystemExit(7); '''"])
+def test_a_name_in_the_data_is_no_code_in_the_config(trained, tiles, tmp_path, name):
+    shutil.copytree(tiles, tmp_path / 'tiles')
+    yaml = tmp_path / 'tiles/dataset.yaml'
+    yaml.write_text(yaml.read_text().replace('name: drawn', f'name: {json.dumps(name)}'))
+    arguments = ['student', str(trained), '-o', str(tmp_path / 'out'), '--data-root', str(tmp_path / 'tiles')]
+    assert cli.run(export.main, arguments) == 0
+    config = Config.fromfile(str(tmp_path / 'out/config.py'))
+    assert config.test_dataloader.dataset.data_root == f'data/{name}'
 
 
 def test_a_checkpoint_that_does_not_fit_leaves_nothing(trained, tmp_path, capfd):

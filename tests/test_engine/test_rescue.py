@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from mmseg.registry import HOOKS
 from torch import nn
 
 from mapsage_mmseg.apis import cli, replay, train
-from mapsage_mmseg.engine.guarded_step import GuardedOptimWrapper
+from mapsage_mmseg.engine.guarded_step import GuardedOptimWrapper, gradient_norm
 from mapsage_mmseg.engine.mixed_precision import MixedPrecisionOptimWrapper
 from mapsage_mmseg.errors import RunStopped
 from tests import runs
@@ -59,6 +60,18 @@ def test_a_step_is_left_out_by_its_own_gradient_and_the_next_one_is_taken(wrappe
     assert parameter.tolist() == [1.0, 1.0] and (step.skipped, step.in_a_row) == (1, 1)
     step.update_params(parameter.sum())
     assert parameter.tolist() == [0.5, 0.5] and (step.skipped, step.in_a_row) == (1, 0)
+
+
+def test_a_loss_scale_that_is_searched_for_is_no_gradient_that_is_no_number():
+    parameter = nn.Parameter(torch.ones(1))
+    step = MixedPrecisionOptimWrapper(optimizer=torch.optim.SGD([parameter], lr=0.5), clip_grad=dict(max_norm=10.0))
+    step.loss_scaler, runner = torch.amp.GradScaler('cpu', init_scale=4.0), SimpleNamespace(optim_wrapper=step)
+    runner.message_hub = step.message_hub
+    for scale, norm in ((2.0, None), (1.0, math.inf)):  # at scale 1 it is the loss itself
+        step.update_params(parameter.sum() * math.inf)
+        assert step.loss_scaler.get_scale() == scale and gradient_norm(runner) == norm
+    step.update_params(parameter.sum())
+    assert gradient_norm(runner) == pytest.approx(1.0) and parameter.item() == 0.5
 
 
 def test_configs_that_say_optimwrapper_have_the_guard(repository):

@@ -1,6 +1,7 @@
 """A run's key: what changes it, and what does not."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 from mapsage_mmseg.apis.config import load_config, override
 from mapsage_mmseg.apis.data_root import apply_data_root
 from mapsage_mmseg.engine.run_key import run_key
-from mapsage_mmseg.engine.teachers import content_key, data_key, load_recipe, stored_key
+from mapsage_mmseg.engine.teachers import content_key, data_key, load_recipe, scored_key, stored_key
 from tests import runs
 
 SAME = [
@@ -101,6 +102,19 @@ def tiles(tmp_path):
             Image.fromarray(pixels).save(tmp_path / f'tiles/ann_dir/{split}/{name}.png')
     (tmp_path / 'tiles/dataset.yaml').write_text('name: tiles\nclasses: [a, b, c]\n')
     return tmp_path / 'tiles'
+
+
+def test_tiles_to_validate_on_that_lie_elsewhere_are_other_data(tiles, repository):
+    config = load_config(repository / 'configs/distill/no_distill.py')
+    apply_data_root(config, str(tiles))
+    keys = [(data_key(config), scored_key(config))]
+    other = shutil.copytree(tiles, tiles.with_name('other'))
+    config.val_dataloader.dataset.data_root = str(other)
+    keys.append((data_key(config), scored_key(config)))
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(next(other.glob('ann_dir/val/*.png')))
+    keys.append((data_key(config), scored_key(config)))
+    for each in zip(*keys, strict=True):
+        assert len(set(each)) == 3
 
 
 def test_tiles_are_named_by_their_content(tiles, repository):

@@ -39,6 +39,7 @@ def test_two_values_have_the_widest_interval():
 def test_values_without_any_spread_clear_nothing():
     assert estimate([0.01, 0.01]).side() == 0
     assert estimate([0.01, 0.011, 0.01]).side() == 1
+    assert estimate([60.31 - 60.01, 55.3 - 55.0]).side() == 0  # both 0.30, and not to the last bit
 
 
 def test_a_last_validation_that_is_no_number_is_not_answered_by_an_earlier_one():

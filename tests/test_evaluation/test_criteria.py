@@ -77,7 +77,14 @@ def test_what_comes_behind_distillation_is_not_before_it():
     phases = ((60.0, BOTH), (80.0, BOTH), (79.0, TASK))
     entries = [entry(i + 1, agreement=value, weights=weights) for i, (value, weights) in enumerate(phases)]
     verdict = judge(record(*entries), control=record(entry(3, miou=49.0)))['knowledge_transfer']
-    assert verdict['met'] is True and '60.0 % before distillation, 79.0 % at the end' in verdict['reason']
+    assert verdict['met'] is True and '60.0 % in epoch 1, 79.0 % at the end' in verdict['reason']
+
+
+def test_one_validation_shows_no_rise():
+    verdict = judge(record(entry(1, agreement=80.0, weights=BOTH)), control=record(entry(1, miou=49.0)))
+    assert verdict['knowledge_transfer']['met'] is None
+    late = [entry(1, agreement=None, weights=BOTH), entry(2, agreement=80.0, weights=BOTH)]
+    assert judge(record(*late), control=record(entry(2, miou=49.0)))['knowledge_transfer']['met'] is None
 
 
 @pytest.mark.parametrize('lost', [None, math.nan])

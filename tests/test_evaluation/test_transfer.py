@@ -51,6 +51,14 @@ def test_agreement_that_is_not_known_of_every_run_is_neither_yes_nor_no():
     assert answer(runs).verdict is None
 
 
+def test_a_run_whose_seed_the_control_lacks_takes_nothing_away():
+    runs = three([52.0, 52.1, 51.9])
+    assert answer([*runs, record('improved_distill', 3, 52.0, agreement=(60.0, 80.0))]).verdict is True
+    for entry in runs[3]['epochs']:  # nor does it stand in for one of a pair
+        entry['val']['teacher_agreement'] = None
+    assert answer([*runs, record('improved_distill', 3, 52.0, agreement=(60.0, 80.0))]).verdict is None
+
+
 def test_the_reason_has_the_figures():
     reason = answer(three([52.0, 52.1, 51.9])).reason
     assert 'mIoU +2.00 against no_distill (95 % interval +1.75 to +2.25)' in reason

@@ -49,6 +49,21 @@ def test_served_from_the_batch_terms_are_those_of_the_live_teacher_which_does_no
         assert served[name].requires_grad
 
 
+def test_a_connector_behind_the_teacher_takes_maps_in_half_precision():
+    feature = tiny.levels()['feature']
+    stays = [
+        dict(type='mmrazor.ConvModuleConnector', in_channel=c, out_channel=c, act_cfg=None) for c in (8, 16, 32, 32)
+    ]
+    pair = model('float16', feature=dict(feature, teacher_connector=stays))
+    pair.set_loss_weights(dict(task=1.0, feature=1.0))
+    inputs, samples = batch()
+    live = pair.loss(inputs, samples)
+    records = live_records(pair, inputs, samples, ['feature'])
+    give(samples, {key: value.half() for key, value in records.items()})
+    pair.cached_sources = dict(zip(SCALES, (4, 8, 16, 32), strict=True))
+    torch.testing.assert_close(pair.loss(inputs, samples)['feature'], live['feature'], atol=1e-3, rtol=1e-3)
+
+
 def test_where_one_level_is_missing_from_it_the_teacher_runs_and_all_are_live():
     pair = model('float16')
     pair.set_loss_weights(dict(task=1.0, distill=1.0, attention=1.0))

@@ -58,6 +58,10 @@ def test_half_a_picture_is_left_out(tmp_path):
     assert read_pictures(tmp_path / 'improved_distill') == {}
     file.unlink()
     assert read_pictures(tmp_path / 'improved_distill') == {}
+    left(tmp_path)
+    photograph = tmp_path / 'improved_distill/pictures/tile/image.jpg'
+    photograph.write_bytes(photograph.read_bytes()[:40])
+    assert read_pictures(tmp_path / 'improved_distill') == {}
     assert read_pictures(tmp_path / 'nowhere') == {}
 
 

@@ -2,6 +2,7 @@
 
 _base_ = '../improved.py'
 experiment = 'stalled'
+control = 'fallbacks/stalled_control.py'
 optim_wrapper = dict(optimizer=dict(lr=2e-4))
 default_hooks = dict(
     phases=dict(

@@ -2,6 +2,7 @@
 
 _base_ = '../improved.py'
 experiment = 'unstable'
+control = 'fallbacks/unstable_control.py'
 optim_wrapper = dict(clip_grad=dict(max_norm=0.5))
 train_dataloader = dict(batch_size=2)
 init = dict(type='Xavier', layer=['Conv2d', 'Linear'], distribution='uniform')

@@ -29,7 +29,8 @@ class Cutting:
         size: Pixels of a side.
         stride: Pixels from one to the next; None spreads as many as fit, rounded, evenly.
         max_ignored: Share of ignored pixels above which a tile is dropped.
-        bands: Of the images, numbers from 1; empty takes the first three, or the only one; all where values are kept.
+        bands: Of the images, numbers from 1; empty takes red, green and blue, or the only one; all where values
+            are kept.
         span: What becomes black and white in the tiles' 8 bits; None leaves 8 bits as they are.
         suffix: How images end: ``.png``, ``.jpg``, or ``.tif``, which keeps values and bands as they are.
         quality: Of JPEG.
@@ -154,7 +155,7 @@ def chosen_bands(image: Raster, cutting: Cutting) -> tuple[int, ...]:
     Raises:
         InputError: The image lacks one, or there are two and none is chosen.
     """
-    usual = tuple(range(1, image.bands + 1)) if cutting.keeps else (1, 2, 3) if image.bands >= 3 else (1,)
+    usual = tuple(range(1, image.bands + 1)) if cutting.keeps else image.rgb if image.bands >= 3 else (1,)
     bands = cutting.bands or usual
     if not cutting.bands and not cutting.keeps and image.bands == 2 and image.path.suffix.lower() in ('.tif', '.tiff'):
         raise InputError(f'{image.path} has 2 bands; name those to take: --bands 1')

@@ -3,6 +3,7 @@ from .checkpoint_hook import RunCheckpointHook
 from .compile_hook import CompileHook
 from .diagnosis_hook import DiagnosisHook
 from .examination_hook import ExaminationHook
+from .history_hook import HistoryHook
 from .interrupt_hook import InterruptHook
 from .lock_hook import LockHook
 from .panel_hook import PanelHook
@@ -21,6 +22,7 @@ __all__ = [
     'CompileHook',
     'DiagnosisHook',
     'ExaminationHook',
+    'HistoryHook',
     'InterruptHook',
     'LockHook',
     'PanelHook',

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...schedules import PhaseSchedule
+from ..guarded_step import gradient_norm
 
 
 @HOOKS.register_module()
@@ -47,8 +48,8 @@ class ExaminationHook(Hook):
         of_terms = {**runner.model.term_gradients, **runner.model.effective_weights}
         measured = {key: float(value) for key, value in of_terms.items()}
         logged = {key: float(value) for key, value in (outputs or {}).items()}
-        if 'train/grad_norm' in runner.message_hub.log_scalars:
-            logged['grad_norm'] = float(runner.message_hub.get_scalar('train/grad_norm').current())
+        if (norm := gradient_norm(runner)) is not None:
+            logged['grad_norm'] = norm
         phase = self.order[runner.iter]
         self.steps[phase].append(logged | measured)
         if not runner.model.measures_gradients:

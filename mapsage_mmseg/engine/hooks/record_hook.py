@@ -20,6 +20,7 @@ from ...evaluation.milestones import milestones
 from ...evaluation.record import read_record, summarise, write_record
 from ...evaluation.verdict_text import verdict_lines
 from ...whole_file import write_text
+from ..guarded_step import gradient_norm
 from ..known_runs import judged_against
 from ..processes import global_means
 from .run_facts import run_facts
@@ -70,10 +71,8 @@ class RecordHook(Hook):
         measured = {**weights, **getattr(model, 'term_gradients', {}), **getattr(model, 'effective_weights', {})}
         for key, value in {**(outputs or {}), **measured}.items():
             self._steps[key].append(value.detach() if isinstance(value, torch.Tensor) else torch.tensor(float(value)))
-        # Between updates, where gradients are accumulated, the last one's norm still stands there.
-        if 'train/grad_norm' in runner.message_hub.log_scalars and runner.optim_wrapper.should_update():
-            norm = runner.message_hub.get_scalar('train/grad_norm').current()
-            self._steps['grad_norm'].append(torch.tensor(float(norm)))
+        if (norm := gradient_norm(runner)) is not None:
+            self._steps['grad_norm'].append(torch.tensor(norm))
         # Here and not behind the epoch: a checkpoint of this very step must find the entry written.
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
             if self.end_of_epoch(runner.train_dataloader, batch_idx):

@@ -161,7 +161,9 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
         served = self._served.get(str(source)) if side == 'teacher' else None
         record = self._recorded(level, side, source) if served is None else served
         key = _connector_key(level.name, side, pair)
-        return self.connectors[key](record) if key in self.connectors else record
+        if key not in self.connectors:
+            return record
+        return self.connectors[key](record if served is None else record.float())  # kept in half precision
 
     def _recorded(self, level: Level, side: str, source: Source) -> Tensor:
         recorder = getattr(self, f'{side}_recorders').get_recorder(source.module)
