@@ -21,7 +21,7 @@ from ...evaluation.record import read_record, summarise, write_record
 from ...evaluation.verdict_text import verdict_lines
 from ...whole_file import write_text
 from ..known_runs import judged_against
-from ..processes import global_means
+from ..processes import from_first, global_means
 from .run_facts import run_facts
 
 
@@ -95,7 +95,7 @@ class RecordHook(Hook):
         if self.record['teacher']:
             self._judge(runner)
         self._write()
-        if self._unwritten:
+        if from_first(lambda: self._unwritten):
             raise RunStopped(f'{self._path} could not be written; make room, and --resume writes it')
 
     def _judge(self, runner: Runner) -> None:
