@@ -166,6 +166,7 @@ class RecordHook(Hook):
         if hasattr(dataset, 'skipped_images'):
             known = self.record['dataset']['skipped']
             known += [name for name in dataset.skipped_images() if name not in known]
+            dataset.check_skipped()
 
     def _write(self) -> None:
         if not is_main_process():
