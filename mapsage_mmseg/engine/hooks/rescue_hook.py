@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce, get_world_size, is_main_process
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -12,6 +12,7 @@ from mmseg.registry import HOOKS
 from ...errors import InputError, RollBack, RunStopped
 from ..black_box import broken_state, examine_step, write_black_box
 from ..guarded_step import GuardedStep
+from ..processes import from_first
 
 
 @HOOKS.register_module()
@@ -80,14 +81,12 @@ class RescueHook(Hook):
         what = f'gradients are no numbers since iteration {runner.iter + 2 - runner.optim_wrapper.in_a_row}'
         if self.rolled_back < self.rollbacks:
             raise RollBack(f'{what}; to go on at half the learning rate: --resume', self.rolled_back + 1)
-        if not is_main_process():
-            raise RunStopped(what)
-        path = write_black_box(runner.work_dir, model, batch, runner.iter + 1)
-        _, first = examine_step(model, batch)
-        raise RunStopped(
-            f'stopped: {what}, after {self.rolled_back} times at half the rate; first that is no number: '
-            f'{first or "the gradient alone"}. Look at it: python tools/replay.py {path}'
-        )
+        path = from_first(lambda: write_black_box(runner.work_dir, model, batch, runner.iter + 1))
+        what = f'stopped: {what}, after {self.rolled_back} times at half the rate'
+        if get_world_size() == 1:  # of several the first has the black box alone, and a synchronised norm waits for all
+            _, first = examine_step(model, batch)
+            what += f'; first that is no number: {first or "the gradient alone"}'
+        raise RunStopped(f'{what}. Look at it: python tools/replay.py {path}')
 
 
 def _anywhere(local: bool) -> bool:
