@@ -3,6 +3,7 @@
 import json
 import logging
 import math
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,7 +21,7 @@ from mapsage_mmseg.engine import processes
 from mapsage_mmseg.engine.guarded_step import GuardedOptimWrapper, GuardedStep
 from mapsage_mmseg.engine.hooks import RescueHook
 from mapsage_mmseg.engine.mixed_precision import MixedPrecisionOptimWrapper
-from mapsage_mmseg.errors import RunStopped
+from mapsage_mmseg.errors import RollBack, RunStopped
 from tests import runs
 from tests.processes import run_processes
 
@@ -90,6 +91,26 @@ def test_several_in_a_row_roll_back_to_the_last_checkpoint_at_half_the_rate(tmp_
     assert [entry['iter'] for entry in entries(tmp_path)] == [6, 12, 18]
     checkpoint = torch.load(tmp_path / 'run/checkpoints/epoch_3.pth', weights_only=False)
     assert checkpoint['rolled_back'] == 1
+
+
+def test_what_is_resumed_by_hand_is_halved_and_counted_and_a_new_run_is_not(tmp_path):
+    cfg = config(tmp_path, range(8, 99), 2, patience=2)
+    with pytest.raises(RollBack):
+        train.train_once(cfg)
+    before = entries(tmp_path)[0]['lr']
+    shutil.copytree(tmp_path / 'run', tmp_path / 'new')
+    cfg.resume, cfg.experiment_name = True, f'{tmp_path.name}_by_hand'
+    train.train_once(cfg)
+    assert entries(tmp_path)[1]['lr'] < before / 2
+    checkpoint = torch.load(tmp_path / 'run/checkpoints/epoch_3.pth', weights_only=False)
+    assert checkpoint['rolled_back'] == 1
+
+    anew = runs.config(tmp_path, name='new', epochs=1)
+    train.train_once(anew)
+    assert torch.load(tmp_path / 'new/checkpoints/epoch_1.pth', weights_only=False)['rolled_back'] == 0
+    anew.resume, anew.experiment_name, anew.train_cfg.max_epochs = True, f'{tmp_path.name}_new_again', 2
+    train.train_once(anew)
+    assert torch.load(tmp_path / 'new/checkpoints/epoch_2.pth', weights_only=False)['rolled_back'] == 0
 
 
 def test_images_that_are_no_numbers_spoil_the_norms_and_are_rolled_back_at_once(tmp_path):
