@@ -238,18 +238,32 @@ class FolderLandCover(BaseSegDataset):
         return trouble
 
     def _skip(self, idx: int, trouble: str) -> None:
-        known, count = idx in self.skipped, self.skipped.add(idx)
-        if count > self.skipped.allowed:
-            raise InputError(
-                f'{count} of {len(self)} images became unreadable, above the {self.skipped.allowed} that may '
-                f'(dataset.max_unreadable), the last: {trouble}. Bring them back and go on with --resume'
-            )
+        known = idx in self.skipped
+        self._check_share(self.skipped.add(idx), trouble)
         if not known:
             print_log(f'Skipped, the image before it takes its place: {trouble}', 'current', logging.WARNING)
 
+    def _check_share(self, count: int, last: str) -> None:
+        if count > self.skipped.allowed:
+            raise InputError(
+                f'{count} of {len(self)} images became unreadable, above the {self.skipped.allowed} that may '
+                f'(dataset.max_unreadable), the last: {last}. Bring them back and go on with --resume'
+            )
+
+    def check_skipped(self) -> None:
+        """Counts what :meth:`skipped_images` told, of all processes.
+
+        Raises:
+            InputError: They are more than may be.
+        """
+        skipped = self.skipped.indices()
+        if skipped:
+            self._check_share(len(skipped), self.get_data_info(skipped[-1])['img_path'])
+
     def skipped_images(self) -> list[str]:
-        """Paths of the images that were skipped, relative to the folder."""
+        """Paths of the images that any process skipped, relative to the folder. All processes ask together."""
         root = Path(self.data_root)
+        self.skipped.gather()
         return [
             Path(self.get_data_info(index)['img_path']).relative_to(root).as_posix() for index in self.skipped.indices()
         ]

@@ -3,6 +3,7 @@
 import math
 
 import torch
+from mmengine.dist import all_reduce, get_world_size
 
 from ..errors import InputError
 
@@ -31,6 +32,13 @@ class SkippedImages:
         """Adds one; returns how many there are now."""
         self._flags[index] = True
         return int(self._flags.sum())
+
+    def gather(self) -> None:
+        """Adds those of the other processes, all of which ask."""
+        if get_world_size() > 1:
+            flags = self._flags.int()
+            all_reduce(flags, 'max')
+            self._flags[flags.bool()] = True  # a worker may be adding one: nothing is taken back
 
     def indices(self) -> list[int]:
         """In order."""

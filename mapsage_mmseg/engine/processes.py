@@ -72,6 +72,13 @@ def from_first(make: Callable[[], T]) -> T:
     return outcome[0]
 
 
+def on_every(do: Callable[[], object]) -> None:
+    """Calls ``do`` on every process; what it raises on the first, it raises on all. It may hold no collective."""
+    if not is_main_process():
+        do()
+    from_first(do)
+
+
 def global_means(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Each value's mean over the processes, in float64 on the CPU: one collective, and none in a single process.
 

@@ -42,9 +42,12 @@ class RunLock:
                 break
             except (BlockingIOError, PermissionError) as error:
                 if last:
+                    owner = self._owner() or 'another process'
+                    self._file.close()
+                    self._file = None  # or a release would wipe out the owner's name
                     raise InputError(
-                        f'{self.path.parent} is in use by {self._owner() or "another process"}; wait for it, or choose '
-                        f'another directory with {self.option}'
+                        f'{self.path.parent} is in use by {owner}; wait for it, or choose another directory with '
+                        f'{self.option}'
                     ) from error
                 time.sleep(_PAUSE)
             except OSError as error:

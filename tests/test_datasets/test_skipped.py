@@ -16,9 +16,12 @@ from torch.utils.data import DataLoader
 from mapsage_mmseg.datasets import folder
 from mapsage_mmseg.datasets.sampler import DrawIndex
 from mapsage_mmseg.datasets.skipped import SkippedImages
+from mapsage_mmseg.engine import processes
+from mapsage_mmseg.engine.hooks import RecordHook
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.evaluation.record import read_record
 from tests import runs, tiny
+from tests.processes import run_processes
 
 LOADING = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
 PACKED = [*LOADING, dict(type='PackSegInputs')]
@@ -107,6 +110,31 @@ def test_workers_tell_the_main_process(root):
     image(root, 3).unlink()
     batches = list(DataLoader(dataset, batch_size=4, num_workers=2, collate_fn=list))
     assert len(batches) == 3 and dataset.skipped_images() == ['img_dir/train/t03.png']
+
+
+def two_processes(root):
+    processes.join('pytorch', {})
+    folder.PAUSES = (0.0,)
+    hook, rank = RecordHook(), torch.distributed.get_rank()
+    hook.record = dict(dataset=dict(skipped=[]))
+    dataset = build(root, max_unreadable=0.25)  # three of twelve
+    torch.distributed.barrier()
+    mine = ((3, 5), (7, 9))[rank]
+    for number in mine:
+        image(root, number).unlink()
+    dataset[mine[0]]
+    hook._note_skipped(dataset)
+    names = ['img_dir/train/t03.png', 'img_dir/train/t07.png']
+    assert hook.record['dataset']['skipped'] == names
+    dataset[mine[1]]
+    with pytest.raises(InputError, match=r'4 of 12 images became unreadable, above the 3 that may .*t09.png'):
+        hook._note_skipped(dataset)
+    assert len(hook.record['dataset']['skipped']) == 4
+    processes.leave()
+
+
+def test_two_processes_count_together(root):
+    run_processes(two_processes, root)
 
 
 @HOOKS.register_module()

@@ -1,5 +1,6 @@
 """A full disk leaves the old files whole, says so, and the run goes on; where it cannot, it stops and is resumed."""
 
+import errno
 import subprocess
 from pathlib import Path
 
@@ -10,11 +11,15 @@ from mmseg.registry import HOOKS
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from mapsage_mmseg.compat import load_checkpoint_file
+from mapsage_mmseg.engine import processes
+from mapsage_mmseg.engine.checkpoint_files import WholeFileBackend
+from mapsage_mmseg.engine.hooks import RecordHook, RunCheckpointHook
 from mapsage_mmseg.engine.tool_runner import ToolRunner
 from mapsage_mmseg.errors import RunStopped
 from mapsage_mmseg.evaluation.record import read_record
 from mapsage_mmseg.visualization import RunTensorboardBackend, tensorboard_backend
-from tests import runs
+from tests import runs, tiny
+from tests.processes import run_processes
 
 
 @pytest.fixture
@@ -133,3 +138,49 @@ def test_points_before_and_behind_a_full_disk_can_be_read(disk, monkeypatch, cap
     assert steps[0] == 1 and steps[-1] == 4001 and 4000 not in steps
     assert said == [f'{disk / "logs"}: points are lost until there is room (No space left on device)']
     assert 'Traceback' not in ''.join(capfd.readouterr())
+
+
+def two_processes(folder):
+    """Two epochs: there is no room for the best checkpoint, nor for an epoch's, nor for the last one at the end."""
+    processes.join('pytorch', {})
+    full = ['best_mIoU_epoch_1.pth', 'epoch_2.pth', 'epoch_2.pth', 'epoch_2.pth']
+    put = WholeFileBackend.put
+
+    def put_where_there_is_room(self, obj, filepath):
+        if Path(filepath).name in full:
+            full.remove(Path(filepath).name)
+            raise OSError(errno.ENOSPC, 'No space left on device', str(filepath))
+        put(self, obj, filepath)
+
+    WholeFileBackend.put = put_where_there_is_room
+    cfg = runs.config(folder, epochs=2, model=tiny.student())
+    cfg.launcher = 'pytorch'
+    for name in ('phases', 'temperature', 'teacher'):
+        cfg.default_hooks.pop(name, None)
+    runner = ToolRunner.from_cfg(cfg)
+    hook = next(hook for hook in runner.hooks if isinstance(hook, RunCheckpointHook))
+    record = next(hook for hook in runner.hooks if isinstance(hook, RecordHook))
+    with pytest.raises(RunStopped, match=r'epoch_2.pth could not be written, so the run is not complete'):
+        runner.train()
+    assert not full or not processes.is_main_process()
+    assert (hook._saved, hook._missed[0], runner.iter) == (3, 'epoch_2.pth', 6)
+    hook.save(runner, 2, runner.iter)  # as after a signal
+    assert (hook._saved, hook._missed) == (6, None)
+    record._path = folder / 'teacher.pth' / 'result.json'
+    (folder / 'teacher.pth').touch()
+    with pytest.raises(RunStopped, match='result.json could not be written'):
+        record.after_train(runner)
+    best = {key: runner.message_hub.get_info(key) for key in ('best_score', 'best_ckpt')}
+    torch.save((best, hook.best_ckpt_path, hook.last_ckpt, runner.model.state_dict()), folder / f'{runner.rank}.pth')
+    processes.leave()
+
+
+def test_two_processes_go_on_and_stop_together(tmp_path):
+    run_processes(two_processes, tmp_path)
+    (best, path, last, weights), its = (torch.load(tmp_path / f'{rank}.pth', weights_only=False) for rank in range(2))
+    assert (best, path, last) == its[:3]
+    assert Path(path).name == 'best_mIoU_epoch_2.pth' and Path(last).name == 'iter_6.pth'
+    assert all(torch.equal(value, its[3][key]) for key, value in weights.items())
+    checkpoints = tmp_path / 'run/checkpoints'
+    assert {path.name for path in checkpoints.iterdir()} == {'epoch_1.pth', 'best_mIoU_epoch_2.pth', 'iter_6.pth'}
+    assert load_checkpoint_file(checkpoints / 'iter_6.pth')['message_hub']['runtime_info']['best_ckpt'] == path

@@ -1,7 +1,9 @@
 """Gradients that are no numbers: left out, rolled back, and at last a black box."""
 
 import json
+import logging
 import math
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,14 +11,19 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.optim import build_optim_wrapper
+from mmengine.structures import PixelData
 from mmseg.registry import HOOKS
+from mmseg.structures import SegDataSample
 from torch import nn
 
 from mapsage_mmseg.apis import cli, replay, train
-from mapsage_mmseg.engine.guarded_step import GuardedOptimWrapper, gradient_norm
+from mapsage_mmseg.engine import processes
+from mapsage_mmseg.engine.guarded_step import GuardedOptimWrapper, GuardedStep, gradient_norm
+from mapsage_mmseg.engine.hooks import RescueHook
 from mapsage_mmseg.engine.mixed_precision import MixedPrecisionOptimWrapper
-from mapsage_mmseg.errors import RunStopped
+from mapsage_mmseg.errors import RollBack, RunStopped
 from tests import runs
+from tests.processes import run_processes
 
 
 @HOOKS.register_module()
@@ -98,6 +105,26 @@ def test_several_in_a_row_roll_back_to_the_last_checkpoint_at_half_the_rate(tmp_
     assert checkpoint['rolled_back'] == 1
 
 
+def test_what_is_resumed_by_hand_is_halved_and_counted_and_a_new_run_is_not(tmp_path):
+    cfg = config(tmp_path, range(8, 99), 2, patience=2)
+    with pytest.raises(RollBack):
+        train.train_once(cfg)
+    before = entries(tmp_path)[0]['lr']
+    shutil.copytree(tmp_path / 'run', tmp_path / 'new')
+    cfg.resume, cfg.experiment_name = True, f'{tmp_path.name}_by_hand'
+    train.train_once(cfg)
+    assert entries(tmp_path)[1]['lr'] < before / 2
+    checkpoint = torch.load(tmp_path / 'run/checkpoints/epoch_3.pth', weights_only=False)
+    assert checkpoint['rolled_back'] == 1
+
+    anew = runs.config(tmp_path, name='new', epochs=1)
+    train.train_once(anew)
+    assert torch.load(tmp_path / 'new/checkpoints/epoch_1.pth', weights_only=False)['rolled_back'] == 0
+    anew.resume, anew.experiment_name, anew.train_cfg.max_epochs = True, f'{tmp_path.name}_new_again', 2
+    train.train_once(anew)
+    assert torch.load(tmp_path / 'new/checkpoints/epoch_2.pth', weights_only=False)['rolled_back'] == 0
+
+
 def test_images_that_are_no_numbers_spoil_the_norms_and_are_rolled_back_at_once(tmp_path):
     runner = train.train(config(tmp_path, [9], 1, images=True))
     assert all(torch.isfinite(value).all() for value in runner.model.state_dict().values())
@@ -114,6 +141,31 @@ def test_in_the_end_it_stops_and_leaves_a_black_box_that_can_be_run_again(tmp_pa
     assert 'First that is no number: the images' in told
     (tmp_path / 'run/black_box.pth').write_bytes(b'no box')
     assert cli.run(replay.main, [str(tmp_path / 'run')]) == 2
+
+
+class NotAlone(nn.Linear):
+    """Waits for the other processes in its forward, as SyncBN does."""
+
+    def forward(self, *args, **kwargs):
+        raise AssertionError('its forward ran in one process')
+
+
+def two_processes(folder):
+    processes.join('pytorch', {})
+    model, step, hook = NotAlone(2, 2), GuardedStep(), RescueHook(rollbacks=0)
+    model.data_preprocessor = lambda batch, training: dict(inputs=batch['inputs'][0])
+    step.skipped = step.in_a_row = 5
+    runner = SimpleNamespace(model=model, optim_wrapper=step, iter=7, work_dir=folder, logger=logging.getLogger())
+    sample = SegDataSample(gt_sem_seg=PixelData(data=torch.zeros(1, 4, 4)))
+    with pytest.raises(RunStopped, match=rf'python tools/replay.py {folder}/black_box.pth') as stop:
+        hook.after_train_iter(runner, 7, dict(inputs=[torch.zeros(3, 4, 4)], data_samples=[sample]))
+    assert 'since iteration 4, after 0 times' in str(stop.value)
+    assert (folder / 'black_box.pth').is_file()
+    processes.leave()
+
+
+def test_of_two_processes_none_runs_the_step_again(tmp_path):
+    run_processes(two_processes, tmp_path)
 
 
 def test_a_parameter_that_is_no_number_is_named(tmp_path, capsys):

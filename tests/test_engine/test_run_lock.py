@@ -46,9 +46,11 @@ def test_two_runs_of_the_same_second_get_two_directories(tmp_path):
 
 
 def refusal(folder):
+    lock = RunLock(folder)
     try:
-        RunLock(folder).acquire()
+        lock.acquire()
     except InputError as error:
+        lock.release()  # as a tool does with whatever ended it
         return error
     return 'taken'
 
@@ -68,6 +70,7 @@ def test_a_directory_in_use_is_refused_by_name_and_a_dead_owner_keeps_nobody_out
     assert held(tmp_path) is True
     text = answer(*in_a_process(lambda: refusal(tmp_path)))
     assert f'{tmp_path} is in use by process {owner} on ' in text and '--work-dir' in text
+    assert f'process {owner} on ' in (tmp_path / '.lock').read_text()
     kill(owner)
     os.waitpid(owner, 0)
     assert held(tmp_path) is False

@@ -2,6 +2,7 @@
 
 import copy
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ...errors import InputError, RunStopped
 from ...whole_file import remove_partial
 from ..checkpoint_files import FOLDER, WHOLE, damage, newest_whole, point_to, resumable, set_aside
 from ..data_parallel import average_statistics, images_per_step
+from ..processes import on_every
 from .record_hook import RecordHook
 
 OURS = ('out_dir', 'filename_tmpl', 'backend_args', 'file_client_args')
@@ -36,7 +38,7 @@ class RunCheckpointHook(CheckpointHook):
     called on every process, where MMEngine's ``before_save_checkpoint`` is called on the one that writes.
 
     Where a checkpoint cannot be written, the disk being full, the one before stays and the run goes on; one that could
-    not be written at the end stops it.
+    not be written at the end stops it. Of several processes all learn of it.
 
     Args:
         max_keep_ckpts: How many to go on from are kept, the best ones aside; -1 keeps all.
@@ -124,19 +126,22 @@ class RunCheckpointHook(CheckpointHook):
         self.last_ckpt = path  # type: ignore[assignment]
         runner.message_hub.update_info('last_ckpt', path)
         try:
-            runner.save_checkpoint(
-                self.out_dir,
-                name,
-                save_optimizer=self.save_optimizer,
-                save_param_scheduler=self.save_param_scheduler,
-                meta=dict(meta),
-                by_epoch=self.by_epoch,
-                backend_args=self.backend_args,
-                **self.args,
+            on_every(
+                partial(
+                    runner.save_checkpoint,
+                    self.out_dir,
+                    name,
+                    save_optimizer=self.save_optimizer,
+                    save_param_scheduler=self.save_param_scheduler,
+                    meta=dict(meta),
+                    by_epoch=self.by_epoch,
+                    backend_args=self.backend_args,
+                    **self.args,
+                )
             )
         except OSError as error:
             self._missed = name, meta
-            runner.logger.error(f'{path} could not be written ({error.strerror}): the one before stays')
+            _say(runner, f'{path} could not be written ({error.strerror}): the one before stays')
             return
         self._saved, self._missed = meta['iter'], None
         if is_main_process():
@@ -148,19 +153,26 @@ class RunCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner: Runner, metrics: dict) -> None:
         hub = runner.message_hub
-        before = {key: value for key, value in hub.runtime_info.items() if key.startswith('best_')}
+        before = _best(runner)
         kept = {key: copy.copy(value) for key, value in vars(self).items() if key.startswith('best_ckpt_path')}
+        last = self.last_ckpt
+        self.last_ckpt = None  # type: ignore[assignment]  # else MMEngine saves it too, before all know of this one
         try:
-            super()._save_best_checkpoint(runner, metrics)
+            on_every(partial(super()._save_best_checkpoint, runner, metrics))
         except OSError as error:
-            runner.logger.error(f'The best checkpoint could not be written ({error.strerror}): the one before stays')
-            for key in [key for key in hub.runtime_info if key.startswith('best_')]:
+            _say(runner, f'The best checkpoint could not be written ({error.strerror}): the one before stays')
+            for key in _best(runner):
                 hub.pop_info(key)
             hub.update_info_dict(before)
             for key, value in kept.items():
                 setattr(self, key, value)
-        else:
-            self._remove_former_best(runner)
+            return
+        finally:
+            self.last_ckpt = last
+        if last is not None and _best(runner) != before:  # a checkpoint to go on from has to know of it
+            step = runner.epoch if self.by_epoch else runner.iter
+            self._save_checkpoint_with_step(runner, step, dict(epoch=runner.epoch, iter=runner.iter))
+        self._remove_former_best(runner)
 
     def after_train(self, runner: Runner) -> None:
         last = self._missed is not None and self._missed[1]['iter'] == runner.iter
@@ -180,8 +192,7 @@ class RunCheckpointHook(CheckpointHook):
     def _remove_former_best(self, runner: Runner) -> None:
         if not (self.save_best and is_main_process()):
             return
-        hub = runner.message_hub.runtime_info
-        best = {Path(path).name for key, path in hub.items() if key.startswith('best_ckpt')}
+        best = {Path(path).name for key, path in _best(runner).items() if key.startswith('best_ckpt')}
         for path in self.folder.glob('best_*.pth'):
             if path.name not in best:
                 path.unlink(missing_ok=True)
@@ -221,6 +232,16 @@ class RunCheckpointHook(CheckpointHook):
                 f'--resume: the checkpoint is of another model: {len(missing)} keys missing ({", ".join(missing[:3])}'
                 f'), {len(unexpected)} unexpected ({", ".join(unexpected[:3])}); resume with the config it came from'
             )
+
+
+def _say(runner: Runner, error: str) -> None:
+    if is_main_process():  # where all know of it, all would print it
+        runner.logger.error(error)
+
+
+def _best(runner: Runner) -> dict[str, Any]:
+    """Scores and paths of the best checkpoints, as the run remembers them."""
+    return {key: value for key, value in runner.message_hub.runtime_info.items() if key.startswith('best_')}
 
 
 def _draws(runner: Runner) -> dict[str, int | None]:

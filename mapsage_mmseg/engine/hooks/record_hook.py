@@ -22,7 +22,7 @@ from ...evaluation.verdict_text import verdict_lines
 from ...whole_file import write_text
 from ..guarded_step import gradient_norm
 from ..known_runs import judged_against
-from ..processes import global_means
+from ..processes import from_first, global_means
 from .run_facts import run_facts
 
 
@@ -94,7 +94,7 @@ class RecordHook(Hook):
         if self.record['teacher']:
             self._judge(runner)
         self._write()
-        if self._unwritten:
+        if from_first(lambda: self._unwritten):
             raise RunStopped(f'{self._path} could not be written; make room, and --resume writes it')
 
     def _judge(self, runner: Runner) -> None:
@@ -165,6 +165,7 @@ class RecordHook(Hook):
         if hasattr(dataset, 'skipped_images'):
             known = self.record['dataset']['skipped']
             known += [name for name in dataset.skipped_images() if name not in known]
+            dataset.check_skipped()
 
     def _write(self) -> None:
         if not is_main_process():

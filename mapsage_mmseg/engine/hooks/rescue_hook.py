@@ -1,5 +1,7 @@
 """Brings a run back whose gradients are no numbers any more."""
 
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -7,11 +9,16 @@ from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from mmengine.runner.base_loop import BaseLoop
 from mmseg.registry import HOOKS
 
 from ...errors import InputError, RollBack, RunStopped
+from ...whole_file import write_text
 from ..black_box import broken_state, examine_step, write_black_box
 from ..guarded_step import GuardedStep
+from ..processes import from_first
+
+NAME = '.rolled_back'  # in the run directory: how many times the run was, whoever resumes it
 
 
 @HOOKS.register_module()
@@ -27,7 +34,8 @@ class RescueHook(Hook):
     Args:
         patience: Steps in a row that may be left out.
         rollbacks: How many times a run may be rolled back, over all its resumes.
-        rolled_back: How many times it was; set by ``tools/train.py``, and by the checkpoint that is gone on with.
+        rolled_back: How many times it was; set by ``tools/train.py``, by a file in the run directory, which a roll-back
+            leaves, and by the checkpoint that is gone on with.
 
     Raises:
         RollBack, RunStopped: As said.
@@ -44,6 +52,11 @@ class RescueHook(Hook):
         self.patience, self.rollbacks, self.rolled_back = patience, rollbacks, rolled_back
         self._seen = 0  # steps left out, of those that were told of
         self._saved = 0  # how many times the run had been rolled back, by the checkpoint that it goes on from
+
+    def before_run(self, runner: Runner) -> None:
+        if isinstance(runner._train_loop, BaseLoop):
+            path, resumed = Path(runner.work_dir) / NAME, runner._resume
+            self.rolled_back = max(self.rolled_back, from_first(lambda: _noted(path, resumed)))
 
     def before_train(self, runner: Runner) -> None:
         self._seen = 0
@@ -79,15 +92,25 @@ class RescueHook(Hook):
     def _bring_back(self, runner: Runner, model: Any, batch: Any) -> None:
         what = f'gradients are no numbers since iteration {runner.iter + 2 - runner.optim_wrapper.in_a_row}'
         if self.rolled_back < self.rollbacks:
+            if is_main_process():
+                with suppress(OSError):  # of a full disk; tools/train.py knows it without
+                    write_text(Path(runner.work_dir) / NAME, str(self.rolled_back + 1))
             raise RollBack(f'{what}; to go on at half the learning rate: --resume', self.rolled_back + 1)
-        if not is_main_process():
-            raise RunStopped(what)
-        path = write_black_box(runner.work_dir, model, batch, runner.iter + 1)
-        _, first = examine_step(model, batch)
-        raise RunStopped(
-            f'stopped: {what}, after {self.rolled_back} times at half the rate; first that is no number: '
-            f'{first or "the gradient alone"}. Look at it: python tools/replay.py {path}'
-        )
+        path = from_first(lambda: write_black_box(runner.work_dir, model, batch, runner.iter + 1))
+        what = f'stopped: {what}, after {self.rolled_back} times at half the rate'
+        if get_world_size() == 1:  # of several the first has the black box alone, and a synchronised norm waits for all
+            _, first = examine_step(model, batch)
+            what += f'; first that is no number: {first or "the gradient alone"}'
+        raise RunStopped(f'{what}. Look at it: python tools/replay.py {path}')
+
+
+def _noted(path: Path, resumed: bool) -> int:
+    """How many times the run of a directory was rolled back; a run that begins there anew was never."""
+    if not resumed:
+        path.unlink(missing_ok=True)
+    with suppress(FileNotFoundError, ValueError):
+        return int(path.read_text())
+    return 0
 
 
 def _anywhere(local: bool) -> bool:
