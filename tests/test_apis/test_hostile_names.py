@@ -47,7 +47,7 @@ def folder(tmp_path_factory):
     (root / 'dataset.yaml').write_text(yaml.safe_dump(dict(name=CLASSES[0].replace('/', ''), classes=CLASSES)))
     before = set(folder.rglob('*'))
     arguments = ['--data-root', str(root), '--work-dir', str(folder / 'run')]
-    options = ['train_dataloader.batch_size=2', 'model.data_preprocessor.size=(64,64)', 'crop_size=(64,64)']
+    options = ['train_dataloader.batch_size=2']
     assert cli.run(train.main, [str(folder / 'no_distill.py'), *arguments, '--cfg-options', *options]) == 0
     assert cli.run(compare.main, [str(folder / 'run'), '-o', str(folder / 'comparison.html')]) == 0
     written = set(folder.rglob('*')) - before
