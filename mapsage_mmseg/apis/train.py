@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from ..compat import keep_freed_memory
 from ..engine import processes, teachers
 from ..engine.hooks import InterruptHook, LockHook, ProgressHook, RecordHook
+from ..engine.run_key import deciding, differences
 from ..engine.tool_runner import ToolRunner
 from ..errors import InputError, RollBack, RunInterrupted
 from ..evaluation.record import read_record
@@ -144,10 +145,38 @@ def place(config: Config, arguments: argparse.Namespace) -> None:
 
     config.work_dir = processes.from_first(folder)
     if arguments.resume:
+        check_same(config, Path(config.work_dir), named=bool(arguments.work_dir))
         config.resume = True
         seed = (read_record(Path(config.work_dir) / 'result.json') or {}).get('seed')
         if arguments.seed is None and seed is not None:
             config.randomness = dict(config.get('randomness') or {}, seed=seed)
+
+
+def check_same(config: Config, run: Path, named: bool) -> None:
+    """Looks whether a run that is to be gone on with is of this config.
+
+    Args:
+        config: With the arguments applied.
+        run: Its directory.
+        named: Whether the user named it: then a difference is said, and no more. So is another length of the run.
+
+    Raises:
+        InputError: Another config's run would be gone on with only because it is the newest of its experiment.
+    """
+    if (read_record(run / 'result.json') or {}).get('status') == 'finished':
+        print_log(f'--resume: {run} has finished already; what was interrupted, --work-dir names', 'current')
+    if not (run / 'config.py').is_file():  # killed before it wrote one
+        return
+    found = differences(deciding(config), deciding(load_config(run / 'config.py')))
+    if not found:
+        return
+    told = f'{run} was begun by another config ({"; ".join(found[:3])}{"; ..." if len(found) > 3 else ""})'
+    longer = all(place.startswith(('train_cfg.', 'param_scheduler.')) for place in found)
+    if not (named or longer):
+        raise InputError(
+            f'--resume: {told}. Give the same settings, or name the run to go on with by --work-dir: {run} for this one'
+        )
+    print_log(f'--resume: {told}; from here on it follows this one', 'current', logging.WARNING)
 
 
 def train(config: Config) -> Runner:

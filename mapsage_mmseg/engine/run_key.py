@@ -39,6 +39,7 @@ WATCHING = (
     'progress',
     'report',
     'rescue',
+    'history',
     'visualization',
 )
 LOADING = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
@@ -54,6 +55,15 @@ def run_key(config: Config) -> str:
     Returns:
         16 hexadecimal digits.
     """
+    settings = deciding(config)
+    if 'batch_size' in settings['train_dataloader']:
+        settings['train_dataloader']['batch_size'] *= get_world_size()
+    teacher = _teacher(config, config.model.get('teacher_ckpt'))
+    return teachers.digest([settings, teachers.data_key(config), teacher])
+
+
+def deciding(config: Config) -> dict[str, Any]:
+    """What of a config decides its run's result, but for the seed, the data's content and the teacher's file."""
     settings = json.loads(json.dumps({key: config.get(key) for key in DECIDES}, default=str))
     for name in WATCHING:
         (settings['default_hooks'] or {}).pop(name, None)
@@ -63,11 +73,21 @@ def run_key(config: Config) -> str:
             settings[split]['dataset'].pop(name, None)
         for name in LOADING:
             settings[split].pop(name, None)
-    if 'batch_size' in settings['train_dataloader']:
-        settings['train_dataloader']['batch_size'] *= get_world_size()
-    teacher = _teacher(config, settings['model'].pop('teacher_ckpt', None))
+    settings['model'].pop('teacher_ckpt', None)
     settings['model'].pop('teacher_check', None)  # whether a doubtful teacher is refused
-    return teachers.digest([settings, teachers.data_key(config), teacher])
+    return settings
+
+
+def differences(mine: Any, its: Any, where: str = '') -> list[str]:
+    """Where two settings differ, and how: ``optim_wrapper.optimizer.lr: 0.0002, was 0.0001``."""
+    if isinstance(mine, list) and isinstance(its, list) and len(mine) == len(its):
+        mine, its = dict(enumerate(mine)), dict(enumerate(its))
+    if not (isinstance(mine, dict) and isinstance(its, dict)):
+        return [] if mine == its else [f'{where}: {mine!r}, was {its!r}']
+    found: list[str] = []
+    for key in dict.fromkeys((*mine, *its)):
+        found += differences(mine.get(key), its.get(key), f'{where}.{key}' if where else str(key))
+    return found
 
 
 def _teacher(config: Config, teacher_ckpt: Any) -> str | None:

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import InputError
 from .criteria import Record, final
 from .estimate import Estimate, estimate
-from .grouping import check_same_data, group, run_name, uneven
+from .grouping import as_long, check_same_data, group, run_name, uneven
 
 CONTROL = 'no_distill'
 # The last validation's scores, and which way is better. The total has no direction: its weights differ.
@@ -213,6 +213,8 @@ def _difference(
 def _closed(pairs: Sequence[tuple[Record, Record]]) -> float | None:
     gained = distance = 0.0
     for run, control in pairs:
+        if not as_long(run, control):  # then it says nothing of the teacher
+            return None
         mine, its = last_score(run, 'mIoU'), last_score(control, 'mIoU')
         teacher = (run.get('teacher') or {}).get('mIoU')
         if mine is not None and its is not None and teacher is not None:

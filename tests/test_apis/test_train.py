@@ -153,11 +153,29 @@ def test_resume_goes_on_with_the_newest_run(configs):
     assert [entry['terms']['task'] is not None for entry in record['epochs']] == [True, True]
 
 
+def test_another_config_of_the_same_name_is_not_mixed_into_a_run(configs, capfd):
+    options = ['--cfg-options', 'optim_wrapper.optimizer.lr=0.002']
+    assert cli.run(train.main, ['no_distill.py', *options, 'train_cfg.max_epochs=1']) == 0
+    run, kept = only('experiments', 'no_distill_*'), only('experiments', 'no_distill_*/config.py').read_text()
+    assert cli.run(train.main, ['no_distill.py', '--resume']) == 2
+    assert 'optim_wrapper.optimizer.lr: 0.001, was 0.002' in capfd.readouterr().err
+    assert (run / 'config.py').read_text() == kept
+    assert cli.run(train.main, ['no_distill.py', '--resume', *options]) == 0
+    assert cli.run(train.main, ['no_distill.py', '--resume', '--work-dir', str(run)]) == 0
+    out = ''.join(capfd.readouterr())
+    assert 'from here on it follows this one' in out and 'has finished already' in out
+
+
 def test_a_resumed_run_keeps_its_seed_and_its_batches(configs, capfd):
     with open('no_distill.py', 'a') as file:
         file.write('param_scheduler[0].update(end=2)')  # as the longer run has it
     assert cli.run(train.main, ['no_distill.py', '--seed', '3', '--cfg-options', 'train_cfg.max_epochs=1']) == 0
     assert cli.run(train.main, ['no_distill.py', '--resume', '--cfg-options', 'train_dataloader.batch_size=3']) == 2
+    said = capfd.readouterr().err
+    assert 'was begun by another config' in said and 'train_dataloader.batch_size: 3, was 2' in said
+    run = str(only('experiments', 'no_distill_*'))
+    options = ['--cfg-options', 'train_dataloader.batch_size=3']
+    assert cli.run(train.main, ['no_distill.py', '--resume', '--work-dir', run, *options]) == 2
     assert 'a step of this run saw 2 images' in capfd.readouterr().err
     assert cli.run(train.main, ['no_distill.py', '--resume', '--seed', '4']) == 2
     assert 'the run began with randomness.seed 3, and would go on with 4' in capfd.readouterr().err

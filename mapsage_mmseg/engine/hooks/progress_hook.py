@@ -19,7 +19,7 @@ BAR, WIDE = 20, 150  # columns: of the bar; of a terminal that has room for ever
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Shows phase, epoch, losses, temperature and time left, and a line for every validation.
+    """Shows phase, epoch, losses, temperature and time left, and a line for every phase and validation.
 
     Where standard error is no terminal it keeps still, and MMEngine's log lines tell the same.
 
@@ -49,15 +49,28 @@ class ProgressHook(Hook):
             BarColumn(bar_width=BAR),
             MofNCompleteColumn(),
             TextColumn('{task.fields[status]}', markup=False),
-            TimeElapsedColumn(),
-            TextColumn('left'),
             TimeRemainingColumn(),
+            TextColumn('left,'),
+            TimeElapsedColumn(),
+            TextColumn('gone'),
             console=console,
         )
         self._wide = console.width >= WIDE
         self._task = self._progress.add_task('training', total=runner.max_iters, completed=runner.iter, status='')
         self._progress.start()
-        self._progress.console.print(f'Run directory: {runner.work_dir}', highlight=False, markup=False)
+        self._phase = runner.message_hub.runtime_info.get('distill/phase')
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        hub = runner.message_hub.runtime_info
+        if self._progress is None or hub.get('distill/phase') == self._phase:
+            return
+        self._phase = hub['distill/phase']
+        weights = ', '.join(f'{term} {weight:g}' for term, weight in hub.get('distill/weights', {}).items())
+        self._progress.console.print(
+            f'Phase {self._phase["index"]} ({self._phase["name"]}) from iteration {runner.iter + 1}: {weights}',
+            highlight=False,
+            markup=False,
+        )
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
