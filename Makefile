@@ -113,7 +113,7 @@ $(VENV)/.stamp: setup.py pyproject.toml Makefile | $(BIN)/python
 			$(PIP_INSTALL) '$(TORCH_CPU)'; \
 		fi; \
 	fi
-	@echo 'setup: the package (editable) and its requirements'
+	@echo 'setup: the package (editable) and its requirements (one or two minutes)'
 	@extras='$(EXTRAS)'; \
 	$(BIN)/python -c '$(HAS_MMCV)' || extras="$$extras,lite"; \
 	$(PIP_INSTALL) -e ".[$$extras]"
