@@ -1,4 +1,4 @@
-"""Commands in Markdown: which there are, and what is wrong with each."""
+"""Commands in Markdown, and what is wrong with each."""
 
 import ast
 import contextlib
@@ -8,8 +8,7 @@ import re
 import shlex
 import tempfile
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import mmseg
@@ -20,9 +19,9 @@ from mapsage_mmseg.apis.data_root import apply_data_root
 from mapsage_mmseg.apis.prepare_data import KNOWN, known_parser
 from mapsage_mmseg.datasets import has_own_layout
 from mapsage_mmseg.errors import InputError
+from tests.pages import ASSIGNMENT, KNOB, Command
 
 ROOT = Path(__file__).resolve().parents[1]
-SHELL = ('', 'sh', 'bash', 'console')  # languages of a block that may hold commands; an indented block has none
 NOT_CHECKED = dict(  # by program, and why
     tensorboard="another project's command line",
     git="another project's command line",
@@ -36,62 +35,11 @@ FOREIGN_FLAGS = {  # in running text: other programs'
     '--gpus': 'mim',
     '--no-build-isolation': 'pip',
 }
-KNOB = re.compile(r'(model|default_hooks|optim_wrapper|train_cfg|\w+_dataloader)(\.\w+)+=\S+')
 PLACEHOLDER = re.compile(r'\$?[A-Z][A-Z_]*|.*\.\.\..*')  # PATH, CONFIG, $RUN; experiments/improved_distill_...
-ASSIGNMENT = re.compile(r'[A-Za-z_]\w*=')
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command and where it stands; ``whole`` is False in running text, where arguments may be left out."""
-
-    line: int
-    text: str
-    whole: bool = True
 
 
 class Wrong(Exception):
     """What is wrong with a command."""
-
-
-def commands(text: str) -> Iterator[Command]:
-    """Everything in a page that reads like a command: lines of blocks, and code in running text."""
-    prose: list[str] = []
-    for number, language, line in blocks(text):
-        if language is None:
-            prose.append(line)
-            continue
-        prose.append('')
-        if language in SHELL and (is_command(line) or 'tools/' in line):
-            yield Command(number, line)
-    for found in re.finditer(r'(?<!`)`([^`]+)`(?!`)', '\n'.join(prose)):
-        code = ' '.join(found[1].split())
-        knobs = all(KNOB.fullmatch(word) for word in code.split())
-        if knobs or is_command(code) or code.startswith('--') or re.match(r'(tools/)?\w+\.py ', code):
-            yield Command('\n'.join(prose).count('\n', 0, found.start()) + 1, code, whole=False)
-
-
-def blocks(text: str) -> Iterator[tuple[int, str | None, str]]:
-    """(number, language, line) of every line; the language is None outside code. Continued lines are joined."""
-    fence, before, held = None, '', ''
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.lstrip().startswith('```'):
-            fence = None if fence is not None else line.strip('` ')
-            yield number, None, ''
-        elif fence is None and not (line.startswith('    ') and (not before.strip() or before.startswith('    '))):
-            yield number, None, line
-        elif line.endswith('\\'):
-            held += line[:-1]
-            yield number, 'text', ''
-        else:
-            yield number, fence or '', (held + line).strip()
-            held = ''
-        before = line
-
-
-def is_command(line: str) -> bool:
-    words = [word for word in line.split() if not ASSIGNMENT.match(word)]
-    return bool(words) and words[0] in {**CHECKS, **NOT_CHECKED}
 
 
 def fault(command: Command, own: frozenset[str] = frozenset()) -> str | None:
@@ -262,6 +210,7 @@ def _source(words: list[str]) -> None:
 CHECKS: dict[str, Callable[[list[str]], None]] = dict(
     python=_python, bash=_bash, make=_make, mim=_mim, pip=_pip, source=_source
 )
+PROGRAMS = frozenset({*CHECKS, *NOT_CHECKED})
 
 
 def _configs(words: list[str], own: frozenset[str]) -> None:

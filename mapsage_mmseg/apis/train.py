@@ -171,7 +171,7 @@ def check_same(config: Config, run: Path, named: bool) -> None:
     if not found:
         return
     told = f'{run} was begun by another config ({"; ".join(found[:3])}{"; ..." if len(found) > 3 else ""})'
-    longer = all(place.startswith(('train_cfg.', 'param_scheduler.')) for place in found)
+    longer = all(each.startswith(('train_cfg.', 'param_scheduler.')) for each in found)
     if not (named or longer):
         raise InputError(
             f'--resume: {told}. Give the same settings, or name the run to go on with by --work-dir: {run} for this one'

@@ -247,7 +247,8 @@ class FolderLandCover(BaseSegDataset):
         if count > self.skipped.allowed:
             raise InputError(
                 f'{count} of {len(self)} images became unreadable, above the {self.skipped.allowed} that may '
-                f'(dataset.max_unreadable), the last: {last}. Bring them back and go on with --resume'
+                f'(train_dataloader.dataset.max_unreadable, or that of val_dataloader), the last: {last}. Bring them '
+                'back and go on with --resume'
             )
 
     def check_skipped(self) -> None:

@@ -56,7 +56,7 @@ def check_claim(file: Path, claimed: int, most: int) -> None:
     if claimed > most:
         raise InputError(
             f'{file} claims {claimed} pixels, above the {most} that an image may have; where that is right, raise '
-            'dataset.max_pixels of every dataloader'
+            'train_dataloader.dataset.max_pixels, and that of val_dataloader and test_dataloader'
         )
 
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import NOT_CHECKED, ROOT, Command, commands, extras, fault
+from tests.commands import NOT_CHECKED, PROGRAMS, ROOT, extras, fault
+from tests.pages import Command, commands
 
 PAGES = sorted(
     str(path.relative_to(ROOT)) for path in [*ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md')] if path.is_file()
@@ -24,12 +25,12 @@ def own_files() -> frozenset[str]:
 
 @pytest.mark.parametrize('page', PAGES)
 def test_every_command_is_real(page):
-    found = [(command, fault(command, own_files())) for command in commands(read(page))]
+    found = [(command, fault(command, own_files())) for command in commands(read(page), PROGRAMS)]
     assert [f'{page}:{command.line}: {command.text}: {wrong}' for command, wrong in found if wrong] == []
 
 
 def test_there_are_commands_to_check():
-    whole = [command.text for command in commands(read('README.md')) if command.whole]
+    whole = [command.text for command in commands(read('README.md'), PROGRAMS) if command.whole]
     assert 'make test' in whole[1] and any('tools/compare.py docs/results/dubai' in text for text in whole)
     assert len(whole) > 25
     assert all(reason for reason in NOT_CHECKED.values())
@@ -85,20 +86,20 @@ def test_a_wrong_command_is_found(text, wrong):
     ],
 )
 def test_it_is_found_wherever_it_stands(page, line, wrong):
-    (command,) = commands(page)
+    (command,) = commands(page, PROGRAMS)
     assert command.line == line and wrong in (fault(command) or '')
 
 
 def test_what_is_no_command_is_left_alone():
     page = '    classes: [water]\n    make: nothing\n\n```python\nmake = tools\n```\n\nWe make it, `make` it, `T` it.\n'
-    assert [fault(command) for command in commands(page) if command.text != 'make: nothing'] == [None]
+    assert [fault(command) for command in commands(page, PROGRAMS) if command.text != 'make: nothing'] == [None]
 
 
 @pytest.mark.parametrize('page', [*TRANSLATED, 'README_zh-CN.md'])
 def test_a_translation_has_the_commands_of_its_original(page):
     original = 'README.md' if page == 'README_zh-CN.md' else page.replace('.zh.md', '.md')
     told = [
-        [re.sub(r'\s+(#.*)?$', '', re.split(r'\s{2,}#', c.text)[0]) for c in commands(read(name)) if c.whole]
+        [re.sub(r'\s+(#.*)?$', '', re.split(r'\s{2,}#', c.text)[0]) for c in commands(read(name), PROGRAMS) if c.whole]
         for name in (original, page)
     ]
     missing = [text for text in told[0] if text not in told[1]]
