@@ -79,7 +79,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         if isinstance(distiller.get('levels'), Mapping):
             levels = fit_levels(distiller['levels'], self.student, channels(self.data_preprocessor))
             distiller = {**distiller, 'levels': levels}
-        self.distiller = MODELS.build(distiller)
+        self.distiller = _built_apart(distiller)
         self.distiller.prepare_from_student(self.student)
         self.teacher_cfg, self.teacher_ckpt, self.teacher_check = teacher, teacher_ckpt, teacher_check
         self.teacher_dtype = DTYPES[teacher_dtype] if teacher_dtype else None
@@ -264,6 +264,17 @@ class MultiLevelDistill(SingleTeacherDistill):
         weights, penalty = self.balance(terms, declared, gram)
         self.effective_weights = {f'effective/{name}': weight.detach() for name, weight in weights.items()}
         return weights, penalty
+
+
+def _built_apart(distiller: Mapping[str, Any]) -> nn.Module:
+    """Builds it on draws of its own.
+
+    Whatever the levels, the draws left for the student are those of the same student without a teacher, so the arms of
+    a seed start from the same weights.
+    """
+    with torch.random.fork_rng(devices=()):  # modules are built on the CPU
+        torch.default_generator.manual_seed(torch.initial_seed() + 1)
+        return MODELS.build(distiller)
 
 
 def _num_classes(config: Mapping[str, Any]) -> int | None:
