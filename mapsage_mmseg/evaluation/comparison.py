@@ -7,7 +7,7 @@ from statistics import fmean, median
 from typing import Any
 
 from ..errors import InputError
-from .criteria import Record, final
+from .criteria import Record, final, other_start
 from .estimate import Estimate, estimate
 from .grouping import as_long, check_same_data, group, run_name, uneven
 
@@ -135,7 +135,8 @@ def compare(records: Sequence[Record], control: str | None = None) -> Comparison
         _arm(name, groups[name], own[name] if own[name] != name else None, groups)
         for name in sorted(groups, key=lambda name: name != common)
     ]
-    return Comparison(dict(records[0]['dataset']), common, arms, notes + uneven(groups))
+    apart = [note for arm in arms if arm.control for note in _apart(groups[arm.experiment], groups[arm.control])]
+    return Comparison(dict(records[0]['dataset']), common, arms, notes + uneven(groups) + apart)
 
 
 def _control_of(runs: Sequence[Record], groups: Mapping[str, Any]) -> str | None:
@@ -161,8 +162,7 @@ def _arm(experiment: str, runs: Sequence[Record], control: str | None, groups: M
     teachers = [run['teacher'] for run in runs if run.get('teacher')]
     student = runs[-1]['student']
     seconds = _known(entry.get('seconds') for run in runs for entry in run['epochs'])
-    by_seed = {other['seed']: other for other in (groups[control] if control else ())}
-    pairs = [(run, by_seed[run['seed']]) for run in runs if run['seed'] in by_seed]
+    pairs = _pairs(runs, groups[control] if control else ())
     return Arm(
         experiment=experiment,
         control=control,
@@ -192,6 +192,23 @@ def _arm(experiment: str, runs: Sequence[Record], control: str | None, groups: M
         },
         closed=_closed(pairs),
     )
+
+
+def _pairs(runs: Sequence[Record], controls: Sequence[Record]) -> list[tuple[Record, Record]]:
+    by_seed = {other['seed']: other for other in controls}
+    return [(run, by_seed[run['seed']]) for run in runs if run['seed'] in by_seed]
+
+
+def _apart(runs: Sequence[Record], controls: Sequence[Record]) -> list[str]:
+    """A sentence where pairs are of students that began from different weights."""
+    seeds = [str(run['seed']) for run, control in _pairs(runs, controls) if other_start(run, control)]
+    if not seeds:
+        return []
+    names = f'{runs[0]["experiment"]} and {controls[0]["experiment"]}'
+    return [
+        f'{names} began from different weights ({"seeds" if len(seeds) > 1 else "seed"} {", ".join(seeds)}), so their '
+        'difference is that of their first weights, too.'
+    ]
 
 
 def _difference(

@@ -83,6 +83,12 @@ def agreement_since(record: Record) -> str:
     return 'before distillation' if epoch < on[0]['epoch'] else f'in epoch {epoch}'
 
 
+def other_start(run: Record, other: Record) -> bool:
+    """Whether the students of two runs are known to have begun from different weights."""
+    mine, its = run['student'].get('start'), other['student'].get('start')
+    return None not in (mine, its) and mine != its
+
+
 def _verdict(value: Any, target: Any, met: bool | None, reason: str) -> dict[str, Any]:
     return dict(value=value, target=target, met=met, reason=reason)
 
@@ -176,6 +182,7 @@ def _knowledge_transfer(record: Record, control: Record | None) -> dict[str, Any
     if not theirs:
         return _verdict(last, target, None, f'{reason}; not shown without a control (configs/distill/no_distill.py)')
     gain = scores[-1][1] - theirs[-1][1]
-    return _verdict(
-        gain, target, gain > 0, f'{reason}; mIoU {scores[-1][1]:.2f} against {theirs[-1][1]:.2f} of the control'
-    )
+    reason += f'; mIoU {scores[-1][1]:.2f} against {theirs[-1][1]:.2f} of the control'
+    if other_start(record, control):  # type: ignore[arg-type]
+        reason += ', which began from other weights'
+    return _verdict(gain, target, gain > 0, reason)

@@ -34,6 +34,7 @@ def new_record(
     data_key: str,
     teacher: Mapping[str, Any] | None,
     student_params_m: float,
+    student_start: str | None = None,
     key: str | None = None,
     control: str | None = None,
     student_gflops: float | None = None,
@@ -42,9 +43,9 @@ def new_record(
 ) -> dict[str, Any]:
     """An empty record of a run that begins.
 
-    ``gflops`` of student and teacher: forward pass over one training crop, 10^9 operations, 2 a MAC. ``control``: the
-    experiment that is the same without a teacher. ``images_per_step``: of all ``processes`` together.
-    ``dataset.skipped``: images that became unreadable in mid-run.
+    ``gflops`` of student and teacher: forward pass over one training crop, 10^9 operations, 2 a MAC. ``start``:
+    fingerprint of the student's first weights. ``control``: the experiment that is the same without a teacher.
+    ``images_per_step``: of all ``processes`` together. ``dataset.skipped``: images that became unreadable in mid-run.
     """
     chance = math.log(len(classes)) if classes else None
     return dict(
@@ -61,7 +62,7 @@ def new_record(
         versions=dict(versions),
         dataset=dict(name=dataset, classes=list(classes), chance_loss=chance, key=data_key, skipped=[]),
         teacher=dict(teacher) if teacher else None,
-        student=dict(params_m=student_params_m, gflops=student_gflops),
+        student=dict(params_m=student_params_m, gflops=student_gflops, start=student_start),
         epochs=[],
         findings=[],
         criteria={},

@@ -10,6 +10,7 @@ from mmengine.runner import Runner
 
 from mapsage_mmseg.compat import load_checkpoint_file
 from mapsage_mmseg.engine import teachers
+from mapsage_mmseg.engine.first_weights import fingerprint
 from mapsage_mmseg.errors import InputError
 from tests import runs, tiny
 
@@ -59,10 +60,12 @@ def test_the_same_weights_bit_for_bit(whole, iteration):
     assert different == []
     mine, its = (r.optim_wrapper.state_dict()['state'] for r in (runner, reference))
     assert all(torch.equal(mine[key]['exp_avg_sq'], its[key]['exp_avg_sq']) for key in its)
-    left, right = (json.loads((Path(r.work_dir) / 'result.json').read_text())['epochs'] for r in (runner, reference))
-    for entry in (*left, *right):
+    left, right = (json.loads((Path(r.work_dir) / 'result.json').read_text()) for r in (runner, reference))
+    for entry in (*left['epochs'], *right['epochs']):
         entry.pop('seconds')
-    assert left == right
+    assert left['epochs'] == right['epochs']
+    assert left['student'] == right['student']  # where it began, too
+    assert right['student']['start'] != fingerprint(reference.model.student)
 
 
 @pytest.mark.slow

@@ -241,3 +241,23 @@ def test_text_has_every_figure_and_survives_a_pipe_in_a_name():
 def test_a_comparison_is_plain_json():
     runs = [record('no_distill'), record()]
     assert json.loads(json.dumps(compare(runs).as_dict()))['arms'][1]['differences']['mIoU']['verdict'] == 'not shown'
+
+
+def began(start):
+    return dict(params_m=3.7, start=start)
+
+
+@pytest.mark.parametrize(
+    ('mine', 'its', 'said'),
+    [
+        (['a', 'b'], ['a', 'b'], None),
+        (['a', 'x'], ['a', 'b'], 'improved_distill and no_distill began from different weights (seed 1)'),
+        (['x', 'y'], ['a', 'b'], 'improved_distill and no_distill began from different weights (seeds 0, 1)'),
+        (['x', 'y'], [None, 'y'], None),  # a record of before says nothing of it
+    ],
+)
+def test_pairs_that_began_apart_are_noted(mine, its, said):
+    runs = [record('no_distill', seed, student=began(start)) for seed, start in enumerate(its)]
+    runs += [record(seed=seed, student=began(start)) for seed, start in enumerate(mine)]
+    notes = compare(runs).notes
+    assert [note.split(', so')[0] for note in notes] == ([said] if said else [])

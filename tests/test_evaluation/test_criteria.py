@@ -26,7 +26,7 @@ def entry(epoch, *, task=1.0, total=1.0, distill=None, miou=50.0, agreement=80.0
 
 
 def record(*entries, classes=7, experiment='improved_distill'):
-    return dict(experiment=experiment, dataset=dict(chance_loss=math.log(classes)), epochs=list(entries))
+    return dict(experiment=experiment, dataset=dict(chance_loss=math.log(classes)), student={}, epochs=list(entries))
 
 
 @pytest.fixture
@@ -65,6 +65,17 @@ def test_without_a_control_transfer_is_not_shown_and_never_yes(good):
 def test_a_student_below_its_control_did_not_gain(good):
     verdict = judge(good, control=record(entry(25, miou=55.0)))['knowledge_transfer']
     assert (verdict['met'], verdict['value']) == (False, pytest.approx(-1.0))
+
+
+def test_a_control_that_began_from_other_weights_is_called_so(good):
+    mine, same, other = (dict(params_m=3.7, start=start) for start in ('a', 'a', 'b'))
+    control = record(entry(25, miou=51.0))
+    verdicts = [
+        judge({**good, 'student': mine}, control={**control, 'student': its})['knowledge_transfer']
+        for its in (same, other)
+    ]
+    assert [verdict['met'] for verdict in verdicts] == [True, True]
+    assert verdicts[1]['reason'] == verdicts[0]['reason'] + ', which began from other weights'
 
 
 def test_agreement_that_does_not_rise_is_no_transfer_whatever_the_control(good):

@@ -59,6 +59,7 @@ class RecordHook(Hook):
             self.record['epochs'] = [entry for entry in before.get('epochs', []) if entry['iter'] <= runner.iter]
             seen = {entry['epoch'] for entry in self.record['epochs']}
             self.record['dataset']['skipped'] = before.get('skipped', [])
+            self.record['student']['start'] = before.get('student', {}).get('start')
             self.record['findings'] = [found for found in before.get('findings', []) if found['epoch'] in seen]
         self._write()
 
@@ -113,7 +114,7 @@ class RecordHook(Hook):
             steps={key: torch.stack([v.cpu() for v in values]) for key, values in self._steps.items()},
             seconds=elapsed,
             skipped=self.record.get('dataset', {}).get('skipped', []),
-            **{key: self.record[key] for key in ('epochs', 'findings') if key in self.record},
+            **{key: self.record[key] for key in ('student', 'epochs', 'findings') if key in self.record},
         )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

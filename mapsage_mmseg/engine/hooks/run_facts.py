@@ -20,6 +20,7 @@ from ...evaluation.record import new_record
 from ...models.normalisation import as_written, channels, normalisation
 from .. import teachers
 from ..data_parallel import images_per_step
+from ..first_weights import fingerprint
 from ..flops import crop_size, forward_gflops
 from ..run_key import run_key
 
@@ -27,7 +28,7 @@ PACKAGES = ('mapsage_mmseg', 'torch', 'numpy', 'mmengine', 'mmcv', 'mmcv-lite', 
 
 
 def run_facts(runner: Runner) -> dict[str, Any]:
-    """A new record of this run."""
+    """A new record of this run; of one that is resumed, ``student.start`` is still to be set to where it began."""
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     student = getattr(model, 'student', model)
     metainfo: Mapping[str, Any] = getattr(runner.train_dataloader.dataset, 'metainfo', {})
@@ -52,6 +53,7 @@ def run_facts(runner: Runner) -> dict[str, Any]:
         data_key=teachers.data_key(runner.cfg),
         teacher=runner.message_hub.runtime_info.get('distill/teacher'),
         student_params_m=round(sum(parameter.numel() for parameter in student.parameters()) / 1e6, 3),
+        student_start=fingerprint(student),
         student_gflops=forward_gflops(student, crop_size(model), channels(model.data_preprocessor)),
     )
 
