@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError
 from ..balance import build_balance
+from ..distillers import MultiLevelDistillLoss
 from ..distillers.cache_settings import CacheSettings
 from ..distillers.fitting import fit_levels
 from ..normalisation import channels, difference, normalisation
@@ -266,7 +267,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         return weights, penalty
 
 
-def _built_apart(distiller: Mapping[str, Any]) -> nn.Module:
+def _built_apart(distiller: Mapping[str, Any]) -> MultiLevelDistillLoss:
     """Builds it on draws of its own.
 
     Whatever the levels, the draws left for the student are those of the same student without a teacher, so the arms of
