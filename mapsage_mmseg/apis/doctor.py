@@ -16,12 +16,22 @@ from ..engine import teachers
 from ..engine.examination import Examination, examine
 from ..errors import InputError
 from ..evaluation.diagnosis import diagnose
-from ..evaluation.prognosis import examined, suggest_weights
+from ..evaluation.prognosis import examined, gradient_ratios, suggest_weights
 from ..evaluation.verdict_text import finding_line
 from .teacher_training import trained_teacher
 from .train import is_distillation, prepare
 
 FATAL = ('nonfinite', 'dead_level')
+COLUMNS = (
+    'term',
+    'value',
+    'weight',
+    'share',
+    'gradient norm',
+    "weighted, of task's",
+    'cosine with task',
+    'weight for declared share',
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -87,7 +97,8 @@ def show(found: Examination, entry: Mapping[str, Any], findings: Sequence[Mappin
     suggested = suggest_weights(entry['weights'], entry['terms'])
     measured = entry['gradients'] or dict(norm={}, cosine={}, cosine_all=None)
     table = Table(title=Text(f'Phase {found.phase!r}: means over {len(found.steps)} iterations from the start'))
-    for name in ('term', 'value', 'weight', 'share', 'gradient norm', 'cosine with task', 'weight for declared share'):
+    ratios = gradient_ratios(entry.get('effective') or entry['weights'], measured['norm'])
+    for name in COLUMNS:
         table.add_column(name, justify='left' if name == 'term' else 'right')
     for term, weight in entry['weights'].items():
         norm = measured['norm'].get(term)
@@ -97,6 +108,7 @@ def show(found: Examination, entry: Mapping[str, Any], findings: Sequence[Mappin
             f'{weight:g}',
             _figure(entry['shares'].get(term), '.1%'),
             'dead' if norm == 0 else _figure(norm, '.3g'),
+            _figure(ratios.get(term), '.0%'),
             _figure(measured['cosine'].get(term), '+.2f'),
             _figure(suggested[term], '.3g'),
         )

@@ -25,6 +25,24 @@ def suggest_weights(weights: Mapping[str, float], terms: Mapping[str, float | No
     }
 
 
+def gradient_ratios(weights: Mapping[str, float], norms: Mapping[str, float]) -> dict[str, float | None]:
+    """Norm of each level's weighted gradient over that of the task's: how much it decides about the student.
+
+    Args:
+        weights: That held.
+        norms: Of the unweighted terms' gradients, see ``epochs[].gradients`` of a record.
+
+    Returns:
+        By level of ``weights``; None where one of the two norms is not known, or the task's is 0.
+    """
+    task = weights.get('task', 0.0) * norms.get('task', 0.0)
+    return {
+        name: weight * norms[name] / task if task and name in norms else None
+        for name, weight in weights.items()
+        if name != 'task'
+    }
+
+
 def examined(
     steps: Sequence[Mapping[str, float]],
     phase: str,

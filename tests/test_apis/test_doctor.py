@@ -40,8 +40,12 @@ def test_it_says_what_every_term_weighs_and_what_the_run_will_cost(balance, exam
     shares = [float(rows[term][3].rstrip('%')) for term in ('task', 'distill', 'feature', 'attention')]
     assert sum(shares) == pytest.approx(100, abs=0.3)
     assert all(float(rows[term][4]) > 0 for term in ('task', 'distill', 'feature', 'attention'))
-    assert all(-1 <= float(rows[term][5]) <= 1 for term in ('distill', 'feature', 'attention'))
-    assert rows['task'][6] == '0.6'
+    norms = {term: float(rows[term][4]) for term in rows if term in ('task', 'distill', 'feature', 'attention')}
+    if balance is None:
+        wanted = 0.1 * norms['feature'] / (0.6 * norms['task'])
+        assert float(rows['feature'][5].rstrip('%')) == pytest.approx(100 * wanted, rel=0.02, abs=0.6)
+    assert all(-1 <= float(rows[term][6]) <= 1 for term in ('distill', 'feature', 'attention'))
+    assert (rows['task'][5], rows['task'][7]) == ('-', '0.6')
     assert 'recorded 90.00' in out and 'chance level of the task loss 1.9459' in out
     assert 'Whole run: 24 iterations, about' in out  # 4 epochs of 6
     assert not list(tmp_path.glob('**/result.json'))

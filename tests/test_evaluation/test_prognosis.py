@@ -2,7 +2,7 @@
 
 import pytest
 
-from mapsage_mmseg.evaluation.prognosis import examined, foresee_seconds, suggest_weights
+from mapsage_mmseg.evaluation.prognosis import examined, foresee_seconds, gradient_ratios, suggest_weights
 
 
 def test_suggested_weights_give_the_declared_shares():
@@ -17,6 +17,13 @@ def test_suggested_weights_give_the_declared_shares():
 def test_a_term_that_is_nothing_has_no_suggestion():
     assert suggest_weights(dict(task=1.0, feature=1.0), dict(task=1.0, feature=0.0)) == dict(task=1.0, feature=None)
     assert suggest_weights(dict(task=1.0, feature=1.0), dict(task=1.0)) == dict(task=1.0, feature=None)
+
+
+def test_what_a_level_decides_by_hand():
+    weights, norms = dict(task=0.6, distill=0.3, feature=0.1), dict(task=2.0, distill=4.0)
+    assert gradient_ratios(weights, norms) == dict(distill=pytest.approx(1.0), feature=None)  # 1.2 of 1.2
+    assert gradient_ratios(weights, dict(task=0.0, distill=4.0)) == dict(distill=None, feature=None)
+    assert gradient_ratios(weights, {}) == dict(distill=None, feature=None)
 
 
 def test_an_examination_reads_as_one_epoch():
