@@ -21,6 +21,7 @@ CONFIGS = dict(  # by arm, in this order
     best='configs/distill/best.py',
     best_cached='configs/distill/ablations/best_cached.py',
 )
+FOLDERS = ('dubai', 'dubai_50_epochs')  # the others hold runs that are of the same arm and seed
 METRICS = {'mIoU': 'mIoU', 'aAcc': 'aAcc', 'boundary F1': 'boundary_f1', 'task loss': 'task_loss'}
 HEAD = """\
 # Written by `python -m tests.metafile` out of the records in docs/results: change those, not this. Scores are those of
@@ -45,7 +46,7 @@ def arm(record: dict[str, Any]) -> str:
 
 def runs() -> dict[str, list[dict[str, Any]]]:
     """Finished runs by arm, data set and length, by seed."""
-    records = [open_record(path) for path in ROOT.glob('docs/results/*/*/result.json')]
+    records = [open_record(path) for folder in FOLDERS for path in ROOT.glob(f'docs/results/{folder}/*/result.json')]
     records = [record for record in records if record['status'] == 'finished' and arm(record) in CONFIGS]
     found: dict[str, list[dict[str, Any]]] = {}
     for record in sorted(records, key=lambda record: (list(CONFIGS).index(arm(record)), record['seed'])):
