@@ -180,7 +180,8 @@ def _knowledge_transfer(record: Record, control: Record | None) -> dict[str, Any
         return _verdict(last, target, False, reason)
     theirs = validated(control, 'mIoU') if control else []
     if not theirs:
-        return _verdict(last, target, None, f'{reason}; not shown without a control (configs/distill/no_distill.py)')
+        name = record.get('control') or 'no_distill'
+        return _verdict(last, target, None, f'{reason}; not shown without a finished run of its control, {name}')
     gain = scores[-1][1] - theirs[-1][1]
     reason += f'; mIoU {scores[-1][1]:.2f} against {theirs[-1][1]:.2f} of the control'
     if other_start(record, control):  # type: ignore[arg-type]

@@ -59,7 +59,9 @@ def test_a_good_run_meets_everything(good):
 def test_without_a_control_transfer_is_not_shown_and_never_yes(good):
     verdict = judge(good)['knowledge_transfer']
     assert verdict['met'] is None
-    assert 'not shown without a control' in verdict['reason']
+    assert verdict['reason'].endswith('not shown without a finished run of its control, no_distill')
+    named = judge({**good, 'control': 'best_control'})['knowledge_transfer']
+    assert named['reason'].endswith(' control, best_control')
 
 
 def test_a_student_below_its_control_did_not_gain(good):
