@@ -21,13 +21,14 @@ STUDENTS = sorted(f'students/{p.stem}' for p in (CONFIGS / 'students').glob('*.p
 CONTROLS = tuple(name for name in (*SMALL, *STUDENTS) if name.endswith('_control'))
 TEACHERS = ('teacher', 'teacher_tiles', 'ablations/teacher_patch', 'ablations/teacher_stem')
 DISTILL = (
-    *('improved', 'baseline', 'best', 'baseline_dinov3l_segformer-b2'),
+    *('improved', 'baseline', 'best', 'best_unlabelled', 'baseline_dinov3l_segformer-b2'),
     *(name for name in (*SMALL, *STUDENTS) if name not in (*TEACHERS, *CONTROLS)),
 )
 ALONE = ('no_distill', 'best_control', 'teacher_dinov3l', *TEACHERS, *CONTROLS)
 # What these change of the training itself, on purpose; every other config shares improved.py's.
 OWN_SCHEDULE = {
     'best',
+    'best_unlabelled',
     'ablations/learning_rate',
     'ablations/best_cached',
     'fallbacks/stalled',

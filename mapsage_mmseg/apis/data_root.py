@@ -11,7 +11,7 @@ from mmengine.logging import print_log
 from mmseg.registry import MODELS
 from torch import nn
 
-from ..datasets import Bands, check_folder, check_layout, has_own_layout, read_dataset_yaml
+from ..datasets import Bands, check_folder, check_layout, has_own_layout, has_unlabelled, read_dataset_yaml
 from ..engine.processes import from_first
 from ..errors import InputError
 from .config import configs_dir, load_config
@@ -51,6 +51,23 @@ def apply_data_root(config: Config, data_root: str) -> None:
         use_recipe(config, TILES_RECIPE)
     if spec.bands:
         set_bands(config, spec.bands)
+
+
+def use_unlabelled(config: Config) -> None:
+    """Has a config that distils everywhere train on the unlabelled tiles of its folder too, where there are any and it
+    does not say so itself; says so where one that distils leaves them out."""
+    dataset = config.train_dataloader.dataset
+    if dataset.get('type') != 'FolderLandCover' or not has_unlabelled(dataset.get('data_root') or '.'):
+        return
+    where = config.model.get('distill_where', 'labelled')
+    if where == 'everywhere':
+        dataset.setdefault('unlabelled', True)
+    elif config.model.get('teacher') is not None and not dataset.get('unlabelled'):
+        print_log(
+            f'{dataset.data_root}: its unlabelled tiles are left out (model.distill_where={where!r}); '
+            'configs/distill/best_unlabelled.py learns from them',
+            'current',
+        )
 
 
 def _pad(config: Config, size: Sequence[int]) -> None:

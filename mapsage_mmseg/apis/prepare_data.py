@@ -28,7 +28,7 @@ from ..datasets.prepare import (
     split_scenes,
     unpacked,
 )
-from ..datasets.prepare.preparing import describe, look_at
+from ..datasets.prepare.preparing import describe, look_at, split_of
 from ..datasets.prepare.remarks import in_short
 from ..datasets.prepare.statistics import Statistics
 from ..datasets.prepare.windows import TILE_SCENE, windows
@@ -38,7 +38,7 @@ from ..engine.run_lock import RunLock
 from ..errors import RunStopped
 from ..visualization.contact_sheet import contact_sheet
 from . import cli
-from .prepare_scenes import check, scenes_of
+from .prepare_scenes import check, check_apart, scenes_of
 
 SHEET, STATISTICS = 'contact_sheet.png', 'statistics.md'
 SHOWN = {'train': 6, 'val': 6}  # tiles of each split in the contact sheet
@@ -59,6 +59,9 @@ def parser() -> argparse.ArgumentParser:
     find.add_argument('--masks', metavar='DIR', help='folder of masks; default: SCENES/masks, or among the images')
     find.add_argument('--image-suffix', default='', metavar='TEXT', help='how stems of images end, such as _RGB')
     find.add_argument('--mask-suffix', metavar='TEXT', help='how stems of masks end, such as _label; default: found')
+    find.add_argument(
+        '--unlabelled', metavar='DIR', help='folder of images without masks, for img_dir/unlabelled: see docs/data.md'
+    )
     meaning = parser.add_argument_group('what masks mean')
     meaning.add_argument('--classes', metavar='FILE', help='YAML or JSON; default: SCENES/classes.yaml or .json')
     meaning.add_argument(
@@ -172,16 +175,19 @@ def cut(
     """Cuts, counts, draws and publishes."""
     sizes = look_at(pairs, table, cutting, say)
     pixels: dict[str, int] = {}
-    for pair in pairs:
+    for pair in (pair for pair in pairs if pair.mask is not None):
         height, width = sizes[pair.name]
         pixels[pair.scene] = pixels.get(pair.scene, 0) + height * width
     validated = split_scenes(pixels, *val)
+    check_apart(pairs, validated)
     splits = {each: 'val' if each in validated else 'train' for each in pixels}
     total = {pair.name: sum(1 for _ in windows(*sizes[pair.name], cutting.size, cutting.stride)) for pair in pairs}
     description = describe(name, table, cutting, scene)
+    unlabelled = sum(pair.mask is None for pair in pairs)
+    besides = f' and {unlabelled} without a label' if unlabelled else ''
     say(
-        f'{len(pairs)} images of {len(pixels)} scenes, {sum(total.values())} windows; validated on '
-        f'{in_short(sorted(validated))}'
+        f'{len(pairs) - unlabelled} images of {len(pixels)} scenes{besides}, {sum(total.values())} windows; validated '
+        f'on {in_short(sorted(validated))}'
     )
     with locked(aside(out)):
         staging = Staging(aside(out), plan(pairs, sizes, table, splits, cutting, description), keep=(LOCK,))
@@ -199,7 +205,8 @@ def cut(
         staging.publish(out, description, {STATISTICS: report(name, argv, statistics)})
     say(f'Statistics of {out}\n{statistics.text()}')
     say(f'{out} is whole: {STATISTICS} counts its pixels, {SHEET} shows some tiles.')
-    say(f'Next: python tools/train.py configs/distill/improved.py --data-root {shlex.quote(str(out))}')
+    config = 'best_unlabelled' if unlabelled else 'improved'
+    say(f'Next: python tools/train.py configs/distill/{config}.py --data-root {shlex.quote(str(out))}')
 
 
 @contextmanager
@@ -236,8 +243,8 @@ def plan(
             pair.name,
             pair.shrink,
             sizes[pair.name],
-            splits[pair.scene],
-            *(_state(file) for file in (pair.image, pair.mask)),
+            split_of(pair, splits),
+            *(_state(file) for file in (pair.image, pair.mask) if file is not None),
         )
         for pair in pairs
     ]

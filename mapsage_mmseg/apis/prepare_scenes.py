@@ -2,11 +2,11 @@
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ..datasets.dataset_yaml import MOST_BANDS
-from ..datasets.prepare import LAYOUTS, ClassTable, Pair, find_pairs, read_classes
+from ..datasets.prepare import LAYOUTS, ClassTable, Pair, find_pairs, find_unlabelled, read_classes
 from ..datasets.prepare.remarks import Note
 from ..datasets.rasters import rasterio_or_refuse
 from ..errors import InputError
@@ -47,9 +47,32 @@ def scenes_of(arguments: argparse.Namespace, note: Note) -> tuple[list[Pair], Cl
     """The pairs, what their masks mean, and which scenes to validate on; ``note`` is told what a user should know.
 
     Raises:
-        InputError: As :func:`~mapsage_mmseg.datasets.prepare.find_pairs` and
+        InputError: As :func:`~mapsage_mmseg.datasets.prepare.find_pairs`,
+            :func:`~mapsage_mmseg.datasets.prepare.find_unlabelled` and
             :func:`~mapsage_mmseg.datasets.prepare.read_classes`, or an option contradicts ``--layout``.
     """
+    pairs, table, val = _labelled(arguments, note)
+    if arguments.unlabelled:
+        folder = Path(arguments.unlabelled).expanduser()
+        pairs += find_unlabelled(folder, arguments.image_suffix, arguments.scene, pairs, note)
+    return pairs, table, val
+
+
+def check_apart(pairs: Sequence[Pair], validated: Collection[str]) -> None:
+    """Refuses an image without a label of a scene that is validated on: its student would have seen that scene.
+
+    Raises:
+        InputError: Names the first one.
+    """
+    for pair in pairs:
+        if pair.mask is None and pair.scene in validated:
+            raise InputError(
+                f'--unlabelled: {pair.image} is of the scene {pair.scene}, which is validated on, so that the score '
+                'would tell nothing of scenes that were never seen; leave it out, or choose other scenes with --val'
+            )
+
+
+def _labelled(arguments: argparse.Namespace, note: Note) -> tuple[list[Pair], ClassTable, Sequence[str]]:
     scenes = Path(arguments.scenes).expanduser()
     if arguments.layout is None:
         table = read_classes(class_file(arguments.classes, scenes))

@@ -21,7 +21,7 @@ from ..evaluation.record import read_record
 from . import cli
 from .config import load_config, override
 from .config_check import check_config
-from .data_root import apply_data_root, check_data
+from .data_root import apply_data_root, check_data, use_unlabelled
 from .run_length import off_schedule, set_epochs
 from .runs import begun, given_run_dir, new_run_dir, newest_run, runs_of
 from .switches import add_switches, apply_switches
@@ -103,6 +103,7 @@ def prepare(arguments: argparse.Namespace) -> Config:
     if arguments.epochs is not None:
         set_epochs(config, arguments.epochs)
     override(config, arguments.cfg_options)
+    use_unlabelled(config)
     ends = off_schedule(config)
     if ends:
         print_log(ends, 'current', logging.WARNING)

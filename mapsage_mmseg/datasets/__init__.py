@@ -2,7 +2,8 @@
 
 from .bands import Bands, LoadBands, read_bands
 from .dataset_yaml import DatasetSpec, read_dataset_yaml
-from .folder import HANDLING, FolderLandCover, check_folder, fingerprint
+from .folder import HANDLING, FolderLandCover, check_folder
+from .folder_files import fingerprint, has_unlabelled, unlabelled_fingerprint
 from .map_store import MapKind, MapStore
 from .replay import Replay, ReplayedPipeline
 from .rescale import RandomRescale
@@ -11,6 +12,7 @@ from .scene import draw_scene
 from .seeding import SeedDraws, StableDraws
 from .stock import check_layout, divide, has_own_layout, names_and_sizes
 from .synthetic import SyntheticLandCover
+from .unlabelled import LoadLabelIfAny
 
 __all__ = [
     'HANDLING',
@@ -19,6 +21,7 @@ __all__ = [
     'DrawIndex',
     'FolderLandCover',
     'LoadBands',
+    'LoadLabelIfAny',
     'MapKind',
     'MapStore',
     'RandomRescale',
@@ -34,7 +37,9 @@ __all__ = [
     'draw_scene',
     'fingerprint',
     'has_own_layout',
+    'has_unlabelled',
     'names_and_sizes',
     'read_bands',
     'read_dataset_yaml',
+    'unlabelled_fingerprint',
 ]

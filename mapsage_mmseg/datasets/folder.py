@@ -1,14 +1,11 @@
 """A folder of the user's own tiles, described by its ``dataset.yaml``."""
 
-import hashlib
-import json
 import logging
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,42 +16,16 @@ from mmseg.registry import DATASETS
 from rich.progress import Progress
 
 from ..errors import InputError
-from .dataset_yaml import IGNORE, DatasetSpec, is_plain, read_dataset_yaml, tile_files
-from .limits import MAX_PIXELS, check_links, check_max_pixels, check_pixels
+from .dataset_yaml import IGNORE, DatasetSpec, read_dataset_yaml
+from .folder_files import SPLITS, check_links_of, pairs_of, unlabelled_of
+from .limits import MAX_PIXELS, check_max_pixels, check_pixels
 from .parts import check_part, tuning_names
-from .reading import check_pair
+from .reading import check_image, check_pair
 from .skipped import SkippedImages
 
-SPLITS = ('train', 'val')
 HANDLING = ('max_unreadable', 'max_pixels', 'follow_links')  # arguments that change no sample
 MANY_FILES = 200  # From here on a check takes long enough to show its progress.
 PAUSES = (0.0, 0.1, 1.0)  # Seconds before each time that an unreadable image is tried again.
-HASHED_WHOLE = 20_000  # Files; beyond, reading them all costs minutes at every start.
-
-
-def _pairs(root: Path, spec: DatasetSpec, split: str) -> list[tuple[Path, Path]]:
-    """The (image, label) files of a split, sorted by name.
-
-    Raises:
-        InputError: A folder is missing, there is no image, a name has control characters, or an image has no label.
-    """
-    images, labels = root / 'img_dir' / split, root / 'ann_dir' / split
-    for folder in (images, labels):
-        if not folder.is_dir():
-            raise InputError(f'{folder} is missing; expected img_dir/ and ann_dir/, each with {" and ".join(SPLITS)}')
-    names = sorted(str(name) for name in tile_files(images) if name.name.endswith(spec.img_suffix))
-    if not names:
-        raise InputError(f'{images} holds no file that ends in {spec.img_suffix} (img_suffix); expected one at least')
-    for name in names:
-        if not is_plain(name):  # lines, tables and TensorBoard's tags would break at it
-            raise InputError(f'{images} holds {name!a}; expected names without control characters')
-    present = {str(name) for name in tile_files(labels)}
-    wanted = [name[: -len(spec.img_suffix)] + spec.seg_map_suffix for name in names]
-    pairs = [(images / image, labels / label) for image, label in zip(names, wanted, strict=True)]
-    missing = [pair for pair, label in zip(pairs, wanted, strict=True) if label not in present]
-    if missing:
-        raise InputError(f'{missing[0][0]} has no label (one of {len(missing)} such images); expected {missing[0][1]}')
-    return pairs
 
 
 def check_folder(
@@ -74,10 +45,11 @@ def check_folder(
     """
     root = Path(data_root).expanduser()
     check_max_pixels(max_pixels)
-    pairs = {split: _pairs(root, spec, split) for split in SPLITS}
-    for split in SPLITS if not follow_links else ():
-        _check_links(pairs[split], root)
-    total = sum(map(len, pairs.values()))
+    pairs = {split: pairs_of(root, spec, split) for split in SPLITS}
+    unlabelled = unlabelled_of(root, spec)
+    if not follow_links:
+        check_links_of([*(file for split in SPLITS for pair in pairs[split] for file in pair), *unlabelled], root)
+    total = sum(map(len, pairs.values())) + len(unlabelled)
     with Progress(transient=True, disable=total < MANY_FILES or not sys.stdout.isatty()) as progress:
         task = progress.add_task('Checking the data', total=total)
         for split in SPLITS:
@@ -90,11 +62,8 @@ def check_folder(
                 raise InputError(f'{folder}: every pixel is {spec.ignore_index} (ignore_index); expected some classes')
             for name in np.array(spec.classes)[pixels == 0]:
                 print_log(f'{folder}: no pixel of class {name}', logger='current', level=logging.WARNING)
-
-
-def _check_links(pairs: list[tuple[Path, Path]], root: Path) -> None:
-    folders = [root / kind / split for kind in ('img_dir', 'ann_dir') for split in ('', *SPLITS)]
-    check_links((file for pair in pairs for file in pair), root, folders)
+        for _ in _in_threads(lambda image: check_image(image, spec, max_pixels), unlabelled):
+            progress.advance(task)
 
 
 def _in_threads(function: Callable[[Any], Any], jobs: list[Any]) -> Iterator[Any]:
@@ -106,33 +75,8 @@ def _in_threads(function: Callable[[Any], Any], jobs: list[Any]) -> Iterator[Any
         pool.shutdown(cancel_futures=True)
 
 
-def fingerprint(data_root: str | os.PathLike, spec: DatasetSpec) -> str:
-    """A key of the content: the same for a copy elsewhere, another when a tile or the meaning of a label changes.
-
-    Beyond ``HASHED_WHOLE`` files, names and sizes stand for the content. Palette and ``scene`` change no label
-    and are left out.
-
-    Returns:
-        SHA-256, 64 hexadecimal digits.
-
-    Raises:
-        InputError: As :func:`check_folder` for missing files and splits.
-    """
-    root = Path(data_root).expanduser()
-    files = [file for split in SPLITS for pair in _pairs(root, spec, split) for file in pair]
-    meaning = {key: value for key, value in asdict(spec).items() if key not in ('palette', 'scene')}
-    if spec.bands is None:
-        del meaning['bands']  # so that folders keep the keys that they had before there was such a line
-    digest = hashlib.sha256(json.dumps([meaning, len(files) > HASHED_WHOLE], sort_keys=True).encode())
-    for file in files:
-        digest.update(f'\n{file.relative_to(root).as_posix()}\0{file.stat().st_size}\0'.encode())
-        if len(files) <= HASHED_WHOLE:
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _loads_image(step: Any) -> bool:
-    return isinstance(step, dict) and str(step.get('type')).split('.')[-1] == 'LoadImageFromFile'
+def _is(step: Any, name: str) -> bool:
+    return isinstance(step, dict) and str(step.get('type')).split('.')[-1] == name
 
 
 @DATASETS.register_module()
@@ -154,6 +98,8 @@ class FolderLandCover(BaseSegDataset):
         max_unreadable: Share of the images that may become unreadable, rounded up to images.
         max_pixels: What an image or label may have; a file that claims more counts as unreadable, undecoded.
         follow_links: Whether links of single files are followed out of the folder. Links of folders always are.
+        unlabelled: Whether the images of ``img_dir/unlabelled`` belong to it, behind the others; every pixel of their
+            labels is ignored. For ``split='train'``; a part to tune on has none of them.
         kwargs: As for :class:`mmseg.datasets.BaseSegDataset`; classes, palette and suffixes come from ``dataset.yaml``.
 
     Raises:
@@ -172,14 +118,17 @@ class FolderLandCover(BaseSegDataset):
         max_unreadable: float = 0.01,
         max_pixels: int = MAX_PIXELS,
         follow_links: bool = False,
+        unlabelled: bool = False,
         **kwargs: Any,
     ) -> None:
         if split not in SPLITS:
             raise InputError(f'FolderLandCover: split={split!r}; expected {" or ".join(map(repr, SPLITS))}')
+        if unlabelled and split != 'train':
+            raise InputError(f"FolderLandCover: unlabelled=True with split={split!r}; expected split='train'")
         check_part(part, split, 'FolderLandCover')
         check_max_pixels(max_pixels)
         self.split, self.part, self.max_unreadable = split, part, max_unreadable
-        self.max_pixels, self.follow_links = max_pixels, follow_links
+        self.max_pixels, self.follow_links, self.unlabelled = max_pixels, follow_links, unlabelled
         self._measured: set[int] = set()  # indices whose files claim no more than they may
         self.spec = read_dataset_yaml(data_root)
         self.scene = scene or self.spec.scene
@@ -187,7 +136,14 @@ class FolderLandCover(BaseSegDataset):
         if self.spec.bands:
             meta['bands'] = self.spec.bands.as_dict()
             loading = dict(type='LoadBands', max_pixels=max_pixels, **meta['bands'])
-            kwargs['pipeline'] = [loading if _loads_image(step) else step for step in kwargs.get('pipeline', ())]
+            kwargs['pipeline'] = [
+                loading if _is(step, 'LoadImageFromFile') else step for step in kwargs.get('pipeline', ())
+            ]
+        if unlabelled:
+            kwargs['pipeline'] = [
+                {**step, 'type': 'LoadLabelIfAny'} if _is(step, 'LoadAnnotations') else step
+                for step in kwargs.get('pipeline', ())
+            ]
         super().__init__(
             data_root=str(Path(data_root).expanduser()),
             metainfo=meta,
@@ -221,8 +177,8 @@ class FolderLandCover(BaseSegDataset):
         if idx in self._measured:
             return
         info = self.get_data_info(idx)
-        for key in ('img_path', 'seg_map_path'):
-            check_pixels(Path(info[key]), self.max_pixels)
+        for file in filter(None, (info['img_path'], info['seg_map_path'])):
+            check_pixels(Path(file), self.max_pixels)
         self._measured.add(idx)
 
     def _trouble(self, idx: int) -> str | None:
@@ -230,7 +186,10 @@ class FolderLandCover(BaseSegDataset):
         for pause in (0.0,) if idx in self.skipped else PAUSES:
             time.sleep(pause)
             try:
-                check_pair(Path(info['img_path']), Path(info['seg_map_path']), self.spec, self.max_pixels)
+                if info['seg_map_path'] is None:
+                    check_image(Path(info['img_path']), self.spec, self.max_pixels)
+                else:
+                    check_pair(Path(info['img_path']), Path(info['seg_map_path']), self.spec, self.max_pixels)
             except InputError as error:
                 trouble = str(error)
             else:
@@ -273,13 +232,15 @@ class FolderLandCover(BaseSegDataset):
         """One entry per image, sorted by name: exactly the files that :func:`check_folder` looks at."""
         label_map = None if self.spec.ignore_index == IGNORE else {self.spec.ignore_index: IGNORE}
         root = Path(self.data_root)
-        pairs = _pairs(root, self.spec, self.split)
+        pairs = pairs_of(root, self.spec, self.split)
+        unlabelled = unlabelled_of(root, self.spec) if self.unlabelled and self.part != 'tune' else []
         if not self.follow_links:
-            _check_links(pairs, root)
+            check_links_of([*(file for pair in pairs for file in pair), *unlabelled], root)
         if self.part:
             pairs = self._divided(pairs)
         same = {'label_map': label_map, 'reduce_zero_label': self.reduce_zero_label}
-        return [{'img_path': str(image), 'seg_map_path': str(seg), 'seg_fields': [], **same} for image, seg in pairs]
+        files = [*((str(image), str(label)) for image, label in pairs), *((str(image), None) for image in unlabelled)]
+        return [{'img_path': image, 'seg_map_path': label, 'seg_fields': [], **same} for image, label in files]
 
     def _divided(self, pairs: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
         folder = Path(self.data_root) / 'img_dir' / self.split

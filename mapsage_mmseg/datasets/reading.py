@@ -22,9 +22,7 @@ def check_pair(image: Path, label: Path, spec: DatasetSpec, max_pixels: int) -> 
     Raises:
         InputError: As :func:`~mapsage_mmseg.datasets.check_folder` for a file.
     """
-    height, width = (read_bands(image, spec.bands, max_pixels) if spec.bands else _read_image(image, max_pixels)).shape[
-        :2
-    ]
+    height, width = check_image(image, spec, max_pixels)
     try:
         content = label.read_bytes()
         check_pixels(label, max_pixels, content)
@@ -40,14 +38,28 @@ def check_pair(image: Path, label: Path, spec: DatasetSpec, max_pixels: int) -> 
     if values.shape != (height, width):
         size = f'{values.shape[1]}x{values.shape[0]}'
         raise InputError(f'{label} has {size} pixels; expected {width}x{height}, as its image {image.name} has')
-    if min(height, width) < 2:
-        raise InputError(f'{image} has {width}x{height} pixels; expected two on each side at least')
     outside = (values < 0) | (values >= len(spec.classes)) & (values != spec.ignore_index)
     if outside.any():
         row, column = np.argwhere(outside)[0]
         valid = f'0 to {len(spec.classes) - 1} (classes) or {spec.ignore_index} (ignore_index)'
         raise InputError(f'{label}: label {values[row, column]} at row {row}, column {column}; expected {valid}')
     return np.bincount(values.ravel().astype(np.int64), minlength=len(spec.classes))[: len(spec.classes)]
+
+
+def check_image(image: Path, spec: DatasetSpec, max_pixels: int) -> tuple[int, int]:
+    """Reads an image as training would.
+
+    Returns:
+        Height and width, in pixels.
+
+    Raises:
+        InputError: As :func:`~mapsage_mmseg.datasets.check_folder` for a file.
+    """
+    pixels = read_bands(image, spec.bands, max_pixels) if spec.bands else _read_image(image, max_pixels)
+    height, width = pixels.shape[:2]
+    if min(height, width) < 2:
+        raise InputError(f'{image} has {width}x{height} pixels; expected two on each side at least')
+    return height, width
 
 
 def _read_image(file: Path, max_pixels: int) -> np.ndarray:

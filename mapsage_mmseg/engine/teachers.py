@@ -59,7 +59,8 @@ class TeacherCard:
 
 def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_dataloader')) -> str:
     """Names the data of a config by its content: the datasets as configured and, for a folder, its files. Of one in
-    MMSegmentation's own layouts, these count by name and size.
+    MMSegmentation's own layouts, these count by name and size. Tiles without a label do not count: what a student
+    learns from them is measured on the same data as what it learns without.
 
     Args:
         config: Of a run.
@@ -68,7 +69,8 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
     parts: list[Any] = []
     for split in loaders:
         dataset = config[split]['dataset']
-        settings = {key: value for key, value in dataset.items() if key not in ('pipeline', *PLACES, *HANDLING)}
+        left_out = ('pipeline', 'unlabelled', *PLACES, *HANDLING)
+        settings = {key: value for key, value in dataset.items() if key not in left_out}
         parts.append(settings)
     train = config.train_dataloader.dataset
     root = train.get('data_root')

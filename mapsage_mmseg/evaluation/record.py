@@ -85,7 +85,8 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
         (means; null where a term was not computed), ``shares`` (sum over the steps of effective weight times term,
         over the sum of these of all terms), ``total``, ``grad_norm``, ``gradients`` and ``stability`` (``skipped``:
         steps that were left out, their gradient being no number; its spikes are those of that sum: a total with a
-        balance's penalty can be 0). Means are over the finite steps.
+        balance's penalty can be 0). Means are over the finite steps, that of the task over those with a label: in a
+        step without one it is exactly 0.
     """
     losses = steps.get('loss', ())
     weighted = steps.get('weighted', losses)
@@ -94,6 +95,7 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
     logged = dict(steps) if 'task' in steps else {**steps, 'task': steps.get('loss', ())}
     names = [*TERMS, *(name for name in weights if name not in TERMS)]
     terms = {name: _mean(logged.get(name, ())) for name in names}
+    terms['task'] = _mean([value for value in logged['task'] if value]) if any(logged['task']) else terms['task']
     effective = {name: _mean(steps.get(f'effective/{name}', ())) for name in weights}
     parts = {
         name: _sum_of_products(

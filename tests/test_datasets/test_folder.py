@@ -10,7 +10,7 @@ import yaml
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from mapsage_mmseg.datasets import FolderLandCover, check_folder, fingerprint, folder, read_dataset_yaml
+from mapsage_mmseg.datasets import FolderLandCover, check_folder, fingerprint, folder_files, read_dataset_yaml
 from mapsage_mmseg.errors import InputError
 
 NAMES = {'name': 'tiny', 'classes': ['water', 'land', 'road']}
@@ -255,7 +255,7 @@ def test_fingerprint(root, tmp_path, monkeypatch):
     for kind in ('img_dir', 'ann_dir'):
         (root / kind / 'train/b.png').rename(root / kind / 'train/z.png')
     keys.add(key())
-    monkeypatch.setattr(folder, 'HASHED_WHOLE', 5)
+    monkeypatch.setattr(folder_files, 'HASHED_WHOLE', 5)
     keys.add(key())
     assert len(keys) == 5
 

@@ -60,6 +60,13 @@ def test_a_segmentor_of_mmsegs_own_has_its_total_for_a_task():
     assert summarise(dict(loss=[1.5]), dict(task=1.0))['terms']['task'] == 1.5
 
 
+def test_a_step_without_a_label_says_nothing_of_the_task():
+    entry = summarise(dict(loss=[2.0, 0.5, 4.0], task=[1.0, 0.0, 2.0], distill=[1.0, 0.5, 2.0]), WEIGHTS)
+    assert entry['terms']['task'] == 1.5 and entry['terms']['distill'] == 3.5 / 3
+    assert entry['shares']['task'] == pytest.approx(1.8 / (1.8 + 1.05))  # of what was trained on, all counts
+    assert summarise(dict(loss=[0.5], task=[0.0]), WEIGHTS)['terms']['task'] == 0
+
+
 def test_a_level_of_the_users_own_stands_beside_the_four():
     entry = summarise(dict(loss=[2.0], task=[1.0], edges=[1.0]), dict(task=1.0, edges=1.0))
     assert entry['terms']['edges'] == 1.0

@@ -3,7 +3,7 @@
 from .colours import ClassTable, read_classes
 from .known import KNOWN, KnownDataSet, unpacked
 from .layouts import LAYOUTS, Layout
-from .pairing import Pair, find_pairs
+from .pairing import Pair, find_pairs, find_unlabelled
 from .preparing import Cutting, prepare
 from .split import split_scenes
 
@@ -16,6 +16,7 @@ __all__ = [
     'Layout',
     'Pair',
     'find_pairs',
+    'find_unlabelled',
     'prepare',
     'read_classes',
     'split_scenes',

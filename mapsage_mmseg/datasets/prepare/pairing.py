@@ -22,14 +22,14 @@ class Pair:
 
     Attributes:
         name: Of the image; its tiles' names begin with it.
-        image, mask: The files.
+        image, mask: The files; no mask for an image that nobody labelled.
         scene: What is on one side of the split as a whole: one image, or several.
         shrink: Both are read at one n-th of their size: for one whose pixels show less ground than the others'.
     """
 
     name: str
     image: Path
-    mask: Path
+    mask: Path | None
     scene: str
     shrink: int = 1
 
@@ -92,6 +92,42 @@ def find_pairs(
         pairs[name] = Pair(name, scenes / file, masks / found[0], whole)
     taken = {pair.mask for pair in pairs.values()}
     _remark(note, scenes, [masks / file for file in sorted(candidates) if masks / file not in taken])
+    return [pairs[name] for name in sorted(pairs)]
+
+
+def find_unlabelled(
+    folder: Path, image_suffix: str, scene: str | None, labelled: Sequence[Pair], note: Note = lambda line: None
+) -> list[Pair]:
+    """Images without masks, all of a folder and below it.
+
+    Args:
+        folder: Of images.
+        image_suffix, scene: As for :func:`find_pairs`.
+        labelled: The pairs that they go with.
+        note: Is told of folders that are called like images.
+
+    Returns:
+        Sorted by name.
+
+    Raises:
+        InputError: The folder is missing or holds no image, two have one name, one that is labelled has it, or
+            ``scene`` finds nothing in a name.
+    """
+    if not folder.is_dir():
+        raise InputError(f'--unlabelled {folder}: no such folder; expected one with images (PNG, JPEG or TIFF)')
+    files = [file for file in _images(folder) if _ends(file, image_suffix)]
+    if not files:
+        raise InputError(f'--unlabelled {folder} holds no image; expected files of {", ".join(IMAGE_SUFFIXES)}')
+    pattern = scene_pattern(scene, '--scene') if scene is not None else None
+    taken = {pair.name: pair.image for pair in labelled}
+    pairs: dict[str, Pair] = {}
+    for file in files:
+        name = '_'.join(_key(file, image_suffix).parts)
+        if name in taken:
+            raise InputError(f'{folder / file} and {taken[name]} are both called {name}; rename one, or leave it out')
+        taken[name] = folder / file
+        pairs[name] = Pair(name, folder / file, None, name if pattern is None else _scene(pattern, name))
+    _remark(note, folder, [])
     return [pairs[name] for name in sorted(pairs)]
 
 

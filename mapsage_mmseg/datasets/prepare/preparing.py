@@ -1,6 +1,7 @@
 """The work: images and masks looked at, cut into tiles, and counted."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..dataset_yaml import IGNORE, class_palette
+from ..folder_files import UNLABELLED
 from ..rasters import Raster, Window, open_raster, to_8_bits
 from .colours import UNKNOWN, ClassTable
 from .pairing import Pair
@@ -76,13 +78,8 @@ def look_at(
     first: tuple[Path, tuple[int, ...], np.dtype] | None = None
     for pair in pairs:
         with _image(pair) as image, _mask(pair, table) as mask:
-            if (image.height, image.width) != (mask.height, mask.width):
-                raise InputError(
-                    f'{pair.mask} has {mask.width}x{mask.height} pixels; expected {image.width}x{image.height}, as its '
-                    f'image {pair.image} has'
-                )
-            check_place(image, mask)
-            _check_mask(mask, table)
+            if mask is not None:
+                _check_mask(mask, table, image)
             bands = chosen_bands(image, cutting)
             if cutting.keeps:
                 first = first or (image.path, bands, image.dtype)
@@ -90,7 +87,7 @@ def look_at(
             elif image.dtype != np.uint8 and cutting.span is None:
                 raise InputError(_deep(image, bands))
             sizes[pair.name] = image.height, image.width
-            turned += [each.path for each in (image, mask) if each.turned]
+            turned += [each.path for each in (image, mask) if each is not None and each.turned]
     remark(note, turned, [pair.image for pair in pairs if min(sizes[pair.name]) < SMALL])
     return sizes
 
@@ -108,7 +105,7 @@ def prepare(
     Args:
         pairs: What :func:`look_at` has looked at.
         table: The meaning of masks.
-        splits: ``'train'`` or ``'val'`` by scene.
+        splits: ``'train'`` or ``'val'`` by scene; where a pair has no mask it counts for nothing.
         cutting: How.
         staging: Where to.
         advance: Is told the number of tiles that were looked at since it was told last.
@@ -118,14 +115,14 @@ def prepare(
     """
     statistics = Statistics(table.classes, cutting.max_ignored)
     for pair in pairs:
-        split, counts = splits[pair.scene], staging.finished(pair.name)
+        split, counts = split_of(pair, splits), staging.finished(pair.name)
         if counts is None:
             counts = _cut(pair, table, split, cutting, staging, advance)
             staging.finish(pair.name, counts)
         else:
             advance(counts.tiles + counts.dropped)
         statistics.add(split, pair.scene, counts)
-    for split, counts in statistics.splits.items():
+    for split, counts in statistics.labelled().items():
         if not counts.pixels.any():
             found = (
                 f'{split}: none of {counts.tiles + counts.dropped} tiles holds a class in at least '
@@ -133,6 +130,11 @@ def prepare(
             )
             raise InputError('; '.join([found, *statistics.veiled()]))
     return statistics
+
+
+def split_of(pair: Pair, splits: Mapping[str, str]) -> str:
+    """``'train'`` or ``'val'``, by the pair's scene, or ``'unlabelled'``."""
+    return UNLABELLED if pair.mask is None else splits[pair.scene]
 
 
 def describe(name: str, table: ClassTable, cutting: Cutting, scene: str) -> dict[str, Any]:
@@ -186,10 +188,18 @@ def _image(pair: Pair) -> Any:
 
 
 def _mask(pair: Pair, table: ClassTable) -> Any:
+    if pair.mask is None:
+        return nullcontext()
     return open_raster(pair.mask, colours=table.by_colour, shrink=pair.shrink, smooth=False)
 
 
-def _check_mask(mask: Raster, table: ClassTable) -> None:
+def _check_mask(mask: Raster, table: ClassTable, image: Raster) -> None:
+    if (image.height, image.width) != (mask.height, mask.width):
+        raise InputError(
+            f'{mask.path} has {mask.width}x{mask.height} pixels; expected {image.width}x{image.height}, as its image '
+            f'{image.path} has'
+        )
+    check_place(image, mask)
     if mask.dtype.kind not in 'iu':
         raise InputError(f'{mask.path} holds {mask.dtype}; expected whole numbers or colours')
     if mask.bands >= 3 and table.palette is None:
@@ -210,7 +220,8 @@ def _cut(
             if veil:
                 counts.hide(veil, valid)
             label = _label(mask, table, window, valid, cutting)
-            if (label == IGNORE).mean() > cutting.max_ignored:
+            left_out = label == IGNORE if mask is not None else np.zeros_like(label) if valid is None else ~valid
+            if left_out.mean() > cutting.max_ignored:
                 counts.dropped += 1
             else:
                 counts.take(label)
@@ -221,14 +232,17 @@ def _cut(
                     write_bands(files[0], pixels)
                 else:
                     write_image(files[0], to_8_bits(pixels, cutting.span), cutting.quality)
-                write_label(files[1], label)
+                if mask is not None:
+                    write_label(files[1], label)
             advance(1)
     return counts
 
 
 def _label(
-    mask: Raster, table: ClassTable, window: Window, valid: NDArray[np.bool_] | None, cutting: Cutting
+    mask: Raster | None, table: ClassTable, window: Window, valid: NDArray[np.bool_] | None, cutting: Cutting
 ) -> NDArray[np.uint8]:
+    if mask is None:
+        return np.full((window.height, window.width), IGNORE, np.uint8)
     pixels = mask.read(window, (1, 2, 3) if mask.bands >= 3 else (1,))
     label = table.labels(pixels)
     if valid is not None:

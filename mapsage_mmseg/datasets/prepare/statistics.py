@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ..dataset_yaml import IGNORE
-from ..folder import SPLITS
+from ..folder_files import SPLITS, UNLABELLED
 
 
 @dataclass
@@ -107,24 +107,28 @@ class Statistics:
     Attributes:
         classes: Their names.
         max_ignored: Share of ignored pixels above which a tile was dropped.
-        splits: Counts of ``'train'`` and ``'val'``.
-        scenes: Split, number of images and counts by scene.
+        splits: Counts of ``'train'``, ``'val'`` and, where there are any, ``'unlabelled'`` tiles.
+        scenes: Number of images and counts by scene and split.
     """
 
     classes: Sequence[str]
     max_ignored: float
     splits: dict[str, Counts] = field(init=False)
-    scenes: dict[str, tuple[str, int, Counts]] = field(init=False, default_factory=dict)
+    scenes: dict[tuple[str, str], tuple[int, Counts]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.splits = {split: Counts.none(len(self.classes)) for split in SPLITS}
 
     def add(self, split: str, scene: str, counts: Counts) -> None:
         """Takes in one image of a scene."""
-        self.splits[split].add(counts)
-        _, images, whole = self.scenes.setdefault(scene, (split, 0, Counts.none(len(self.classes))))
+        self.splits.setdefault(split, Counts.none(len(self.classes))).add(counts)
+        images, whole = self.scenes.get((scene, split), (0, Counts.none(len(self.classes))))
         whole.add(counts)
-        self.scenes[scene] = split, images + 1, whole
+        self.scenes[scene, split] = images + 1, whole
+
+    def labelled(self) -> dict[str, Counts]:
+        """The splits whose tiles have labels."""
+        return {split: counts for split, counts in self.splits.items() if split != UNLABELLED}
 
     def bands(self) -> dict[str, list[Any]]:
         """``bands``, ``mean`` and ``std`` of the training tiles, for ``dataset.yaml``; empty where none were measured.
@@ -149,7 +153,7 @@ class Statistics:
         """Classes without a pixel, in words."""
         return [
             f'{split}: no pixel of class {name}'
-            for split, counts in self.splits.items()
+            for split, counts in self.labelled().items()
             for name in np.array(self.classes)[counts.pixels == 0]
         ]
 
@@ -170,7 +174,7 @@ class Statistics:
         """Tables in Markdown."""
         splits = list(self.splits)
         counts = [self.splits[split] for split in splits]
-        scenes = [sum(where == split for where, _, _ in self.scenes.values()) for split in splits]
+        scenes = [sum(where == split for _, where in self.scenes) for split in splits]
         rows = [
             ('scenes', *map(str, scenes)),
             ('tiles', *(str(each.tiles) for each in counts)),
@@ -183,7 +187,7 @@ class Statistics:
         ]
         of_scenes = [
             (scene, split, str(images), str(each.tiles), str(each.dropped), f'{each.ignored_share():.2%}')
-            for scene, (split, images, each) in sorted(self.scenes.items())
+            for (scene, split), (images, each) in sorted(self.scenes.items(), key=lambda item: item[0])
         ]
         return '\n\n'.join(
             [

@@ -45,14 +45,16 @@ class MultiLevelDistill(SingleTeacherDistill):
             docs/teacher_cache.md.
         teacher_dtype: ``'bfloat16'`` or ``'float16'`` runs the teacher under autocast, whatever the student trains in;
             None leaves it to the run.
+        distill_where: Which pixels the levels compare: ``'labelled'``, or ``'everywhere'``, those without a label
+            too (of tiles without any, say), all but what fills a batch up.
         balance: What adapts the declared weights: None (fixed), ``'shares'``, ``'uncertainty'``, ``'gradnorm'``, or a
             dict of one of these as ``type`` and its settings.
         train_cfg, test_cfg, pretrained: Accepted because ``mmseg.apis.init_model`` passes them; the student has its
             own.
 
     Raises:
-        InputError: Class counts that differ, unknown modules, other values of ``teacher_check``, ``teacher_cache`` or
-            ``balance``.
+        InputError: Class counts that differ, unknown modules, other values of ``teacher_check``, ``teacher_cache``,
+            ``distill_where`` or ``balance``.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         teacher_check: str = 'error',
         teacher_cache: str | dict | None = None,
         teacher_dtype: str | None = None,
+        distill_where: str = 'labelled',
         balance: str | dict | None = None,
         data_preprocessor: dict | nn.Module | None = None,
         train_cfg: dict | None = None,
@@ -75,6 +78,8 @@ class MultiLevelDistill(SingleTeacherDistill):
             raise InputError(f"model.teacher_check={teacher_check!r} must be 'error' or 'warn'")
         if teacher_dtype not in (None, *DTYPES):
             raise InputError(f'model.teacher_dtype={teacher_dtype!r} must be None or one of {", ".join(DTYPES)}')
+        if distill_where not in ('labelled', 'everywhere'):
+            raise InputError(f"model.distill_where={distill_where!r} must be 'labelled' or 'everywhere'")
         # Not SingleTeacherDistill.__init__: it builds the teacher, registers it as a child and reads its file.
         BaseAlgorithm.__init__(self, architecture, data_preprocessor, init_cfg)
         if isinstance(distiller.get('levels'), Mapping):
@@ -85,6 +90,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         self.teacher_cfg, self.teacher_ckpt, self.teacher_check = teacher, teacher_ckpt, teacher_check
         self.teacher_dtype = DTYPES[teacher_dtype] if teacher_dtype else None
         self.teacher_cache = CacheSettings.parse(teacher_cache, self.distiller.levels)
+        self.distill_where = distill_where
         self.cached_sources: dict[
             str, int
         ] = {}  # strides of the teacher's sources that the training batches bring along
@@ -228,9 +234,15 @@ class MultiLevelDistill(SingleTeacherDistill):
         return {'task': sum(value for key, value in values.items() if 'loss' in key), **others}
 
     def valid(self, data_samples: list) -> Tensor:
-        """1 where a label counts, 0 where it is ignored: (N, 1, H, W) in float."""
+        """1 where the levels compare, 0 elsewhere (see ``distill_where``): (N, 1, H, W) in float."""
         labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples])
-        return (labels != self.student.decode_head.ignore_index).float()
+        if self.distill_where == 'labelled':
+            return (labels != self.student.decode_head.ignore_index).float()
+        mask = torch.zeros_like(labels, dtype=torch.float32)
+        for image, sample in zip(mask, data_samples, strict=True):
+            height, width = sample.metainfo.get('img_shape', image.shape[-2:])  # before the preprocessor's padding
+            image[:, :height, :width] = 1
+        return mask
 
     def _anchor(self, levels: list[str]) -> Tensor:
         """A zero that holds what this step may leave out: DDP refuses parameters without a gradient."""

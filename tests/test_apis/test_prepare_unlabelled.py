@@ -1,0 +1,137 @@
+"""Images without masks, from the data tool to a training that learns from them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from mapsage_mmseg.apis import cli, prepare_data, train
+from mapsage_mmseg.apis.arms import arms_of
+from mapsage_mmseg.datasets import FolderLandCover, check_folder, read_dataset_yaml
+from mapsage_mmseg.evaluation.record import read_record
+from tests import scenes, small
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """Two labelled scenes and, elsewhere, three that are not."""
+    monkeypatch.chdir(tmp_path)
+    scenes.write_scenes(tmp_path / 'scenes', dict(north=(64, 96), west=(64, 64)))
+    for name, size in (('east', (64, 64)), ('parts/south', (70, 64)), ('tiny', (20, 40))):
+        scenes.write(tmp_path / f'more/{name}.png', scenes.photograph(*size))
+    return tmp_path
+
+
+def run(*arguments):
+    argv = ['scenes', '-o', 'tiles', '--size', '32', '--val', 'west', '--unlabelled', 'more', *arguments]
+    return cli.run(prepare_data.main, argv)
+
+
+def refused(capfd, message, *arguments):
+    assert run(*arguments) == 2
+    error = capfd.readouterr().err
+    assert message in error and error.count('error: ') == 1 and 'Traceback' not in error, error
+    assert not Path('tiles/dataset.yaml').exists()
+
+
+def names(folder):
+    return sorted(path.stem for path in Path(folder).iterdir())
+
+
+def test_their_tiles_lie_apart_and_have_no_label(root, capfd):
+    assert run() == 0
+    assert names('tiles/img_dir') == ['train', 'unlabelled', 'val'] and names('tiles/ann_dir') == ['train', 'val']
+    found = names('tiles/img_dir/unlabelled')
+    assert [name for name in found if name.startswith('east')] == [
+        f'east_r00{row}_c00{column}' for row in ('00', '32') for column in ('00', '32')
+    ]
+    assert [name for name in found if name.startswith('parts_south')][-1] == 'parts_south_r0038_c0032'
+    tile = np.asarray(Image.open('tiles/img_dir/unlabelled/parts_south_r0038_c0032.png'))
+    assert (tile == scenes.photograph(70, 64)[38:, 32:]).all()
+    assert len(found) == 4 + 6 + 2
+    spec = read_dataset_yaml('tiles')
+    check_folder('tiles', spec)
+    assert len(FolderLandCover('tiles', unlabelled=True, pipeline=[])) == 6 + 12
+    out = capfd.readouterr().out
+    assert '2 images of 2 scenes and 3 without a label, 22 windows; validated on west' in out
+    assert 'configs/distill/best_unlabelled.py --data-root tiles' in out
+
+
+def test_the_labelled_tiles_are_those_of_a_run_without_them(root):
+    assert run() == 0
+    argv = ['scenes', '-o', 'alone', '--size', '32', '--val', 'west']
+    assert cli.run(prepare_data.main, argv) == 0
+    for part in ('img_dir/train', 'img_dir/val', 'ann_dir/train', 'ann_dir/val'):
+        assert names(f'tiles/{part}') == names(f'alone/{part}')
+    one, other = (yaml.safe_load(Path(f'{name}/dataset.yaml').read_text()) for name in ('tiles', 'alone'))
+    assert one | dict(name='') == other | dict(name='')
+
+
+def test_statistics_count_them_in_a_column_of_their_own(root):
+    assert run() == 0
+    text = Path('tiles/statistics.md').read_text()
+    rows = [[cell.strip() for cell in line.split('|')[1:-1]] for line in text.split('\n') if '|' in line]
+    lines = {name: cells for name, *cells in rows}
+    assert lines['scenes'] == ['1', '1', '3'] and lines['tiles'] == ['6', '4', '12']
+    assert lines['water'][2] == '0.00%' and lines['parts_south'][0] == 'unlabelled'
+
+
+def test_without_a_picture_a_tile_is_dropped(root):
+    hidden = np.full((64, 64, 4), 255, np.uint8)
+    hidden[:, :40, 3] = 0
+    scenes.write(root / 'more/veiled.png', hidden)
+    assert run() == 0
+    assert [name for name in names('tiles/img_dir/unlabelled') if 'veiled' in name] == [
+        'veiled_r0000_c0032', 'veiled_r0032_c0032'
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ('change', 'arguments', 'message'),
+    [
+        (lambda root: (root / 'more/tiny.png').rename(root / 'more/west.png'), [], 'are both called west; rename one'),
+        (lambda root: None, ['--unlabelled', 'nowhere'], '--unlabelled nowhere: no such folder'),
+        (lambda root: (root / 'bare').mkdir(), ['--unlabelled', 'bare'], '--unlabelled bare holds no image'),
+        (lambda root: (root / 'more/tiny.png').write_bytes(b'x'), [], 'more/tiny.png'),
+    ],
+)
+def test_mistakes_are_named(root, capfd, change, arguments, message):
+    change(root)
+    refused(capfd, message, *arguments)
+
+
+def test_an_image_of_a_scene_that_is_validated_on_is_refused(root, capfd):
+    for place in ('scenes', 'more'):
+        for file in Path(place).rglob('*.png'):
+            file.unlink()
+    sizes = dict(s1_a=(64, 64), s2_a=(64, 64))
+    scenes.write_scenes(root / 'scenes', sizes)
+    scenes.write(root / 'more/s1_b.png', scenes.photograph(64, 64))
+    arguments = ['--scene', '^(s[0-9])_', '--val']
+    refused(capfd, 'more/s1_b.png is of the scene s1, which is validated on', *arguments, 's1')
+    assert run(*arguments, 's2') == 0  # of a scene that is trained on they may be
+    assert len(names('tiles/img_dir/unlabelled')) == 4
+
+
+def test_a_student_learns_from_them_and_its_teacher_and_control_do_not(root, capfd):
+    assert run() == 0
+    small.write_configs(root, epochs=2)
+    Path('teacher.py').rename('tiny_teacher.py')  # by another name it stays, over tiles too
+    for name, more in dict(left_out='', unlabelled="model = dict(distill_where='everywhere')\n").items():
+        text = f"_base_ = 'improved.py'\nexperiment = {name!r}\nteacher_recipe = 'tiny_teacher.py'\n{more}"
+        Path(f'{name}.py').write_text(text)
+    options = ['--data-root', 'tiles', '--seed', '1']
+    assert cli.run(train.main, ['unlabelled.py', *options]) == 0
+    folder = next(Path('experiments').glob('unlabelled_*'))
+    record = read_record(folder / 'result.json')
+    assert [entry['iter'] for entry in record['epochs']] == [9, 18]  # (6 + 12) / 2 a batch
+    assert all(entry['terms']['task'] > 0 for entry in record['epochs']) and record['epochs'][1]['terms']['distill'] > 0
+    teacher = next(Path('experiments').glob('teacher_*'))
+    assert read_record(teacher / 'result.json')['epochs'][0]['iter'] == 3
+    arms = arms_of(['unlabelled.py', 'left_out.py'], 'tiles', [])
+    assert [arm.config.train_dataloader.dataset.get('unlabelled') for arm in arms] == [None, True, None]
+    capfd.readouterr()
+    assert cli.run(train.main, ['left_out.py', *options]) == 0
+    assert 'its unlabelled tiles are left out' in capfd.readouterr().out
