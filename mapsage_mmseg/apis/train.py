@@ -103,7 +103,6 @@ def prepare(arguments: argparse.Namespace) -> Config:
     if arguments.epochs is not None:
         set_epochs(config, arguments.epochs)
     override(config, arguments.cfg_options)
-    use_unlabelled(config)
     ends = off_schedule(config)
     if ends:
         print_log(ends, 'current', logging.WARNING)
@@ -114,6 +113,8 @@ def prepare(arguments: argparse.Namespace) -> Config:
         config.randomness = dict(seed=arguments.seed)
     if arguments.strict:
         config.default_hooks.setdefault('diagnosis', dict(type='DiagnosisHook')).strict = True
+    if not (config.get('train_dataloader') or {}).get('dataset'):
+        raise InputError('train_dataloader.dataset is None; expected the tiles to train on, as the config had them')
     if config.get('val_dataloader') is None:
         raise InputError(
             'val_dataloader=None: without a validation nobody knows what a run is worth; leave it in, and raise '
@@ -121,6 +122,7 @@ def prepare(arguments: argparse.Namespace) -> Config:
         )
     apply_switches(config, arguments)
     check_config(config)
+    use_unlabelled(config)
     check_data(config, bool(arguments.data_root and not arguments.skip_data_check))
     return config
 

@@ -95,7 +95,7 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
     logged = dict(steps) if 'task' in steps else {**steps, 'task': steps.get('loss', ())}
     names = [*TERMS, *(name for name in weights if name not in TERMS)]
     terms = {name: _mean(logged.get(name, ())) for name in names}
-    terms['task'] = _mean([value for value in logged['task'] if value]) if any(logged['task']) else terms['task']
+    terms['task'] = _mean([value for value in logged['task'] if value] or logged['task'])
     effective = {name: _mean(steps.get(f'effective/{name}', ())) for name in weights}
     parts = {
         name: _sum_of_products(

@@ -16,6 +16,9 @@ from tests import tiny
     ('arguments', 'message'),
     [
         (['no_distill.py', '--cfg-options', 'train_dataloader.dataset.length=1'], '1 images make no batch of 2'),
+        (['no_distill.py', '--cfg-options', 'train_dataloader=None'], 'train_dataloader.dataset is None'),
+        (['no_distill.py', '--cfg-options', 'train_dataloader.dataset=None'], 'train_dataloader.dataset is None'),
+        (['no_distill.py', '--cfg-options', 'val_dataloader=None'], 'val_dataloader=None: without a validation'),
         (['nowhere.py'], 'config nowhere.py does not exist'),
         (['broken.py'], 'config broken.py cannot be read: SyntaxError'),
         (['empty.py'], 'trains nothing'),

@@ -187,7 +187,7 @@ class Statistics:
         ]
         of_scenes = [
             (scene, split, str(images), str(each.tiles), str(each.dropped), f'{each.ignored_share():.2%}')
-            for (scene, split), (images, each) in sorted(self.scenes.items(), key=lambda item: item[0])
+            for (scene, split), (images, each) in sorted(self.scenes.items())
         ]
         return '\n\n'.join(
             [
