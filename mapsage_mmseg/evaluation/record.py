@@ -77,7 +77,8 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
         steps: Logged values, step by step: ``loss`` (the total), the unweighted terms and ``weight/<term>`` of the
             steps in which they were computed, ``grad_norm``; where a balance adapts the weights ``effective/<term>``
             and, where that adds to the total, ``weighted``, the total without it; and from the steps that were
-            measured ``norm/<term>``, ``cosine/<level>`` and ``cosine_all``.
+            measured ``norm/<term>``, ``cosine/<level>`` and ``cosine_all``. Of several processes ``labelled``, the
+            share of them whose images had a label.
         weights: Declared weight of each term at the last step.
 
     Returns:
@@ -85,8 +86,8 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
         (means; null where a term was not computed), ``shares`` (sum over the steps of effective weight times term,
         over the sum of these of all terms), ``total``, ``grad_norm``, ``gradients`` and ``stability`` (``skipped``:
         steps that were left out, their gradient being no number; its spikes are those of that sum: a total with a
-        balance's penalty can be 0). Means are over the finite steps, that of the task over those with a label: in a
-        step without one it is exactly 0.
+        balance's penalty can be 0). Means are over the finite steps, that of the task over those with a label: without
+        one it is exactly 0, in a step and in a process.
     """
     losses = steps.get('loss', ())
     weighted = steps.get('weighted', losses)
@@ -95,7 +96,7 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
     logged = dict(steps) if 'task' in steps else {**steps, 'task': steps.get('loss', ())}
     names = [*TERMS, *(name for name in weights if name not in TERMS)]
     terms = {name: _mean(logged.get(name, ())) for name in names}
-    terms['task'] = _mean([value for value in logged['task'] if value] or logged['task'])
+    terms['task'] = _mean_of_labelled(logged['task'], steps.get('labelled'))
     effective = {name: _mean(steps.get(f'effective/{name}', ())) for name in weights}
     parts = {
         name: _sum_of_products(
@@ -138,6 +139,13 @@ def _gradients(steps: Mapping[str, Sequence[float]]) -> dict[str, Any] | None:
 def _mean(values: Sequence[float]) -> float | None:
     finite = [value for value in values if math.isfinite(value)]
     return fmean(finite) if finite else None
+
+
+def _mean_of_labelled(values: Sequence[float], labelled: Sequence[float] | None) -> float | None:
+    shares = labelled or [float(value != 0) for value in values]
+    found = [pair for pair in zip(values, shares, strict=False) if math.isfinite(pair[0])]
+    whole = sum(share for _, share in found)
+    return sum(value for value, _ in found) / whole if whole else _mean(values)
 
 
 def _sum_of_products(values: Iterable[float], weights: Iterable[float]) -> float | None:

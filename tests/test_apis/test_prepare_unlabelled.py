@@ -1,6 +1,8 @@
 """Images without masks, from the data tool to a training that learns from them."""
 
+import json
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from mapsage_mmseg.apis.arms import arms_of
 from mapsage_mmseg.datasets import FolderLandCover, check_folder, read_dataset_yaml
 from mapsage_mmseg.evaluation.record import read_record
 from tests import scenes, small
+from tests.processes import run_processes
+from tests.test_apis.test_two_processes import train_here
 
 
 @pytest.fixture
@@ -135,3 +139,23 @@ def test_a_student_learns_from_them_and_its_teacher_and_control_do_not(root, cap
     capfd.readouterr()
     assert cli.run(train.main, ['left_out.py', *options]) == 0
     assert 'its unlabelled tiles are left out' in capfd.readouterr().out
+
+
+def test_two_processes_may_have_labels_each_for_itself(root):
+    """Two thirds of the tiles have none: in some steps one process has labels and the other has not."""
+    assert run() == 0
+    small.write_configs(root, epochs=1)
+    Path('teacher.py').rename('tiny_teacher.py')
+    every = "dict(phases=[dict(name='distill', begin=1, by='epoch', weights=dict(task=1.0, distill=1.0))])"
+    Path('both.py').write_text(
+        "_base_ = 'improved.py'\nexperiment = 'both'\nteacher_recipe = 'tiny_teacher.py'\n"
+        f"model = dict(distill_where='everywhere')\ndefault_hooks = dict(phases={every})\n"
+    )
+    run_processes(train_here, root, ['both.py', '--data-root', 'tiles', '--seed', '1'], 'steps')
+    (folder,) = Path('experiments').glob('both_*')
+    (entry,) = read_record(folder / 'result.json')['epochs']
+    steps = [json.loads(Path(f'steps{rank}.json').read_text())[-entry['iter'] :] for rank in range(2)]
+    tasks = [(one['task'], other['task']) for one, other in zip(*steps, strict=True)]
+    assert any((one == 0) != (other == 0) for one, other in tasks)
+    assert entry['terms']['task'] == pytest.approx(fmean(task for step in tasks for task in step if task), rel=1e-6)
+    assert all(step['distill'] > 0 for process in steps for step in process)

@@ -65,6 +65,9 @@ def test_a_step_without_a_label_says_nothing_of_the_task():
     assert entry['terms']['task'] == 1.5 and entry['terms']['distill'] == 3.5 / 3
     assert entry['shares']['task'] == pytest.approx(1.8 / (1.8 + 1.05))  # of what was trained on, all counts
     assert summarise(dict(loss=[0.5], task=[0.0]), WEIGHTS)['terms']['task'] == 0
+    # Means of two processes: both had labels, one had, none, and both had but one had no number.
+    steps = dict(loss=[1.0] * 4, task=[2.0, 0.5, 0.0, math.nan], labelled=[1.0, 0.5, 0.0, 1.0])
+    assert summarise(steps, WEIGHTS)['terms']['task'] == 2.5 / 1.5
 
 
 def test_a_level_of_the_users_own_stands_beside_the_four():

@@ -72,6 +72,8 @@ class RecordHook(Hook):
         measured = {**weights, **getattr(model, 'term_gradients', {}), **getattr(model, 'effective_weights', {})}
         for key, value in {**(outputs or {}), **measured}.items():
             self._steps[key].append(value.detach() if isinstance(value, torch.Tensor) else torch.tensor(float(value)))
+        if 'task' in (outputs or {}) and get_world_size() > 1:
+            self._steps['labelled'].append((self._steps['task'][-1] != 0).float())
         if (norm := gradient_norm(runner)) is not None:
             self._steps['grad_norm'].append(torch.tensor(norm))
         # Here and not behind the epoch: a checkpoint of this very step must find the entry written.
