@@ -61,7 +61,7 @@ def use_unlabelled(config: Config) -> None:
         return
     where = config.model.get('distill_where', 'labelled')
     if where == 'everywhere':
-        dataset.setdefault('unlabelled', True)
+        dataset.setdefault('unlabelled', 1.0)
     elif config.model.get('teacher') is not None and not dataset.get('unlabelled'):
         print_log(
             f'{dataset.data_root}: its unlabelled tiles are left out (model.distill_where={where!r}); '

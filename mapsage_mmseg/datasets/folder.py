@@ -1,6 +1,7 @@
 """A folder of the user's own tiles, described by its ``dataset.yaml``."""
 
 import logging
+import math
 import os
 import sys
 import time
@@ -98,8 +99,9 @@ class FolderLandCover(BaseSegDataset):
         max_unreadable: Share of the images that may become unreadable, rounded up to images.
         max_pixels: What an image or label may have; a file that claims more counts as unreadable, undecoded.
         follow_links: Whether links of single files are followed out of the folder. Links of folders always are.
-        unlabelled: Whether the images of ``img_dir/unlabelled`` belong to it, behind the others; every pixel of their
-            labels is ignored. For ``split='train'``; a part to tune on has none of them.
+        unlabelled: How many images of ``img_dir/unlabelled`` an epoch has for each with a label, at most: every epoch
+            draws its own. They stand behind the others, and every pixel of their labels is ignored. For
+            ``split='train'``; a part to tune on has none of them.
         kwargs: As for :class:`mmseg.datasets.BaseSegDataset`; classes, palette and suffixes come from ``dataset.yaml``.
 
     Raises:
@@ -118,13 +120,17 @@ class FolderLandCover(BaseSegDataset):
         max_unreadable: float = 0.01,
         max_pixels: int = MAX_PIXELS,
         follow_links: bool = False,
-        unlabelled: bool = False,
+        unlabelled: float = 0,
         **kwargs: Any,
     ) -> None:
         if split not in SPLITS:
             raise InputError(f'FolderLandCover: split={split!r}; expected {" or ".join(map(repr, SPLITS))}')
+        if not isinstance(unlabelled, int | float) or not 0 <= unlabelled < math.inf:
+            raise InputError(
+                f'FolderLandCover: unlabelled={unlabelled!r}; expected a number from 0, how many for each with a label'
+            )
         if unlabelled and split != 'train':
-            raise InputError(f"FolderLandCover: unlabelled=True with split={split!r}; expected split='train'")
+            raise InputError(f"FolderLandCover: unlabelled={unlabelled} with split={split!r}; expected split='train'")
         check_part(part, split, 'FolderLandCover')
         check_max_pixels(max_pixels)
         self.split, self.part, self.max_unreadable = split, part, max_unreadable
@@ -158,6 +164,15 @@ class FolderLandCover(BaseSegDataset):
         if not self._fully_initialized:
             super().full_init()
             self.skipped = SkippedImages(len(self), self.max_unreadable)
+            infos = map(self.get_data_info, range(len(self)))
+            self.optional = np.array([info['seg_map_path'] is None for info in infos]) if self.unlabelled else None
+
+    @property
+    def epoch_size(self) -> int:
+        """How many images an epoch has."""
+        self.full_init()
+        extra = int(self.optional.sum()) if self.optional is not None else 0
+        return len(self) - extra + min(extra, int(self.unlabelled * (len(self) - extra)))
 
     def prepare_data(self, idx: int) -> Any:
         """The sample of an index, or of the nearest readable one before it."""

@@ -59,6 +59,9 @@ class SeededSampler(Sampler):
     consumed without loading it. Several processes take turns in that one order, so what a step sees over all of them
     does not depend on how many they are, as long as their batches are together of one size.
 
+    A dataset may ask for a part of its samples each epoch, by ``epoch_size`` and by ``optional``, a boolean array that
+    says of each sample whether it may be left out: every epoch has all the others, and draws some of these.
+
     Args:
         dataset: The dataset.
         shuffle: Whether every epoch has a permutation of its own. Otherwise the dataset's order.
@@ -91,14 +94,16 @@ class SeededSampler(Sampler):
         self.round_up = round_up
         self.epoch = 0
         self._skipped = 0
-        share = len(dataset) / self.world_size if round_up else (len(dataset) - self.rank) / self.world_size
+        self.count: int = getattr(dataset, 'epoch_size', len(dataset))
+        self.optional: np.ndarray | None = getattr(dataset, 'optional', None)
+        share = self.count / self.world_size if round_up else (self.count - self.rank) / self.world_size
         self.num_samples = max(0, math.ceil(share))
 
     def round_down(self) -> None:
         """Leaves out the samples that do not share out evenly, instead of repeating some: what a loader that drops its
         last batch wants, which then has as many batches however many processes share them."""
         self.round_up = False
-        self.num_samples = len(self.dataset) // self.world_size
+        self.num_samples = self.count // self.world_size
 
     def __len__(self) -> int:
         """The number of samples of this rank in one epoch."""
@@ -132,11 +137,10 @@ class SeededSampler(Sampler):
         if not self.infinite:
             yield from self._draw(self._order(epoch)[first :: self.world_size], epoch)
             return
-        count = len(self.dataset)
         while True:
-            epoch, first = epoch + first // count, first % count
+            epoch, first = epoch + first // self.count, first % self.count
             yield from self._draw(self._order(epoch)[first :: self.world_size], epoch)
-            first += -(-(count - first) // self.world_size) * self.world_size
+            first += -(-(self.count - first) // self.world_size) * self.world_size
 
     def _draw(self, indices: np.ndarray, epoch: int) -> Iterator[DrawIndex]:
         return (DrawIndex(index, self.seed, epoch) for index in indices.tolist())
@@ -149,6 +153,9 @@ class SeededSampler(Sampler):
             # Raw words, because numpy promises that they stay the same in later versions, unlike Generator's methods.
             words = np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(epoch,))).random_raw(count)
             order = np.argsort(words, kind='stable')
+        if self.optional is not None and self.count < count:
+            optional = self.optional[order]
+            order = order[~optional | (np.cumsum(optional) <= self.count - np.count_nonzero(~optional))]
         if self.infinite:
             return order
         shared = self.num_samples * self.world_size

@@ -61,7 +61,7 @@ def examine(config: Config, iterations: int, images: int) -> Examination:
     """
     init_default_scope(config.get('default_scope', 'mmseg'))
     train, validation = (_dataset(config[loader]) for loader in ('train_dataloader', 'val_dataloader'))
-    lengths, per_epoch, validations = _whole_run(config, len(train))
+    lengths, per_epoch, validations = _whole_run(config, train)
     if len(validation) > images:
         chosen = np.linspace(0, len(validation) - 1, images).round().astype(int).tolist()
         config.val_dataloader.dataset.indices = chosen
@@ -92,18 +92,18 @@ def examine(config: Config, iterations: int, images: int) -> Examination:
 def planned_iterations(config: Config) -> list[int]:
     """Iterations of each phase of a config's whole run."""
     init_default_scope(config.get('default_scope', 'mmseg'))
-    return _whole_run(config, len(_dataset(config.train_dataloader)))[0]
+    return _whole_run(config, _dataset(config.train_dataloader))[0]
 
 
 def _dataset(loader: Mapping[str, Any]) -> BaseDataset:
     return DATASETS.build(loader['dataset'])
 
 
-def _whole_run(config: Config, images: int) -> tuple[list[int], int, int]:
+def _whole_run(config: Config, train: BaseDataset) -> tuple[list[int], int, int]:
     """Iterations of each phase, iterations of an epoch, and how many validations the config asks for."""
     loop, settings = config.train_cfg, config.default_hooks.phases
     loader = config.train_dataloader
-    per_epoch, rest = divmod(images, loader.get('batch_size', 1))
+    per_epoch, rest = divmod(getattr(train, 'epoch_size', len(train)), loader.get('batch_size', 1))
     per_epoch += bool(rest and not loader.get('drop_last'))
     total, interval = loop.get('max_iters'), loop.get('val_interval', 1)
     if total is None:

@@ -57,7 +57,7 @@ def test_their_tiles_lie_apart_and_have_no_label(root, capfd):
     assert len(found) == 4 + 6 + 2
     spec = read_dataset_yaml('tiles')
     check_folder('tiles', spec)
-    assert len(FolderLandCover('tiles', unlabelled=True, pipeline=[])) == 6 + 12
+    assert len(FolderLandCover('tiles', unlabelled=1, pipeline=[])) == 6 + 12
     out = capfd.readouterr().out
     assert '2 images of 2 scenes and 3 without a label, 22 windows; validated on west' in out
     assert 'configs/distill/best_unlabelled.py --data-root tiles' in out
@@ -130,19 +130,19 @@ def test_a_student_learns_from_them_and_its_teacher_and_control_do_not(root, cap
     assert cli.run(train.main, ['unlabelled.py', *options]) == 0
     folder = next(Path('experiments').glob('unlabelled_*'))
     record = read_record(folder / 'result.json')
-    assert [entry['iter'] for entry in record['epochs']] == [9, 18]  # (6 + 12) / 2 a batch
+    assert [entry['iter'] for entry in record['epochs']] == [6, 12]  # 6 of 12 for 6 with a label, 2 a batch
     assert all(entry['terms']['task'] > 0 for entry in record['epochs']) and record['epochs'][1]['terms']['distill'] > 0
     teacher = next(Path('experiments').glob('teacher_*'))
     assert read_record(teacher / 'result.json')['epochs'][0]['iter'] == 3
     arms = arms_of(['unlabelled.py', 'left_out.py'], 'tiles', [])
-    assert [arm.config.train_dataloader.dataset.get('unlabelled') for arm in arms] == [None, True, None]
+    assert [arm.config.train_dataloader.dataset.get('unlabelled') for arm in arms] == [None, 1.0, None]
     capfd.readouterr()
     assert cli.run(train.main, ['left_out.py', *options]) == 0
     assert 'its unlabelled tiles are left out' in capfd.readouterr().out
 
 
 def test_two_processes_may_have_labels_each_for_itself(root):
-    """Two thirds of the tiles have none: in some steps one process has labels and the other has not."""
+    """Half of the tiles of an epoch have none: in some steps one process has labels and the other has not."""
     assert run() == 0
     small.write_configs(root, epochs=1)
     Path('teacher.py').rename('tiny_teacher.py')

@@ -1,6 +1,8 @@
 """Tiles without a label: which data set has them, and what they change in a run's keys."""
 
+import math
 import shutil
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -8,7 +10,15 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from mapsage_mmseg.datasets import DrawIndex, FolderLandCover, Replay, check_folder, fingerprint, read_dataset_yaml
+from mapsage_mmseg.datasets import (
+    DrawIndex,
+    FolderLandCover,
+    Replay,
+    SeededSampler,
+    check_folder,
+    fingerprint,
+    read_dataset_yaml,
+)
 from mapsage_mmseg.engine import teachers
 from mapsage_mmseg.engine.run_key import run_key
 from mapsage_mmseg.errors import InputError
@@ -38,7 +48,7 @@ def dataset(folder, **settings):
 
 
 def test_they_come_behind_the_labelled_ones_and_every_pixel_is_ignored(both):
-    data = dataset(both, unlabelled=True)
+    data = dataset(both, unlabelled=1)
     samples = [data.prepare_data(DrawIndex(index, index, 0, 0)) for index in range(len(data))]
     names = [sample['data_samples'].img_path.rsplit('/', 2)[1:] for sample in samples]
     assert names == [['train', 'a.png'], ['train', 'b.png'], ['unlabelled', 'y.png'], ['unlabelled', 'z.png']]
@@ -49,13 +59,40 @@ def test_they_come_behind_the_labelled_ones_and_every_pixel_is_ignored(both):
 
 def test_they_are_left_out_where_nobody_asks_for_them(both):
     assert len(dataset(both)) == 2 and len(dataset(both, split='val')) == 1
-    assert len(dataset(both, unlabelled=True, part='tune')) == 1
-    assert len(dataset(both, unlabelled=True, part='fit')) == 3
-    refused("unlabelled=True with split='val'", lambda: dataset(both, unlabelled=True, split='val'))
+    assert len(dataset(both, unlabelled=1, part='tune')) == 1
+    assert len(dataset(both, unlabelled=1, part='fit')) == 3
+    refused("unlabelled=1 with split='val'", lambda: dataset(both, unlabelled=1, split='val'))
+    for wrong in (-1, math.nan, math.inf, 'all'):
+        refused(f'unlabelled={wrong!r}; expected a number from 0', lambda wrong=wrong: dataset(both, unlabelled=wrong))
+
+
+@pytest.mark.parametrize(('share', 'drawn'), [(0, 0), (0.5, 1), (1, 2), (2.9, 5), (4, 8), (100, 9)])
+def test_an_epoch_has_so_many_of_them_for_each_labelled_one(both, share, drawn):
+    """Nine there are, for two with a label; every epoch draws its own."""
+    for number in range(7):
+        shutil.copy(both / 'img_dir/unlabelled/y.png', both / f'img_dir/unlabelled/y{number}.png')
+    data = dataset(both, unlabelled=share)
+    order = SeededSampler(data, seed=3)
+    assert len(order) == data.epoch_size == 2 + drawn
+    seen = set()
+    for epoch in range(60):
+        order.set_epoch(epoch)
+        indices = list(map(int, order))
+        assert len(indices) == len(set(indices)) == 2 + drawn and {0, 1} <= set(indices)
+        seen |= set(indices)
+    assert seen == set(range(len(data)))  # none is left out for good
+    stream = SeededSampler(data, seed=3, infinite=True)
+    stream.skip(58 * (2 + drawn))
+    assert list(islice(stream, 2 * (2 + drawn)))[2 + drawn :] == indices
+
+
+def test_of_part_of_the_images_the_labelled_ones_count(both):
+    assert dataset(both, unlabelled=1, indices=[1, 2, 3]).epoch_size == 2
+    assert dataset(both, indices=[1]).epoch_size == 1
 
 
 def test_without_the_folder_nothing_is_added(root):  # noqa: F811
-    assert len(dataset(root, unlabelled=True)) == 2
+    assert len(dataset(root, unlabelled=1)) == 2
 
 
 def test_another_value_for_ignored_pixels_does_not_matter(both):
@@ -64,7 +101,7 @@ def test_another_value_for_ignored_pixels_does_not_matter(both):
         values = np.array(Image.open(label))
         Image.fromarray(np.where(values == 255, 9, values).astype(np.uint8)).save(label)
     (both / 'dataset.yaml').write_text(f'{text}ignore_index: 9\n')
-    sample = dataset(both, unlabelled=True).prepare_data(DrawIndex(3, 3, 0, 0))
+    sample = dataset(both, unlabelled=1).prepare_data(DrawIndex(3, 3, 0, 0))
     assert (sample['data_samples'].gt_sem_seg.data == 255).all()
 
 
@@ -83,12 +120,12 @@ def test_a_link_out_of_the_folder_is_refused(both, tmp_path_factory):
     shutil.copy(both / 'img_dir/unlabelled/y.png', other)
     (both / 'img_dir/unlabelled/x.png').symlink_to(other)
     refused('x.png', check_folder, both, read_dataset_yaml(both))
-    refused('x.png', lambda: dataset(both, unlabelled=True).full_init())
+    refused('x.png', lambda: dataset(both, unlabelled=1).full_init())
     assert len(dataset(both)) == 2
 
 
 def test_one_that_becomes_unreadable_is_replaced(both):
-    data = dataset(both, unlabelled=True)
+    data = dataset(both, unlabelled=1)
     (both / 'img_dir/unlabelled/z.png').write_bytes(b'no image')
     sample = data.prepare_data(DrawIndex(3, 3, 0, 0))
     assert sample['data_samples'].img_path.endswith('y.png')
@@ -96,7 +133,7 @@ def test_one_that_becomes_unreadable_is_replaced(both):
 
 
 def test_a_pipeline_with_them_can_be_replayed(both):
-    data = dataset(both, unlabelled=True)
+    data = dataset(both, unlabelled=1)
     data.full_init()
     whole = Replay(data.pipeline.transforms).whole_image(data.get_data_info(3))
     assert tuple(whole['inputs'].shape) == (3, 6, 10)
@@ -115,7 +152,7 @@ def config(folder, **settings):
 
 
 def test_arms_with_and_without_them_have_the_same_data_and_other_keys(both):
-    without, along = config(both), config(both, unlabelled=True)
+    without, along = config(both), config(both, unlabelled=1)
     key, data = run_key(along), teachers.data_key(along)
     assert data == teachers.data_key(without) and key != run_key(without)
     before = fingerprint(both, read_dataset_yaml(both))
@@ -127,4 +164,4 @@ def test_arms_with_and_without_them_have_the_same_data_and_other_keys(both):
 def test_labels_of_other_tiles_are_still_wanted(both):
     (both / 'ann_dir/train/a.png').unlink()
     with pytest.raises(InputError, match=r'a\.png has no label'):
-        FolderLandCover(str(both), unlabelled=True, pipeline=[]).full_init()
+        FolderLandCover(str(both), unlabelled=1, pipeline=[]).full_init()
