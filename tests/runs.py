@@ -66,7 +66,6 @@ def config(
         cfg.default_hooks.phases.phases = phases or PHASES
     if loop == 'iter':
         cfg.train_cfg = dict(type='ResumableIterTrainLoop', max_iters=6 * epochs, val_interval=6)
-        cfg.train_dataloader.sampler = dict(type='SeededSampler', infinite=True)
         cfg.param_scheduler = [dict(type='CosineAnnealingLR', eta_min_ratio=0.01, T_max=6 * epochs, by_epoch=False)]
         cfg.default_hooks.checkpoint.update(by_epoch=False, interval=6)
         for hook in ('phases', 'temperature'):

@@ -54,15 +54,20 @@ def apply_data_root(config: Config, data_root: str) -> None:
 
 
 def use_unlabelled(config: Config) -> None:
-    """Has a config that distils everywhere train on the unlabelled tiles of its folder too, where there are any and it
-    does not say so itself; says so where one that distils leaves them out."""
+    """Has a config that distils everywhere train on the unlabelled tiles of its folder too, one for each labelled tile
+    if it does not say how many; no other config, for there they would only be steps. It says where there are none.
+    """
     dataset = config.train_dataloader.dataset
-    if dataset.get('type') != 'FolderLandCover' or not has_unlabelled(dataset.get('data_root') or '.'):
+    if dataset.get('type') != 'FolderLandCover':
         return
+    found = has_unlabelled(dataset.get('data_root') or '.')
+    share = dataset.pop('unlabelled', 1.0)
     where = config.model.get('distill_where', 'labelled')
-    if where == 'everywhere':
-        dataset.setdefault('unlabelled', 1.0)
-    elif config.model.get('teacher') is not None and not dataset.get('unlabelled'):
+    if where == 'everywhere' and not found:
+        print_log(f'{dataset.data_root} has no img_dir/unlabelled: there are labelled tiles alone', 'current')
+    elif where == 'everywhere' and share:
+        dataset.unlabelled = float(share) if isinstance(share, int) else share  # one key, however it is written
+    elif found and where != 'everywhere' and config.model.get('teacher') is not None:
         print_log(
             f'{dataset.data_root}: its unlabelled tiles are left out (model.distill_where={where!r}); '
             'configs/distill/best_unlabelled.py learns from them',
@@ -147,8 +152,8 @@ def check_data(config: Config, every_file: bool, loaders: Sequence[str] = LOADER
     tiles: dict[str, Any] = datasets[0] if datasets else {}
     if every_file and tiles.get('type') == 'FolderLandCover':
         limits = {key: tiles[key] for key in ('max_pixels', 'follow_links') if key in tiles}
-        root = tiles['data_root']
-        from_first(lambda: check_folder(root, read_dataset_yaml(root), **limits))
+        root, unlabelled = tiles['data_root'], bool(tiles.get('unlabelled'))
+        from_first(lambda: check_folder(root, read_dataset_yaml(root), unlabelled=unlabelled, **limits))
 
 
 def set_classes(config: Config, classes: int) -> None:

@@ -20,7 +20,7 @@ from ..errors import InputError
 from .dataset_yaml import IGNORE, DatasetSpec, read_dataset_yaml
 from .folder_files import SPLITS, check_links_of, pairs_of, unlabelled_of
 from .limits import MAX_PIXELS, check_max_pixels, check_pixels
-from .parts import check_part, tuning_names
+from .parts import check_part, of_other_scenes, tuning_names
 from .reading import check_image, check_pair
 from .skipped import SkippedImages
 
@@ -30,7 +30,11 @@ PAUSES = (0.0, 0.1, 1.0)  # Seconds before each time that an unreadable image is
 
 
 def check_folder(
-    data_root: str | os.PathLike, spec: DatasetSpec, max_pixels: int = MAX_PIXELS, follow_links: bool = False
+    data_root: str | os.PathLike,
+    spec: DatasetSpec,
+    max_pixels: int = MAX_PIXELS,
+    follow_links: bool = False,
+    unlabelled: bool = False,
 ) -> None:
     """Reads every image and label once, as training would, and says what training would stumble over.
 
@@ -38,6 +42,7 @@ def check_folder(
         data_root: The folder.
         spec: What its ``dataset.yaml`` says.
         max_pixels, follow_links: As for :class:`FolderLandCover`.
+        unlabelled: Whether the images without a label are trained on, too.
 
     Raises:
         InputError: A split is missing or empty, an image has no label, a file's link leads out of the folder, a file
@@ -47,10 +52,10 @@ def check_folder(
     root = Path(data_root).expanduser()
     check_max_pixels(max_pixels)
     pairs = {split: pairs_of(root, spec, split) for split in SPLITS}
-    unlabelled = unlabelled_of(root, spec)
+    extra = unlabelled_of(root, spec) if unlabelled else []
     if not follow_links:
-        check_links_of([*(file for split in SPLITS for pair in pairs[split] for file in pair), *unlabelled], root)
-    total = sum(map(len, pairs.values())) + len(unlabelled)
+        check_links_of([*(file for split in SPLITS for pair in pairs[split] for file in pair), *extra], root)
+    total = sum(map(len, pairs.values())) + len(extra)
     with Progress(transient=True, disable=total < MANY_FILES or not sys.stdout.isatty()) as progress:
         task = progress.add_task('Checking the data', total=total)
         for split in SPLITS:
@@ -63,7 +68,7 @@ def check_folder(
                 raise InputError(f'{folder}: every pixel is {spec.ignore_index} (ignore_index); expected some classes')
             for name in np.array(spec.classes)[pixels == 0]:
                 print_log(f'{folder}: no pixel of class {name}', logger='current', level=logging.WARNING)
-        for _ in _in_threads(lambda image: check_image(image, spec, max_pixels), unlabelled):
+        for _ in _in_threads(lambda image: check_image(image, spec, max_pixels), extra):
             progress.advance(task)
 
 
@@ -101,7 +106,7 @@ class FolderLandCover(BaseSegDataset):
         follow_links: Whether links of single files are followed out of the folder. Links of folders always are.
         unlabelled: How many images of ``img_dir/unlabelled`` an epoch has for each with a label, at most: every epoch
             draws its own. They stand behind the others, and every pixel of their labels is ignored. For
-            ``split='train'``; a part to tune on has none of them.
+            ``split='train'``; a part to tune on has none of them, a part to fit none of the scenes that are tuned on.
         kwargs: As for :class:`mmseg.datasets.BaseSegDataset`; classes, palette and suffixes come from ``dataset.yaml``.
 
     Raises:
@@ -163,9 +168,9 @@ class FolderLandCover(BaseSegDataset):
         """Reads the names of the files, once."""
         if not self._fully_initialized:
             super().full_init()
-            self.skipped = SkippedImages(len(self), self.max_unreadable)
             infos = map(self.get_data_info, range(len(self)))
             self.optional = np.array([info['seg_map_path'] is None for info in infos]) if self.unlabelled else None
+            self.skipped = SkippedImages(len(self), self.max_unreadable, self.optional)
 
     @property
     def epoch_size(self) -> int:
@@ -213,14 +218,15 @@ class FolderLandCover(BaseSegDataset):
 
     def _skip(self, idx: int, trouble: str) -> None:
         known = idx in self.skipped
-        self._check_share(self.skipped.add(idx), trouble)
+        self.skipped.add(idx)
+        self._check_share(trouble)
         if not known:
             print_log(f'Skipped, the image before it takes its place: {trouble}', 'current', logging.WARNING)
 
-    def _check_share(self, count: int, last: str) -> None:
-        if count > self.skipped.allowed:
+    def _check_share(self, last: str) -> None:
+        for count, images, allowed in self.skipped.beyond():
             raise InputError(
-                f'{count} of {len(self)} images became unreadable, above the {self.skipped.allowed} that may '
+                f'{count} of {images} images became unreadable, above the {allowed} that may '
                 f'(train_dataloader.dataset.max_unreadable, or that of val_dataloader), the last: {last}. Bring them '
                 'back and go on with --resume'
             )
@@ -233,7 +239,7 @@ class FolderLandCover(BaseSegDataset):
         """
         skipped = self.skipped.indices()
         if skipped:
-            self._check_share(len(skipped), self.get_data_info(skipped[-1])['img_path'])
+            self._check_share(self.get_data_info(skipped[-1])['img_path'])
 
     def skipped_images(self) -> list[str]:
         """Paths of the images that any process skipped, relative to the folder. All processes ask together."""
@@ -248,16 +254,18 @@ class FolderLandCover(BaseSegDataset):
         label_map = None if self.spec.ignore_index == IGNORE else {self.spec.ignore_index: IGNORE}
         root = Path(self.data_root)
         pairs = pairs_of(root, self.spec, self.split)
-        unlabelled = unlabelled_of(root, self.spec) if self.unlabelled and self.part != 'tune' else []
+        unlabelled = unlabelled_of(root, self.spec) if self.unlabelled else []
         if not self.follow_links:
             check_links_of([*(file for pair in pairs for file in pair), *unlabelled], root)
         if self.part:
-            pairs = self._divided(pairs)
+            pairs, unlabelled = self._divided(pairs, unlabelled)
         same = {'label_map': label_map, 'reduce_zero_label': self.reduce_zero_label}
         files = [*((str(image), str(label)) for image, label in pairs), *((str(image), None) for image in unlabelled)]
         return [{'img_path': image, 'seg_map_path': label, 'seg_fields': [], **same} for image, label in files]
 
-    def _divided(self, pairs: list[tuple[Path, Path]]) -> list[tuple[Path, Path]]:
+    def _divided(
+        self, pairs: list[tuple[Path, Path]], unlabelled: list[Path]
+    ) -> tuple[list[tuple[Path, Path]], list[Path]]:
         folder = Path(self.data_root) / 'img_dir' / self.split
         names = {image.relative_to(folder).as_posix(): (image, label) for image, label in pairs}
         tuned = tuning_names(list(names), self.scene, str(folder))
@@ -268,4 +276,9 @@ class FolderLandCover(BaseSegDataset):
                 logger='current',
                 level=logging.WARNING,
             )
-        return [pair for name, pair in names.items() if (name in tuned) == (self.part == 'tune')]
+        if self.part == 'tune':
+            return [names[name] for name in names if name in tuned], []
+        extra = {image.name: image for image in unlabelled}
+        return [names[name] for name in names if name not in tuned], [
+            extra[name] for name in of_other_scenes(list(extra), tuned, self.scene, str(folder))
+        ]

@@ -49,7 +49,7 @@ def _names(images: Path, spec: DatasetSpec) -> list[str]:
 
 def has_unlabelled(root: str | os.PathLike) -> bool:
     """Whether a folder of tiles has a folder for those without a label."""
-    return (Path(root) / 'img_dir' / UNLABELLED).is_dir()
+    return (Path(root).expanduser() / 'img_dir' / UNLABELLED).is_dir()
 
 
 def unlabelled_of(root: Path, spec: DatasetSpec) -> list[Path]:

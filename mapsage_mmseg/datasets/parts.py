@@ -1,7 +1,7 @@
 """Two parts of the training split, one to fit and one to tune on, so that tuning never sees a validation tile."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..errors import InputError
 
@@ -71,6 +71,21 @@ def tuning_names(names: Sequence[str], scene: str | None, where: str) -> set[str
             break
         tuned = more
     return set(tuned)
+
+
+def of_other_scenes(names: Sequence[str], tuned: Iterable[str], scene: str | None, where: str) -> list[str]:
+    """Of names those whose scene no tile has that is tuned on; all of them where each tile is a scene of its own.
+
+    Args:
+        names: Of tiles, also such that are of no scene.
+        tuned: Names of the tiles to tune on.
+        scene, where: As for :func:`tuning_names`.
+    """
+    if scene is None:
+        return list(names)
+    pattern = scene_pattern(scene, where)
+    held_out = {match[1] for name in tuned if (match := pattern.search(name))}
+    return [name for name in names if not ((match := pattern.search(name)) and match[1] in held_out)]
 
 
 def in_part(index: int, part: str | None) -> bool:

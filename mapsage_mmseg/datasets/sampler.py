@@ -82,7 +82,8 @@ class SeededSampler(Sampler):
         infinite: bool = False,
         round_up: bool = True,
     ) -> None:
-        if len(dataset) == 0:
+        self.count: int = getattr(dataset, 'epoch_size', len(dataset))
+        if self.count == 0:
             raise InputError(f'sampler: dataset {type(dataset).__name__} is empty; it needs at least one sample')
         if seed is not None and seed < 0:
             raise InputError(f'sampler: seed={seed} is negative; a seed is 0 or more')
@@ -94,7 +95,6 @@ class SeededSampler(Sampler):
         self.round_up = round_up
         self.epoch = 0
         self._skipped = 0
-        self.count: int = getattr(dataset, 'epoch_size', len(dataset))
         self.optional: np.ndarray | None = getattr(dataset, 'optional', None)
         share = self.count / self.world_size if round_up else (self.count - self.rank) / self.world_size
         self.num_samples = max(0, math.ceil(share))

@@ -119,6 +119,7 @@ def content(
         images=[(path.name, path.stat().st_size if path.is_file() else None) for path in paths],
         whole=[config.train_dataloader.dataset.pipeline[position] for position in replay.whole],
         kept={source: asdict(kind) for source, kind in kinds.items()},
+        **({'unlabelled': extra} if (extra := teachers.unlabelled_key(config)) else {}),
     )
 
 

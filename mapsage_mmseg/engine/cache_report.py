@@ -32,7 +32,8 @@ def report(cache: TeacherCache, built: Built) -> dict[str, Any]:
         build_seconds=round(built.seconds, 3),
     )
     sources, seconds = compare(cache)
-    steps = images / (runner.train_dataloader.batch_size * runner.world_size)
+    an_epoch = getattr(cache.dataset, 'epoch_size', images)
+    steps = an_epoch / (runner.train_dataloader.batch_size * runner.world_size)
     saved = seconds * steps
     found.update(
         teacher_seconds=round(seconds, 5), break_even_epochs=round(built.seconds / saved, 2), against_live=sources

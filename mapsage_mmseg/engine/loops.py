@@ -38,8 +38,9 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
             self.dataloader.sampler.round_down()
         if not len(self.dataloader):
             processes = get_world_size()
+            images = getattr(self.dataloader.sampler, 'count', len(self.dataloader.dataset))
             raise InputError(
-                f'train_dataloader: {len(self.dataloader.dataset)} images make no batch of '
+                f'train_dataloader: {images} images make no batch of '
                 f'{self.dataloader.batch_size}{f" for each of {processes} processes" * (processes > 1)}; add images, '
                 'or lower train_dataloader.batch_size'
             )
@@ -77,7 +78,12 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
 @LOOPS.register_module()
 class ResumableIterTrainLoop(IterBasedTrainLoop):
     """MMEngine's iteration loop, which resumes without loading what was trained on already, and first makes up a
-    validation that was due when the run stopped. Wants ``sampler=dict(type='SeededSampler', infinite=True)``."""
+    validation that was due when the run stopped. Makes a :class:`SeededSampler` go on from epoch to epoch."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if isinstance(self.dataloader.sampler, SeededSampler):
+            self.dataloader.sampler.infinite = True
 
     def run(self) -> nn.Module:
         self.runner.call_hook('before_train')

@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-from ..datasets import HANDLING, read_dataset_yaml, unlabelled_fingerprint
+from ..datasets import HANDLING
 from . import teachers
 
 DECIDES = (
@@ -59,7 +59,8 @@ def run_key(config: Config) -> str:
     if 'batch_size' in settings['train_dataloader']:
         settings['train_dataloader']['batch_size'] *= get_world_size()
     teacher = _teacher(config, config.model.get('teacher_ckpt'))
-    return teachers.digest([settings, teachers.data_key(config), teacher, *_unlabelled(config)])
+    extra = teachers.unlabelled_key(config)
+    return teachers.digest([settings, teachers.data_key(config), teacher, *([extra] if extra else [])])
 
 
 def deciding(config: Config) -> dict[str, Any]:
@@ -88,13 +89,6 @@ def differences(mine: Any, its: Any, where: str = '') -> list[str]:
     for key in dict.fromkeys((*mine, *its)):
         found += differences(mine.get(key), its.get(key), f'{where}.{key}' if where else str(key))
     return found
-
-
-def _unlabelled(config: Config) -> list[str]:
-    dataset = config.train_dataloader.dataset
-    if not dataset.get('unlabelled'):
-        return []
-    return [unlabelled_fingerprint(dataset.data_root, read_dataset_yaml(dataset.data_root))]
 
 
 def _teacher(config: Config, teacher_ckpt: Any) -> str | None:

@@ -11,7 +11,14 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from ..datasets import HANDLING, fingerprint, has_own_layout, names_and_sizes, read_dataset_yaml
+from ..datasets import (
+    HANDLING,
+    fingerprint,
+    has_own_layout,
+    names_and_sizes,
+    read_dataset_yaml,
+    unlabelled_fingerprint,
+)
 from ..errors import InputError
 from ..weights_file import load_checkpoint_file
 from ..whole_file import whole_file
@@ -86,6 +93,14 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
     else:
         parts.append(root)
     return digest(parts)
+
+
+def unlabelled_key(config: Config) -> str | None:
+    """Names the content of the tiles without a label that a config trains on; None where it has none."""
+    dataset = config.train_dataloader.dataset
+    if not dataset.get('unlabelled'):
+        return None
+    return unlabelled_fingerprint(dataset.data_root, read_dataset_yaml(dataset.data_root))
 
 
 def scored_key(config: Config) -> str:

@@ -77,8 +77,8 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
         steps: Logged values, step by step: ``loss`` (the total), the unweighted terms and ``weight/<term>`` of the
             steps in which they were computed, ``grad_norm``; where a balance adapts the weights ``effective/<term>``
             and, where that adds to the total, ``weighted``, the total without it; and from the steps that were
-            measured ``norm/<term>``, ``cosine/<level>`` and ``cosine_all``. Of several processes ``labelled``, the
-            share of them whose images had a label.
+            measured ``norm/<term>``, ``cosine/<level>`` and ``cosine_all``. ``labelled``: the share of the processes
+            whose images had a label; all, where it is missing, but for tasks of 0.
         weights: Declared weight of each term at the last step.
 
     Returns:
@@ -143,7 +143,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 def _mean_of_labelled(values: Sequence[float], labelled: Sequence[float] | None) -> float | None:
     shares = labelled or [float(value != 0) for value in values]
-    found = [pair for pair in zip(values, shares, strict=False) if math.isfinite(pair[0])]
+    found = [pair for pair in zip(values, shares, strict=True) if math.isfinite(pair[0])]
     whole = sum(share for _, share in found)
     return sum(value for value, _ in found) / whole if whole else _mean(values)
 

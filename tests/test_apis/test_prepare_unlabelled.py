@@ -9,7 +9,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from mapsage_mmseg.apis import cli, prepare_data, train
+from mapsage_mmseg.apis import cli, data_root, prepare_data, train
 from mapsage_mmseg.apis.arms import arms_of
 from mapsage_mmseg.datasets import FolderLandCover, check_folder, read_dataset_yaml
 from mapsage_mmseg.evaluation.record import read_record
@@ -134,11 +134,51 @@ def test_a_student_learns_from_them_and_its_teacher_and_control_do_not(root, cap
     assert all(entry['terms']['task'] > 0 for entry in record['epochs']) and record['epochs'][1]['terms']['distill'] > 0
     teacher = next(Path('experiments').glob('teacher_*'))
     assert read_record(teacher / 'result.json')['epochs'][0]['iter'] == 3
-    arms = arms_of(['unlabelled.py', 'left_out.py'], 'tiles', [])
-    assert [arm.config.train_dataloader.dataset.get('unlabelled') for arm in arms] == [None, 1.0, None]
     capfd.readouterr()
-    assert cli.run(train.main, ['left_out.py', *options]) == 0
+    more = ['--cfg-options', 'train_dataloader.dataset.unlabelled=2']
+    assert cli.run(train.main, ['left_out.py', *options, *more]) == 0
     assert 'its unlabelled tiles are left out' in capfd.readouterr().out
+    assert read_record(next(Path('experiments').glob('left_out_*')) / 'result.json')['epochs'][0]['iter'] == 3
+    assert cli.run(train.main, ['unlabelled.py', *options, '--resume', '--work-dir', str(folder), *more]) == 2
+    assert 'the run began with images in an epoch 12, and would go on with 18' in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(('given', 'found'), [([], 1.0), (['=3'], 3.0), (['=1'], 1.0), (['=0.5'], 0.5), (['=0'], None)])
+def test_of_the_arms_one_has_them_whatever_is_asked_for(root, given, found):
+    assert run() == 0
+    small.write_configs(root)
+    for name in ('left_out', 'unlabelled'):
+        more = "model = dict(distill_where='everywhere')\n" * (name == 'unlabelled')
+        Path(f'{name}.py').write_text(f"_base_ = 'improved.py'\nexperiment = {name!r}\n{more}")
+    options = [f'train_dataloader.dataset.unlabelled{value}' for value in given]
+    arms = arms_of(['unlabelled.py', 'left_out.py'], 'tiles', options)
+    assert [repr(arm.config.train_dataloader.dataset.get('unlabelled')) for arm in arms] == [
+        'None',
+        repr(found),
+        'None',
+    ]
+
+
+def test_a_distillation_everywhere_says_that_there_are_none(root, monkeypatch):
+    assert cli.run(prepare_data.main, ['scenes', '-o', 'tiles', '--size', '32', '--val', 'west']) == 0
+    small.write_configs(root)
+    Path('everywhere.py').write_text("_base_ = 'improved.py'\nmodel = dict(distill_where='everywhere')\n")
+    said = []
+    monkeypatch.setattr(data_root, 'print_log', lambda line, *_: said.append(line))
+    (_, arm) = arms_of(['everywhere.py'], 'tiles', [])
+    assert 'unlabelled' not in arm.config.train_dataloader.dataset
+    assert any('tiles has no img_dir/unlabelled' in line for line in said)
+
+
+def test_names_of_images_may_have_to_end_in_something(root, capfd):
+    for file in Path('scenes').rglob('*.png'):
+        if not file.stem.endswith('_mask'):
+            file.rename(file.with_stem(f'{file.stem}_RGB'))
+    refused(capfd, '--unlabelled more holds no image whose name ends in _RGB', '--image-suffix', '_RGB')
+    scenes.write(root / 'more/far_RGB.png', scenes.photograph(32, 32))
+    assert run('--image-suffix', '_RGB') == 0
+    assert names('tiles/img_dir/unlabelled') == ['far_r0000_c0000']
+    assert 'Images whose name does not end in _RGB, left out: more/east.png and 2 more.' in capfd.readouterr().out
 
 
 def test_two_processes_may_have_labels_each_for_itself(root):

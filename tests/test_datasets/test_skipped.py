@@ -171,9 +171,24 @@ def test_the_record_counts_them_and_a_resumed_run_still_does(root, tmp_path):
     assert all(torch.equal(weights[0][key], value) for key, value in weights[1].items())
 
 
-@pytest.mark.parametrize(
-    ('images', 'share', 'allowed'), [(0, 0.5, 0), (1, 0.01, 0), (1, 1.0, 0), (2, 0.01, 1), (5, 1.0, 4)]
-)
+@pytest.mark.parametrize(('images', 'share', 'allowed'), [(1, 0.01, 0), (1, 1.0, 0), (2, 0.01, 1), (5, 1.0, 4)])
 def test_one_image_is_left(images, share, allowed):
     """Or the search for the nearest readable one before would have no end."""
-    assert SkippedImages(images, share).allowed == allowed
+    skipped = SkippedImages(images, share)
+    for index in range(allowed):
+        skipped.add(index)
+    assert skipped.beyond() == []
+    skipped.add(allowed)
+    assert skipped.beyond() == [(allowed + 1, images, allowed)]
+
+
+def test_some_have_the_share_for_themselves():
+    """Of 4 images 1 may be skipped, of 200 others 2."""
+    skipped = SkippedImages(204, 0.01, np.arange(204) >= 4)
+    for index in (0, 10, 11):
+        skipped.add(index)
+    assert skipped.beyond() == []
+    skipped.add(3)
+    assert skipped.beyond() == [(2, 4, 1)]
+    skipped.add(12)
+    assert skipped.beyond() == [(2, 4, 1), (3, 200, 2)]

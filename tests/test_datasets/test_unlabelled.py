@@ -3,6 +3,7 @@
 import math
 import shutil
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from mapsage_mmseg.datasets import (
     SeededSampler,
     check_folder,
     fingerprint,
+    has_unlabelled,
     read_dataset_yaml,
 )
 from mapsage_mmseg.engine import teachers
@@ -91,6 +93,19 @@ def test_of_part_of_the_images_the_labelled_ones_count(both):
     assert dataset(both, indices=[1]).epoch_size == 1
 
 
+def test_part_to_fit_has_none_of_a_scene_that_is_tuned_on(both):
+    for name in ('a_2', 'b_2', 'c_1'):
+        shutil.copy(both / 'img_dir/unlabelled/y.png', both / f'img_dir/unlabelled/{name}.png')
+    data = dataset(both, unlabelled=9, part='fit', scene='^([a-c])')  # b is tuned on
+    names = [Path(data.get_data_info(index)['img_path']).stem for index in range(len(data))]
+    assert names == ['a', 'a_2', 'c_1', 'y', 'z']
+
+
+def test_a_folder_below_home_is_found(both, monkeypatch):
+    monkeypatch.setenv('HOME', str(both.parent))
+    assert has_unlabelled(f'~/{both.name}') and not has_unlabelled('~')
+
+
 def test_without_the_folder_nothing_is_added(root):  # noqa: F811
     assert len(dataset(root, unlabelled=1)) == 2
 
@@ -106,20 +121,23 @@ def test_another_value_for_ignored_pixels_does_not_matter(both):
 
 
 def test_a_folder_without_an_image_and_a_damaged_image_are_named(both):
-    spec = read_dataset_yaml(both)
-    check_folder(both, spec)
+    def check():
+        check_folder(both, read_dataset_yaml(both), unlabelled=True)
+
+    check()
     (both / 'img_dir/unlabelled/y.png').write_bytes(b'no image')
-    refused('img_dir/unlabelled/y.png cannot be read', check_folder, both, spec)
+    refused('img_dir/unlabelled/y.png cannot be read', check)
     for file in (both / 'img_dir/unlabelled').iterdir():
         file.unlink()
-    refused('img_dir/unlabelled holds no file that ends in .png', check_folder, both, spec)
+    refused('img_dir/unlabelled holds no file that ends in .png', check)
+    check_folder(both, read_dataset_yaml(both))  # what nobody trains on stops nobody
 
 
 def test_a_link_out_of_the_folder_is_refused(both, tmp_path_factory):
     other = tmp_path_factory.mktemp('elsewhere') / 'x.png'
     shutil.copy(both / 'img_dir/unlabelled/y.png', other)
     (both / 'img_dir/unlabelled/x.png').symlink_to(other)
-    refused('x.png', check_folder, both, read_dataset_yaml(both))
+    refused('x.png', lambda: check_folder(both, read_dataset_yaml(both), unlabelled=True))
     refused('x.png', lambda: dataset(both, unlabelled=1).full_init())
     assert len(dataset(both)) == 2
 
@@ -155,9 +173,11 @@ def test_arms_with_and_without_them_have_the_same_data_and_other_keys(both):
     without, along = config(both), config(both, unlabelled=1)
     key, data = run_key(along), teachers.data_key(along)
     assert data == teachers.data_key(without) and key != run_key(without)
+    content = teachers.unlabelled_key(along)
+    assert content is not None and teachers.unlabelled_key(without) is None
     before = fingerprint(both, read_dataset_yaml(both))
     Image.fromarray(np.full((6, 10, 3), 5, np.uint8)).save(both / 'img_dir/unlabelled/z.png')
-    assert run_key(along) != key and teachers.data_key(along) == data
+    assert run_key(along) != key and teachers.data_key(along) == data and teachers.unlabelled_key(along) != content
     assert fingerprint(both, read_dataset_yaml(both)) == before
 
 

@@ -74,8 +74,7 @@ def find_pairs(
     images = _images(scenes) if apart else [file for file in files if file not in candidates]
     images = [file for file in images if _ends(file, image_suffix)]
     if not images:
-        named = f' whose name ends in {image_suffix}' if image_suffix else ''
-        raise InputError(f'{scenes} holds no image{named}; expected files of {", ".join(IMAGE_SUFFIXES)}')
+        raise InputError(f'{scenes} {_no_image(image_suffix)}')
     by_key: dict[Path, list[Path]] = {}
     for file in sorted(candidates):
         by_key.setdefault(_key(file, ending), []).append(file)
@@ -115,9 +114,10 @@ def find_unlabelled(
     """
     if not folder.is_dir():
         raise InputError(f'--unlabelled {folder}: no such folder; expected one with images (PNG, JPEG or TIFF)')
-    files = [file for file in _images(folder) if _ends(file, image_suffix)]
+    images = _images(folder)
+    files = [file for file in images if _ends(file, image_suffix)]
     if not files:
-        raise InputError(f'--unlabelled {folder} holds no image; expected files of {", ".join(IMAGE_SUFFIXES)}')
+        raise InputError(f'--unlabelled {folder} {_no_image(image_suffix)}')
     pattern = scene_pattern(scene, '--scene') if scene is not None else None
     taken = {pair.name: pair.image for pair in labelled}
     pairs: dict[str, Pair] = {}
@@ -127,8 +127,15 @@ def find_unlabelled(
             raise InputError(f'{folder / file} and {taken[name]} are both called {name}; rename one, or leave it out')
         taken[name] = folder / file
         pairs[name] = Pair(name, folder / file, None, name if pattern is None else _scene(pattern, name))
+    if spare := [folder / file for file in images if file not in files]:
+        note(f'Images whose name does not end in {image_suffix}, left out: {in_short(spare, 1)}.')
     _remark(note, folder, [])
     return [pairs[name] for name in sorted(pairs)]
+
+
+def _no_image(suffix: str) -> str:
+    named = f' whose name ends in {suffix}' if suffix else ''
+    return f'holds no image{named}; expected files of {", ".join(IMAGE_SUFFIXES)}'
 
 
 def _remark(note: Note, scenes: Path, spare: Sequence[Path]) -> None:

@@ -246,7 +246,12 @@ def _best(runner: Runner) -> dict[str, Any]:
 
 def _draws(runner: Runner) -> dict[str, int | None]:
     """What the order of the images follows from; a resumed run needs the same."""
-    return {'randomness.seed': runner.seed, 'images in the training split': len(runner.train_dataloader.dataset)}
+    dataset = runner.train_dataloader.dataset
+    return {
+        'randomness.seed': runner.seed,
+        'images in the training split': len(dataset),
+        'images in an epoch': getattr(dataset, 'epoch_size', len(dataset)),
+    }
 
 
 def _check_step(before: int | None, runner: Runner) -> None:

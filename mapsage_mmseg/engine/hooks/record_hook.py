@@ -72,8 +72,6 @@ class RecordHook(Hook):
         measured = {**weights, **getattr(model, 'term_gradients', {}), **getattr(model, 'effective_weights', {})}
         for key, value in {**(outputs or {}), **measured}.items():
             self._steps[key].append(value.detach() if isinstance(value, torch.Tensor) else torch.tensor(float(value)))
-        if 'task' in (outputs or {}) and get_world_size() > 1:
-            self._steps['labelled'].append((self._steps['task'][-1] != 0).float())
         if (norm := gradient_norm(runner)) is not None:
             self._steps['grad_norm'].append(torch.tensor(norm))
         # Here and not behind the epoch: a checkpoint of this very step must find the entry written.
@@ -161,8 +159,12 @@ class RecordHook(Hook):
         self._write()
 
     def _of_all(self) -> dict[str, torch.Tensor]:
-        """Means over the processes of each step's values so far."""
-        return global_means({key: torch.stack([v.to('cpu') for v in values]) for key, values in self._steps.items()})
+        """Means over the processes of each step's values so far; ``labelled``, whether a process had labels, beside."""
+        steps = {key: torch.stack([v.to('cpu') for v in values]) for key, values in self._steps.items()}
+        if 'task' in steps:
+            known = steps.get('labelled', steps['task'][:0])  # of steps that were means already
+            steps['labelled'] = torch.cat([known, (steps['task'][len(known) :] != 0).to(known)])
+        return global_means(steps)
 
     def _note_skipped(self, dataset: Any) -> None:
         if hasattr(dataset, 'skipped_images'):
