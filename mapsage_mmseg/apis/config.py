@@ -70,6 +70,11 @@ def override(config: Config, pairs: Sequence[str]) -> None:
             options[key] = DictAction._parse_iterable(value)
         except AssertionError as error:
             raise InputError(f'--cfg-options {pair}: {error}') from error
+        except RecursionError as error:  # MMEngine's answer to dict(...)
+            raise InputError(
+                f'--cfg-options {pair}: no value that can be given here; give its keys one by one, as in '
+                f'{key}.KEY=value, or put it into a config'
+            ) from error
     try:
         config.merge_from_dict(options)
     except (KeyError, TypeError, AssertionError, IndexError) as error:

@@ -1,6 +1,7 @@
 """Putting a folder of the user's own in the place of a config's data."""
 
 import inspect
+import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -60,19 +61,24 @@ def use_unlabelled(config: Config) -> None:
     dataset = config.train_dataloader.dataset
     if dataset.get('type') != 'FolderLandCover':
         return
-    found = has_unlabelled(dataset.get('data_root') or '.')
+    folder = f'{dataset.get("data_root")}/img_dir/unlabelled'
+    found, given = has_unlabelled(dataset.get('data_root') or '.'), 'unlabelled' in dataset
     share = dataset.pop('unlabelled', 1.0)
-    where = config.model.get('distill_where', 'labelled')
-    if where == 'everywhere' and not found:
-        print_log(f'{dataset.data_root} has no img_dir/unlabelled: there are labelled tiles alone', 'current')
-    elif where == 'everywhere' and share:
-        dataset.unlabelled = float(share) if isinstance(share, int) else share  # one key, however it is written
-    elif found and where != 'everywhere' and config.model.get('teacher') is not None:
+    if config.model.get('distill_where') == 'everywhere':
+        if not found:
+            print_log(f'{folder} does not exist: there are labelled tiles alone', 'current', logging.WARNING)
+        elif share:
+            dataset.unlabelled = float(share) if isinstance(share, int) else share  # one key, however it is written
+            print_log(f'{folder}: at most {share} of its tiles for each labelled one in an epoch', 'current')
+    elif given and share:
         print_log(
-            f'{dataset.data_root}: its unlabelled tiles are left out (model.distill_where={where!r}); '
-            'configs/distill/best_unlabelled.py learns from them',
+            f"train_dataloader.dataset.unlabelled={share} does nothing without model.distill_where='everywhere', as "
+            'configs/distill/best_unlabelled.py has it',
             'current',
+            logging.WARNING,
         )
+    elif found and config.model.get('teacher') is not None:
+        print_log(f'{folder} is left out; configs/distill/best_unlabelled.py learns from it', 'current')
 
 
 def _pad(config: Config, size: Sequence[int]) -> None:

@@ -137,7 +137,7 @@ def test_a_student_learns_from_them_and_its_teacher_and_control_do_not(root, cap
     capfd.readouterr()
     more = ['--cfg-options', 'train_dataloader.dataset.unlabelled=2']
     assert cli.run(train.main, ['left_out.py', *options, *more]) == 0
-    assert 'its unlabelled tiles are left out' in capfd.readouterr().out
+    assert 'train_dataloader.dataset.unlabelled=2 does nothing' in ''.join(capfd.readouterr())
     assert read_record(next(Path('experiments').glob('left_out_*')) / 'result.json')['epochs'][0]['iter'] == 3
     assert cli.run(train.main, ['unlabelled.py', *options, '--resume', '--work-dir', str(folder), *more]) == 2
     assert 'the run began with images in an epoch 12, and would go on with 18' in capfd.readouterr().err
@@ -164,10 +164,17 @@ def test_a_distillation_everywhere_says_that_there_are_none(root, monkeypatch):
     small.write_configs(root)
     Path('everywhere.py').write_text("_base_ = 'improved.py'\nmodel = dict(distill_where='everywhere')\n")
     said = []
-    monkeypatch.setattr(data_root, 'print_log', lambda line, *_: said.append(line))
+    monkeypatch.setattr(data_root, 'print_log', lambda line, *_, **__: said.append(line))
     (_, arm) = arms_of(['everywhere.py'], 'tiles', [])
     assert 'unlabelled' not in arm.config.train_dataloader.dataset
-    assert any('tiles has no img_dir/unlabelled' in line for line in said)
+    assert any('tiles/img_dir/unlabelled does not exist' in line for line in said)
+
+
+def test_a_mask_among_them_is_no_image(root, capfd):
+    scenes.write(root / 'more/east_mask.png', scenes.blocks(64, 64))
+    assert run() == 0
+    assert not [name for name in names('tiles/img_dir/unlabelled') if 'mask' in name]
+    assert 'Masks among the images without labels, left out: more/east_mask.png.' in capfd.readouterr().out
 
 
 def test_names_of_images_may_have_to_end_in_something(root, capfd):

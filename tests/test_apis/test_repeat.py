@@ -196,6 +196,10 @@ def test_what_runs_elsewhere_is_left_alone_and_named(configs, compared, capfd):
         (['no_distill.py', './no_distill.py'], './no_distill.py is the same run as no_distill.py'),
         (['no_distill.py', '--data-root', 'nowhere'], '--data-root nowhere: no such folder'),
         (['no_distill.py', '--cfg-options', 'nonsense'], 'must read key=value'),
+        (
+            ['no_distill.py', '--cfg-options', "model.cache=dict(keep='float16', levels=['a', 'b'])"],
+            'model.cache.KEY=value',
+        ),
     ],
 )
 def test_mistakes_end_with_status_2_and_one_line(configs, capfd, arguments, message):

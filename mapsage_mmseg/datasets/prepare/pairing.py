@@ -97,7 +97,7 @@ def find_pairs(
 def find_unlabelled(
     folder: Path, image_suffix: str, scene: str | None, labelled: Sequence[Pair], note: Note = lambda line: None
 ) -> list[Pair]:
-    """Images without masks, all of a folder and below it.
+    """Images without masks, all of a folder and below it; masks that lie beside them are left out.
 
     Args:
         folder: Of images.
@@ -114,7 +114,9 @@ def find_unlabelled(
     """
     if not folder.is_dir():
         raise InputError(f'--unlabelled {folder}: no such folder; expected one with images (PNG, JPEG or TIFF)')
-    images = _images(folder)
+    found = _images(folder)
+    masks = _masks_among(found, _mask_suffix(found, apart=False))
+    images = [file for file in found if file not in masks]
     files = [file for file in images if _ends(file, image_suffix)]
     if not files:
         raise InputError(f'--unlabelled {folder} {_no_image(image_suffix)}')
@@ -129,6 +131,10 @@ def find_unlabelled(
         pairs[name] = Pair(name, folder / file, None, name if pattern is None else _scene(pattern, name))
     if spare := [folder / file for file in images if file not in files]:
         note(f'Images whose name does not end in {image_suffix}, left out: {in_short(spare, 1)}.')
+    if masks:
+        note(
+            f'Masks among the images without labels, left out: {in_short(sorted(folder / file for file in masks), 1)}.'
+        )
     _remark(note, folder, [])
     return [pairs[name] for name in sorted(pairs)]
 
