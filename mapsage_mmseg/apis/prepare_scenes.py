@@ -54,7 +54,7 @@ def scenes_of(arguments: argparse.Namespace, note: Note) -> tuple[list[Pair], Cl
     pairs, table, val = _labelled(arguments, note)
     if arguments.unlabelled:
         folder = Path(arguments.unlabelled).expanduser()
-        pairs += find_unlabelled(folder, arguments.image_suffix, arguments.scene, pairs, note)
+        pairs += find_unlabelled(folder, arguments.image_suffix, arguments.mask_suffix, arguments.scene, pairs, note)
     return pairs, table, val
 
 

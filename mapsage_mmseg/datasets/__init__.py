@@ -7,7 +7,7 @@ from .folder_files import fingerprint, has_unlabelled, unlabelled_fingerprint
 from .map_store import MapKind, MapStore
 from .replay import Replay, ReplayedPipeline
 from .rescale import RandomRescale
-from .sampler import DrawIndex, SeededSampler
+from .sampler import DrawIndex, SeededSampler, epoch_size
 from .scene import draw_scene
 from .seeding import SeedDraws, StableDraws
 from .stock import check_layout, divide, has_own_layout, names_and_sizes
@@ -35,6 +35,7 @@ __all__ = [
     'check_layout',
     'divide',
     'draw_scene',
+    'epoch_size',
     'fingerprint',
     'has_own_layout',
     'has_unlabelled',

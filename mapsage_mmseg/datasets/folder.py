@@ -18,7 +18,7 @@ from rich.progress import Progress
 
 from ..errors import InputError
 from .dataset_yaml import IGNORE, DatasetSpec, read_dataset_yaml
-from .folder_files import SPLITS, check_links_of, pairs_of, unlabelled_of
+from .folder_files import SPLITS, UNLABELLED, check_links_of, pairs_of, unlabelled_of
 from .limits import MAX_PIXELS, check_max_pixels, check_pixels
 from .parts import check_part, of_other_scenes, tuning_names
 from .reading import check_image, check_pair
@@ -278,7 +278,6 @@ class FolderLandCover(BaseSegDataset):
             )
         if self.part == 'tune':
             return [names[name] for name in names if name in tuned], []
-        extra = {image.name: image for image in unlabelled}
-        return [names[name] for name in names if name not in tuned], [
-            extra[name] for name in of_other_scenes(list(extra), tuned, self.scene, str(folder))
-        ]
+        extra = {image.relative_to(folder.parent / UNLABELLED).as_posix(): image for image in unlabelled}
+        left = of_other_scenes(list(extra), tuned, self.scene, str(folder))
+        return [names[name] for name in names if name not in tuned], [extra[name] for name in left]

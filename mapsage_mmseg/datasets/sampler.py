@@ -51,6 +51,11 @@ class DrawIndex(int):
         return DrawIndex, (int(self), self.seed, self.epoch, self.drawn)
 
 
+def epoch_size(dataset: Sized) -> int:
+    """How many samples an epoch of a dataset has: all, or as many as it asks for."""
+    return getattr(dataset, 'epoch_size', len(dataset))
+
+
 @DATA_SAMPLERS.register_module()
 class SeededSampler(Sampler):
     """Yields :class:`DrawIndex`; the order of an epoch follows from (seed, epoch) alone.
@@ -82,7 +87,7 @@ class SeededSampler(Sampler):
         infinite: bool = False,
         round_up: bool = True,
     ) -> None:
-        self.count: int = getattr(dataset, 'epoch_size', len(dataset))
+        self.count = epoch_size(dataset)
         if self.count == 0:
             raise InputError(f'sampler: dataset {type(dataset).__name__} is empty; it needs at least one sample')
         if seed is not None and seed < 0:

@@ -9,7 +9,7 @@ from mmengine.dataset import pseudo_collate
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..datasets import DrawIndex
+from ..datasets import DrawIndex, epoch_size
 from ..evaluation.timing import spread
 from ..models.losses.masking import masked_mean, resize_mask
 from ..models.segmentors.cached_records import cached_records
@@ -32,8 +32,7 @@ def report(cache: TeacherCache, built: Built) -> dict[str, Any]:
         build_seconds=round(built.seconds, 3),
     )
     sources, seconds = compare(cache)
-    an_epoch = getattr(cache.dataset, 'epoch_size', images)
-    steps = an_epoch / (runner.train_dataloader.batch_size * runner.world_size)
+    steps = epoch_size(cache.dataset) / (runner.train_dataloader.batch_size * runner.world_size)
     saved = seconds * steps
     found.update(
         teacher_seconds=round(seconds, 5), break_even_epochs=round(built.seconds / saved, 2), against_live=sources

@@ -13,6 +13,7 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
+from ..datasets import epoch_size
 from ..evaluation.prognosis import foresee_seconds
 from ..schedules import Clock, PhaseSchedule
 from .hooks.examination_hook import ExaminationHook
@@ -103,7 +104,7 @@ def _whole_run(config: Config, train: BaseDataset) -> tuple[list[int], int, int]
     """Iterations of each phase, iterations of an epoch, and how many validations the config asks for."""
     loop, settings = config.train_cfg, config.default_hooks.phases
     loader = config.train_dataloader
-    per_epoch, rest = divmod(getattr(train, 'epoch_size', len(train)), loader.get('batch_size', 1))
+    per_epoch, rest = divmod(epoch_size(train), loader.get('batch_size', 1))
     per_epoch += bool(rest and not loader.get('drop_last'))
     total, interval = loop.get('max_iters'), loop.get('val_interval', 1)
     if total is None:

@@ -170,11 +170,14 @@ def test_a_distillation_everywhere_says_that_there_are_none(root, monkeypatch):
     assert any('tiles/img_dir/unlabelled does not exist' in line for line in said)
 
 
-def test_a_mask_among_them_is_no_image(root, capfd):
-    scenes.write(root / 'more/east_mask.png', scenes.blocks(64, 64))
-    assert run() == 0
-    assert not [name for name in names('tiles/img_dir/unlabelled') if 'mask' in name]
-    assert 'Masks among the images without labels, left out: more/east_mask.png.' in capfd.readouterr().out
+@pytest.mark.parametrize(('suffix', 'given'), [('_mask', []), ('_truth', ['--mask-suffix', '_truth'])])
+def test_a_mask_among_them_is_no_image(root, capfd, suffix, given):
+    for file in Path('scenes').rglob('*_mask.png'):
+        file.rename(file.with_stem(file.stem.replace('_mask', suffix)))
+    scenes.write(root / f'more/east{suffix}.png', scenes.blocks(64, 64))
+    assert run(*given) == 0
+    assert not [name for name in names('tiles/img_dir/unlabelled') if suffix in name]
+    assert f'Masks among the images without labels, left out: more/east{suffix}.png.' in capfd.readouterr().out
 
 
 def test_names_of_images_may_have_to_end_in_something(root, capfd):

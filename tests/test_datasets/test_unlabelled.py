@@ -96,9 +96,11 @@ def test_of_part_of_the_images_the_labelled_ones_count(both):
 def test_part_to_fit_has_none_of_a_scene_that_is_tuned_on(both):
     for name in ('a_2', 'b_2', 'c_1'):
         shutil.copy(both / 'img_dir/unlabelled/y.png', both / f'img_dir/unlabelled/{name}.png')
+    (both / 'img_dir/unlabelled/more').mkdir()
+    shutil.copy(both / 'img_dir/unlabelled/y.png', both / 'img_dir/unlabelled/more/z.png')  # another of this name
     data = dataset(both, unlabelled=9, part='fit', scene='^([a-c])')  # b is tuned on
     names = [Path(data.get_data_info(index)['img_path']).stem for index in range(len(data))]
-    assert names == ['a', 'a_2', 'c_1', 'y', 'z']
+    assert names == ['a', 'a_2', 'c_1', 'z', 'y', 'z']
 
 
 def test_a_folder_below_home_is_found(both, monkeypatch):

@@ -95,13 +95,18 @@ def find_pairs(
 
 
 def find_unlabelled(
-    folder: Path, image_suffix: str, scene: str | None, labelled: Sequence[Pair], note: Note = lambda line: None
+    folder: Path,
+    image_suffix: str,
+    mask_suffix: str | None,
+    scene: str | None,
+    labelled: Sequence[Pair],
+    note: Note = lambda line: None,
 ) -> list[Pair]:
     """Images without masks, all of a folder and below it; masks that lie beside them are left out.
 
     Args:
         folder: Of images.
-        image_suffix, scene: As for :func:`find_pairs`.
+        image_suffix, mask_suffix, scene: As for :func:`find_pairs`.
         labelled: The pairs that they go with.
         note: Is told of folders that are called like images.
 
@@ -115,7 +120,7 @@ def find_unlabelled(
     if not folder.is_dir():
         raise InputError(f'--unlabelled {folder}: no such folder; expected one with images (PNG, JPEG or TIFF)')
     found = _images(folder)
-    masks = _masks_among(found, _mask_suffix(found, apart=False))
+    masks = _masks_among(found, _mask_suffix(found, apart=False) if mask_suffix is None else mask_suffix)
     images = [file for file in found if file not in masks]
     files = [file for file in images if _ends(file, image_suffix)]
     if not files:

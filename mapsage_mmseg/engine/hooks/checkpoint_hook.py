@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmseg.registry import HOOKS
 
+from ...datasets import epoch_size
 from ...errors import InputError, RunStopped
 from ...whole_file import remove_partial
 from ..checkpoint_files import FOLDER, WHOLE, damage, newest_whole, point_to, resumable, set_aside
@@ -250,7 +251,7 @@ def _draws(runner: Runner) -> dict[str, int | None]:
     return {
         'randomness.seed': runner.seed,
         'images in the training split': len(dataset),
-        'images in an epoch': getattr(dataset, 'epoch_size', len(dataset)),
+        'images in an epoch': epoch_size(dataset),
     }
 
 
