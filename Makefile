@@ -13,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Errors only, and no byte-compiling of what may never be imported (a minute on two cores): WARM_UP compiles what is.
 PIP_INSTALL := $(BIN)/python -m pip -qq --disable-pip-version-check install --no-compile
-EXTRAS := mim,pretrained,hf,tune,deploy,scenes,demo,dev
+EXTRAS := mim,pretrained,hf,tune,deploy,demo,dev
 # One process for each core, each with one thread; a file's tests stay together, for they share what is costly to make.
 PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 # What a run of all tests adds: the lines of the package that it reached, in .coverage.

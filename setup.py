@@ -31,7 +31,9 @@ INSTALL_REQUIRES = [
     'rich>=13.0',  # the progress bar
     'PyYAML>=6.0',  # dataset.yaml
     'safetensors>=0.4.3,<1',  # weights in a file that can hold nothing else
-    'Pillow>=9.5',  # label maps and pictures
+    'Pillow>=9.5',  # pictures that are written
+    # Every image and mask is read by it; its wheels bring GDAL along. 1.4 works with numpy 1 and 2.
+    'rasterio>=1.4,<2',
     'scipy>=1.9',  # Student's t, for the intervals of a comparison
     'jinja2>=3.1',  # the report's page
     'matplotlib>=3.6',  # the report's charts; the first that can leave formulas in names alone (parse_math)
@@ -56,12 +58,10 @@ EXTRAS_REQUIRE = {
         'onnxscript>=0.5,<1',  # torch.onnx.export writes graphs with it
         'onnxruntime>=1.20,<2',  # runs it, and quantises it; 1.24 and later have no wheels for Python 3.10
     ],
-    # Large scenes in windows, for tools/prepare_data.py and tools/predict.py; its wheels bring GDAL along. 1.4
-    # works with numpy 1 and 2.
-    'scenes': ['rasterio>=1.4,<2'],
-    # The page of tools/demo.py, by Hugging Face's Gradio (Apache-2.0), taking pictures as scenes are read. Bounded:
-    # it moves arguments between major versions. Gradio 6 wants Pillow below 13.
-    'demo': ['gradio>=6.31,<7', 'rasterio>=1.4,<2'],
+    'scenes': [],  # of earlier versions: rasterio is always there now
+    # The page of tools/demo.py, by Hugging Face's Gradio (Apache-2.0). Bounded: it moves
+    # arguments between major versions. Gradio 6 wants Pillow below 13.
+    'demo': ['gradio>=6.31,<7'],
     # The site; `make docs` installs it. Material ends in May 2027; its successor, Zensical, reads the same mkdocs.yml.
     'docs': [
         'mkdocs>=1.6,<2',  # 2 drops plugins

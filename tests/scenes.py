@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import rasterio
 from PIL import Image
-
-from mapsage_mmseg.deployment.scene import silent
 
 CLASSES = ('water', 'land', 'road')
 PALETTE = ((0, 0, 255), (0, 200, 0), (90, 90, 90))
@@ -46,11 +45,9 @@ def write(file: Path, pixels: np.ndarray) -> Path:
 
 def write_geotiff(file: Path, pixels: np.ndarray, **profile) -> Path:
     """Writes (H, W, B) by rasterio, with whatever place, nodata value or marks of bands."""
-    import rasterio
-
     height, width, count = pixels.shape
     size = dict(height=height, width=width, count=count, dtype=pixels.dtype.name)
-    with silent(), rasterio.open(file, 'w', driver='GTiff', **size, **profile) as target:
+    with rasterio.open(file, 'w', driver='GTiff', **size, **profile) as target:
         target.write(pixels.transpose(2, 0, 1))
     return file
 

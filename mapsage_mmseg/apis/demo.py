@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..deployment.scene import rasterio
 from ..deployment.side_by_side import warm_up
 from ..deployment.uploads import LARGEST, SMALLEST
 from ..errors import InputError
@@ -57,7 +56,6 @@ def main(argv: Sequence[str]) -> None:
     arguments = cli.parse(parser(), argv)
     check(arguments)
     demo_page.require_gradio()
-    rasterio()
     shown = gather(arguments)
     for remark in shown.remarks:
         print(remark)

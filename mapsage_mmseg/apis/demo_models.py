@@ -21,8 +21,7 @@ from ..errors import InputError
 from .config import load_config
 from .predict import load
 from .student_data import data_of
-from .students import find_student, record_of
-from .test import leave_alone
+from .students import find_student, leave_alone, record_of
 from .train import is_distillation
 
 

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from ..deployment.predictor import Predictor
 from ..deployment.side_by_side import Contestant, see
-from ..deployment.uploads import SUFFIXES, read_upload
+from ..deployment.uploads import read_upload
 from ..errors import InputError
+from ..imagery.formats import IMAGE_SUFFIXES
 from ..visualization.report import TEMPLATES
 from ..visualization.side_by_side import render
 from .demo_models import Example
@@ -105,7 +106,7 @@ def build(demo: Demo) -> Any:
         gr.HTML(_head(demo))
         with gr.Row():
             with gr.Column(scale=1, min_width=260):
-                drop = gr.File(file_types=list(SUFFIXES), label='A picture: PNG, JPEG or TIFF', height=170)
+                drop = gr.File(file_types=list(IMAGE_SUFFIXES), label='A picture: PNG, JPEG, TIFF, ...', height=170)
                 thumbnails = gr.Gallery(
                     [demo.photograph(example.image) for example in demo.examples],
                     label='or an example from the validation data',

@@ -8,22 +8,21 @@ from pathlib import Path
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..datasets import Bands
-from ..datasets.dataset_yaml import IMAGE_SUFFIXES
 from ..deployment.map_files import publish, write_map, write_overview, write_probabilities
 from ..deployment.polygons import place, write_polygons
 from ..deployment.predictor import Predictor, onnx_predictor, torch_predictor
 from ..deployment.products import MADE, Products, said
-from ..deployment.scene import STRICT, Scene, rasterio
 from ..deployment.strip_store import StripStore
 from ..deployment.strips import Plan, predict_strips
 from ..errors import InputError
+from ..imagery import Bands
+from ..imagery.formats import IMAGE_SUFFIXES
+from ..imagery.scene_reader import Scene
 from . import cli
 from .export import out_folder
 from .output import check_folder
 from .students import find_student
 
-GDAL_CACHE = 128 * 2**20  # bytes; its default is a twentieth of the machine's memory
 GEOTIFF = ('.tif', '.tiff')
 SMALLEST = 32  # pixels: what an exported graph takes
 
@@ -61,14 +60,13 @@ def main(argv: Sequence[str]) -> None:
     """Predicts what the arguments say, and says what was written."""
     arguments = cli.parse(parser(), argv)
     check(arguments)
-    library = rasterio()
     inputs, predictor = find_inputs(arguments.inputs), load(arguments.model, arguments.config)
     wanted = predictor.bands
     check_bands(arguments, wanted)
     pairs = name_products(inputs, arguments, wanted)
     check_folder(out_folder(arguments.out))
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with library.Env(GDAL_CACHEMAX=GDAL_CACHE, **STRICT), Progress(*columns, transient=True) as progress:
+    with Progress(*columns, transient=True) as progress:
         for source, products in pairs:
             with Scene(source, arguments.bands, arguments.range, wanted) as scene:
                 for path in predict(scene, predictor, products, arguments, progress):

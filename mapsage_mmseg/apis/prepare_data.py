@@ -9,13 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import mmcv
 import numpy as np
 from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..datasets import Bands, read_bands
 from ..datasets.dataset_yaml import data_set_name
 from ..datasets.prepare import (
     KNOWN,
@@ -36,6 +34,7 @@ from ..datasets.prepare.writing import Staging, aside, check_target
 from ..engine.run_lock import NAME as LOCK
 from ..engine.run_lock import RunLock
 from ..errors import RunStopped
+from ..imagery import Bands, read_image, read_mask
 from ..visualization.contact_sheet import contact_sheet
 from . import cli
 from .prepare_scenes import check, check_apart, scenes_of
@@ -271,7 +270,8 @@ def draw(folder: Path, description: Mapping[str, Any], suffix: str) -> None:
         for number in sorted({round(place) for place in np.linspace(0, len(labels) - 1, most)}):
             label = labels[number]
             file = folder / 'img_dir' / split / f'{label.stem}{suffix}'
-            image = bands.picture(read_bands(file, bands)) if bands else mmcv.imread(file, channel_order='rgb')
-            shown.append((label.stem, split, image, np.asarray(Image.open(label))))
+            image, _ = read_image(file, bands)
+            image = bands.picture(image) if bands else image
+            shown.append((label.stem, split, image, read_mask(label)))
     sheet = contact_sheet(shown, description['palette'], description['classes'])
     Image.fromarray(sheet).save(folder / SHEET)

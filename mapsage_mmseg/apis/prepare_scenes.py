@@ -8,7 +8,6 @@ from pathlib import Path
 from ..datasets.dataset_yaml import MOST_BANDS
 from ..datasets.prepare import LAYOUTS, ClassTable, Pair, find_pairs, find_unlabelled, read_classes
 from ..datasets.prepare.remarks import Note
-from ..datasets.rasters import rasterio_or_refuse
 from ..errors import InputError
 
 CLASS_FILES = ('classes.yaml', 'classes.yml', 'classes.json')
@@ -39,8 +38,6 @@ def check(arguments: argparse.Namespace) -> None:
         raise InputError(f'--bands {bands} must be one number or three; --format tif takes any')
     if keeps and arguments.range:
         raise InputError('--range brings values to 8 bits, and --format tif keeps them; leave one out')
-    if keeps:
-        rasterio_or_refuse('--format tif cannot be written')
 
 
 def scenes_of(arguments: argparse.Namespace, note: Note) -> tuple[list[Pair], ClassTable, Sequence[str]]:

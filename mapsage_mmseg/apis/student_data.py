@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from ..datasets import Bands, DatasetSpec, check_layout, has_own_layout, read_dataset_yaml
+from ..datasets import DatasetSpec, band_names, check_layout, class_numbers, has_own_layout, read_dataset_yaml
 from ..deployment.predictor import Predictor
 from ..deployment.student import Student
 from ..deployment.student_files import data_name
@@ -41,7 +41,13 @@ def data_of(
         check_layout(moved)
         return moved
     _spec_of(root, student)
-    return dict(type='FolderLandCover', data_root=str(root.resolve()), split=split)
+    return dict(type='FolderLandCover', data_root=str(root.resolve()), split=split, **as_model_knows(student))
+
+
+def as_model_knows(student: Student | Predictor) -> dict[str, Any]:
+    """Arguments of a folder of tiles that make it a model's: its classes in its order, its bands and their statistics."""
+    bands = dict(bands=student.bands.as_dict()) if student.bands else {}
+    return dict(classes=list(student.classes), **bands)
 
 
 def stock_data(student: Student, config: Config, data_root: str | None) -> dict[str, Any]:
@@ -64,6 +70,11 @@ def stock_data(student: Student, config: Config, data_root: str | None) -> dict[
         return {**kept, 'data_root': f'data/{data_name(student)}'}
     if data_root:
         spec = _spec_of(Path(data_root).expanduser(), student)
+        if spec.classes != tuple(student.classes):
+            raise InputError(
+                f'--data-root {data_root}: its classes are {", ".join(spec.classes)}, in this order; stock mmseg '
+                f'renumbers none: it wants {", ".join(student.classes)}'
+            )
     else:
         try:
             spec = read_dataset_yaml(own.get('data_root') or '')
@@ -89,15 +100,7 @@ def _keeps_layout(own: Mapping[str, Any], data_root: str | None) -> bool:
 
 def _spec_of(root: Path, student: Student | Predictor) -> DatasetSpec:
     spec = read_dataset_yaml(root)
-    if spec.classes != tuple(student.classes):
-        raise InputError(
-            f'--data-root {root}: its classes are {", ".join(spec.classes)}; the student knows '
-            f'{", ".join(student.classes)}'
-        )
-    if _numbers(spec.bands) != _numbers(student.bands):
-        raise InputError(f'--data-root {root}: {_numbers(spec.bands)}; the student takes {_numbers(student.bands)}')
+    class_numbers(spec, student.classes, f'--data-root {root}')
+    if band_names(spec.bands) != band_names(student.bands):
+        raise InputError(f'--data-root {root}: {band_names(spec.bands)}; the student takes {band_names(student.bands)}')
     return spec
-
-
-def _numbers(bands: Bands | None) -> str:
-    return f'bands {", ".join(map(str, bands.numbers))}' if bands else 'red, green and blue of 8 bits'

@@ -1,6 +1,7 @@
 """Finding the student that a user names: a run directory, a checkpoint in it, or what an export left."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ from mmengine.registry import init_default_scope
 
 from ..datasets import Bands
 from ..deployment.student import Student, provenance
+from ..engine import teachers
 from ..errors import InputError
 from ..evaluation.record import open_record
 from ..weights_file import load_checkpoint_file
 from .config import load_config
-from .test import best_checkpoint, leave_alone
+from .train import is_distillation
 
 EXPORTED = 'student.pth'
 
@@ -43,6 +45,40 @@ def find_student(source: str | Path, config: str | None = None, teacher: str | N
     classes, palette = _classes(meta, checkpoint)
     known = meta.get('provenance') or provenance(taken, record_of(checkpoint), meta.get('teacher_sha256'))
     return Student(alone.model, weights, classes, palette, known, taken, Bands.of(meta.get('dataset_meta'))), read
+
+
+def best_checkpoint(run: Path) -> Path | None:
+    """The run's best student, or None."""
+    return max(run.glob('checkpoints/best_*.pth'), key=lambda path: path.stat().st_mtime, default=None)
+
+
+def leave_alone(config: Config, checkpoint: str, teacher: bool) -> dict[str, Any]:
+    """Puts the one model that is scored in the config's place, and gives its weights: a student needs no teacher."""
+    weights, _ = teachers.read_teacher(checkpoint)
+    if is_distillation(config):
+        model = config.model.teacher if teacher else config.model.architecture
+        if not model.get('data_preprocessor'):
+            model.data_preprocessor = config.model.data_preprocessor
+        config.model = model
+    student = {
+        key.removeprefix('architecture.'): value for key, value in weights.items() if key.startswith('architecture.')
+    }
+    return student or dict(weights)
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a checkpoint says of its model: the names of its classes, in order, and the bands that it takes."""
+
+    classes: tuple[str, ...]
+    bands: Bands | None
+
+
+def model_facts(checkpoint: Path) -> ModelFacts | None:
+    """What a checkpoint says of its model; None where it says nothing."""
+    known = _meta(checkpoint).get('dataset_meta') or _meta(checkpoint)
+    classes = known.get('classes')
+    return ModelFacts(tuple(classes), Bands.of(known)) if classes else None
 
 
 def _checkpoint(source: Path) -> Path:

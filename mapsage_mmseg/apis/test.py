@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmseg.registry import DATASETS
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,8 +21,10 @@ from ..errors import InputError
 from . import cli
 from .config import load_config, override
 from .config_check import check_config
-from .data_root import apply_data_root, check_data
+from .data_root import apply_data_root, check_data, set_bands, set_classes
 from .output import check_writable, write
+from .student_data import as_model_knows
+from .students import best_checkpoint, leave_alone, model_facts
 from .teacher_training import trained_teacher
 from .train import is_distillation
 
@@ -63,6 +66,8 @@ def main(argv: Sequence[str]) -> None:
     check_config(config)
     check_data(config, bool(arguments.data_root and not arguments.skip_data_check), ('test_dataloader',))
     checkpoint = arguments.checkpoint or default_checkpoint(config, run, arguments)
+    if arguments.data_root:
+        follow_model(config, checkpoint)
     weights = leave_alone(config, checkpoint, arguments.teacher)
     folder = run / 'test' if run else Path('work_dirs') / 'test'
     config.work_dir = arguments.work_dir or str(folder / ('teacher' if arguments.teacher else 'student'))
@@ -79,6 +84,22 @@ def main(argv: Sequence[str]) -> None:
     processes.leave()
 
 
+def follow_model(config: Config, checkpoint: str) -> None:
+    """Has a folder of tiles seen as the model knows it: its classes, its bands, its normalisation.
+
+    Raises:
+        InputError: The folder has a class that the model does not know, or other bands.
+    """
+    known, dataset = model_facts(Path(checkpoint)), config.test_dataloader.dataset
+    if known is None or dataset.get('type') != 'FolderLandCover':
+        return
+    set_classes(config, len(known.classes))
+    if known.bands:
+        set_bands(config, known.bands)
+    dataset.update(as_model_knows(known))
+    DATASETS.build({**dataset, 'pipeline': [], 'lazy_init': True})  # refuses here what does not fit
+
+
 def default_checkpoint(config: Config, run: Path | None, arguments: argparse.Namespace) -> str:
     """The run's best student, or the teacher that its config names."""
     if arguments.teacher:
@@ -91,25 +112,6 @@ def default_checkpoint(config: Config, run: Path | None, arguments: argparse.Nam
             'name the checkpoint to score: tools/test.py CONFIG CHECKPOINT, or tools/test.py RUN_DIRECTORY'
         )
     return str(found)
-
-
-def best_checkpoint(run: Path) -> Path | None:
-    """The run's best student, or None."""
-    return max(run.glob('checkpoints/best_*.pth'), key=lambda path: path.stat().st_mtime, default=None)
-
-
-def leave_alone(config: Config, checkpoint: str, teacher: bool) -> dict[str, Any]:
-    """Puts the one model that is scored in the config's place, and gives its weights: a student needs no teacher."""
-    weights, _ = teachers.read_teacher(checkpoint)
-    if is_distillation(config):
-        model = config.model.teacher if teacher else config.model.architecture
-        if not model.get('data_preprocessor'):
-            model.data_preprocessor = config.model.data_preprocessor
-        config.model = model
-    student = {
-        key.removeprefix('architecture.'): value for key, value in weights.items() if key.startswith('architecture.')
-    }
-    return student or dict(weights)
 
 
 def score(config: Config, weights: Mapping[str, Any], checkpoint: str, pictures: int, name: str) -> dict[str, float]:

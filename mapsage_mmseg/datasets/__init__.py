@@ -1,9 +1,10 @@
 """Data sets, the order of their samples, and the seeding of their augmentation."""
 
-from .bands import Bands, LoadBands, read_bands
+from ..imagery import Bands
 from .dataset_yaml import DatasetSpec, read_dataset_yaml
 from .folder import HANDLING, FolderLandCover, check_folder
 from .folder_files import fingerprint, has_unlabelled, unlabelled_fingerprint
+from .folder_settings import band_names, class_numbers
 from .map_store import MapKind, MapStore
 from .replay import Replay, ReplayedPipeline
 from .rescale import RandomRescale
@@ -12,7 +13,6 @@ from .scene import draw_scene
 from .seeding import SeedDraws, StableDraws
 from .stock import check_layout, divide, has_own_layout, names_and_sizes
 from .synthetic import SyntheticLandCover
-from .unlabelled import LoadLabelIfAny
 
 __all__ = [
     'HANDLING',
@@ -20,8 +20,6 @@ __all__ = [
     'DatasetSpec',
     'DrawIndex',
     'FolderLandCover',
-    'LoadBands',
-    'LoadLabelIfAny',
     'MapKind',
     'MapStore',
     'RandomRescale',
@@ -31,8 +29,10 @@ __all__ = [
     'SeededSampler',
     'StableDraws',
     'SyntheticLandCover',
+    'band_names',
     'check_folder',
     'check_layout',
+    'class_numbers',
     'divide',
     'draw_scene',
     'epoch_size',
@@ -40,7 +40,6 @@ __all__ = [
     'has_own_layout',
     'has_unlabelled',
     'names_and_sizes',
-    'read_bands',
     'read_dataset_yaml',
     'unlabelled_fingerprint',
 ]

@@ -14,11 +14,11 @@ import yaml
 from mmengine.logging import print_log
 
 from ..errors import InputError
-from .bands import Bands
+from ..imagery import Bands
+from ..imagery.formats import IMAGE_SUFFIXES
 from .parts import scene_pattern
 
 IGNORE = 255  # What the losses and metrics of MMSegmentation ignore.
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp', '.webp')
 KEYS = ('name', 'classes', 'palette', 'ignore_index', 'img_suffix', 'seg_map_suffix', 'scene', 'bands', 'mean', 'std')
 MOST_BANDS = 64
 

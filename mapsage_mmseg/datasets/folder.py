@@ -5,7 +5,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from mmseg.registry import DATASETS
 from rich.progress import Progress
 
 from ..errors import InputError
+from ..imagery.limits import MAX_PIXELS, check_max_pixels
 from .dataset_yaml import IGNORE, DatasetSpec, read_dataset_yaml
 from .folder_files import SPLITS, UNLABELLED, check_links_of, pairs_of, unlabelled_of
-from .limits import MAX_PIXELS, check_max_pixels, check_pixels
+from .folder_settings import class_numbers, own_loading, refuse, seen_by_model
 from .parts import check_part, of_other_scenes, tuning_names
 from .reading import check_image, check_pair
 from .skipped import SkippedImages
@@ -81,17 +82,15 @@ def _in_threads(function: Callable[[Any], Any], jobs: list[Any]) -> Iterator[Any
         pool.shutdown(cancel_futures=True)
 
 
-def _is(step: Any, name: str) -> bool:
-    return isinstance(step, dict) and str(step.get('type')).split('.')[-1] == name
-
-
 @DATASETS.register_module()
 class FolderLandCover(BaseSegDataset):
     """Tiles in ``img_dir/{train,val}`` and labels in ``ann_dir/{train,val}``, with a ``dataset.yaml`` beside them.
 
     Labels of ``ignore_index`` reach the pipeline as 255, whatever the file says: losses and metrics ignore that one.
 
-    Where ``dataset.yaml`` names bands, ``LoadImageFromFile`` in the pipeline reads these (:class:`LoadBands`).
+    ``LoadImageFromFile`` and ``LoadAnnotations`` in the pipeline are replaced by
+    :class:`~mapsage_mmseg.imagery.LoadRasterImage`, which reads the bands that ``dataset.yaml`` names, and
+    :class:`~mapsage_mmseg.imagery.LoadRasterLabel`.
 
     An image that becomes unreadable while a run goes on is tried again, then the one before it in the order of names
     takes its place.
@@ -104,10 +103,13 @@ class FolderLandCover(BaseSegDataset):
         max_unreadable: Share of the images that may become unreadable, rounded up to images.
         max_pixels: What an image or label may have; a file that claims more counts as unreadable, undecoded.
         follow_links: Whether links of single files are followed out of the folder. Links of folders always are.
+        classes: The model's, in its order: labels are numbered so, by the names of the folder's classes. None for the
+            folder's own.
+        bands: The model's mean and std, as ``Bands.as_dict`` gives them, in the place of the folder's; None for these.
         unlabelled: How many images of ``img_dir/unlabelled`` an epoch has for each with a label, at most: every epoch
             draws its own. They stand behind the others, and every pixel of their labels is ignored. For
             ``split='train'``; a part to tune on has none of them, a part to fit none of the scenes that are tuned on.
-        kwargs: As for :class:`mmseg.datasets.BaseSegDataset`; classes, palette and suffixes come from ``dataset.yaml``.
+        kwargs: As for :class:`mmseg.datasets.BaseSegDataset`, but for those that ``folder_settings.REFUSED`` names.
 
     Raises:
         InputError: As :func:`read_dataset_yaml`; or the split is unknown, missing or empty, or an image has no label,
@@ -125,9 +127,12 @@ class FolderLandCover(BaseSegDataset):
         max_unreadable: float = 0.01,
         max_pixels: int = MAX_PIXELS,
         follow_links: bool = False,
+        classes: Sequence[str] | None = None,
+        bands: Mapping[str, Any] | None = None,
         unlabelled: float = 0,
         **kwargs: Any,
     ) -> None:
+        refuse(kwargs)
         if split not in SPLITS:
             raise InputError(f'FolderLandCover: split={split!r}; expected {" or ".join(map(repr, SPLITS))}')
         if not isinstance(unlabelled, int | float) or not 0 <= unlabelled < math.inf:
@@ -140,21 +145,15 @@ class FolderLandCover(BaseSegDataset):
         check_max_pixels(max_pixels)
         self.split, self.part, self.max_unreadable = split, part, max_unreadable
         self.max_pixels, self.follow_links, self.unlabelled = max_pixels, follow_links, unlabelled
-        self._measured: set[int] = set()  # indices whose files claim no more than they may
-        self.spec = read_dataset_yaml(data_root)
+        self.spec = seen_by_model(read_dataset_yaml(data_root), bands, str(data_root))
+        self.numbers = class_numbers(self.spec, classes, str(data_root))
         self.scene = scene or self.spec.scene
-        meta: dict[str, Any] = {'classes': self.spec.classes, 'palette': [list(color) for color in self.spec.palette]}
+        colours = dict(zip(self.spec.classes, self.spec.palette, strict=True))
+        palette = [list(colours.get(name, (0, 0, 0))) for name in classes or self.spec.classes]
+        meta: dict[str, Any] = {'classes': tuple(classes or self.spec.classes), 'palette': palette}
         if self.spec.bands:
             meta['bands'] = self.spec.bands.as_dict()
-            loading = dict(type='LoadBands', max_pixels=max_pixels, **meta['bands'])
-            kwargs['pipeline'] = [
-                loading if _is(step, 'LoadImageFromFile') else step for step in kwargs.get('pipeline', ())
-            ]
-        if unlabelled:
-            kwargs['pipeline'] = [
-                {**step, 'type': 'LoadLabelIfAny'} if _is(step, 'LoadAnnotations') else step
-                for step in kwargs.get('pipeline', ())
-            ]
+        kwargs['pipeline'] = own_loading(kwargs.get('pipeline', ()), meta.get('bands'), max_pixels)
         super().__init__(
             data_root=str(Path(data_root).expanduser()),
             metainfo=meta,
@@ -183,7 +182,6 @@ class FolderLandCover(BaseSegDataset):
         """The sample of an index, or of the nearest readable one before it."""
         while True:
             try:
-                self._measure(idx)
                 return super().prepare_data(idx)
             except Exception:
                 trouble = self._trouble(idx)
@@ -191,15 +189,6 @@ class FolderLandCover(BaseSegDataset):
                     return super().prepare_data(idx)
             self._skip(idx, trouble)
             idx = (idx - 1) % len(self)
-
-    def _measure(self, idx: int) -> None:
-        """Looks at the headers of an image and its label, once: decoding asks for the memory that they claim."""
-        if idx in self._measured:
-            return
-        info = self.get_data_info(idx)
-        for file in filter(None, (info['img_path'], info['seg_map_path'])):
-            check_pixels(Path(file), self.max_pixels)
-        self._measured.add(idx)
 
     def _trouble(self, idx: int) -> str | None:
         info, trouble = self.get_data_info(idx), None
@@ -251,7 +240,8 @@ class FolderLandCover(BaseSegDataset):
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """One entry per image, sorted by name: exactly the files that :func:`check_folder` looks at."""
-        label_map = None if self.spec.ignore_index == IGNORE else {self.spec.ignore_index: IGNORE}
+        moved = {old: new for old, new in self.numbers.items() if old != new}
+        label_map = moved | ({} if self.spec.ignore_index == IGNORE else {self.spec.ignore_index: IGNORE}) or None
         root = Path(self.data_root)
         pairs = pairs_of(root, self.spec, self.split)
         unlabelled = unlabelled_of(root, self.spec) if self.unlabelled else []
@@ -259,7 +249,7 @@ class FolderLandCover(BaseSegDataset):
             check_links_of([*(file for pair in pairs for file in pair), *unlabelled], root)
         if self.part:
             pairs, unlabelled = self._divided(pairs, unlabelled)
-        same = {'label_map': label_map, 'reduce_zero_label': self.reduce_zero_label}
+        same = {'label_map': label_map, 'reduce_zero_label': False}
         files = [*((str(image), str(label)) for image, label in pairs), *((str(image), None) for image in unlabelled)]
         return [{'img_path': image, 'seg_map_path': label, 'seg_fields': [], **same} for image, label in files]
 

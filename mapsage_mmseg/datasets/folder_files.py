@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..imagery.limits import check_links
 from .dataset_yaml import DatasetSpec, is_plain, tile_files
-from .limits import check_links
 
 SPLITS = ('train', 'val')
 UNLABELLED = 'unlabelled'  # below img_dir, beside the splits

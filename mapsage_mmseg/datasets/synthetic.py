@@ -62,7 +62,10 @@ class SyntheticLandCover(BaseSegDataset):
         check_part(part, split, 'SyntheticLandCover')
         self.size, self.length, self.seed, self.split, self.part = size, length, seed, split, part
         self._drawn: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        stands_for = {'LoadImageFromFile': take_label, 'LoadAnnotations': give_label}
+        stands_for = {
+            **dict.fromkeys(('LoadImageFromFile', 'LoadRasterImage'), take_label),
+            **dict.fromkeys(('LoadAnnotations', 'LoadRasterLabel'), give_label),
+        }
         names = [str(step['type']).split('.')[-1] if isinstance(step, dict) else '' for step in pipeline]
         steps = [stands_for.get(name, step) for name, step in zip(names, pipeline, strict=True)]
         super().__init__(pipeline=steps, reduce_zero_label=False, **kwargs)

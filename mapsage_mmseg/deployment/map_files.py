@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rasterio
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
+from ..imagery import open_raster
+from ..imagery.scene_reader import Scene
 from .predictor import Predictor
-from .scene import Scene, rasterio, silent
 from .strip_store import STEPS, StripStore
 from .strips import NO_CLASS
 
@@ -51,8 +53,8 @@ def write_overview(path: Path, classes: Path, scene: Scene, predictor: Predictor
     """The scene, the class map and the names of the colours side by side, 1024 pixels at the longest side."""
     factor = min(1.0, SIDE / max(scene.height, scene.width))
     height, width = (max(1, round(length * factor)) for length in (scene.height, scene.width))
-    with silent(), rasterio().open(classes) as source:
-        small = source.read(1, out_shape=(height, width))
+    with open_raster(classes, colours=False) as source:
+        small = source.read_small(height, width, (1,))[..., 0]
     colours = np.zeros((256, 3), np.uint8)
     colours[: len(predictor.palette)] = predictor.palette
     picture = Image.new('RGB', (2 * width + 8, height + 22 * len(predictor.classes) + 8), 'white')
@@ -94,14 +96,13 @@ def _geotiff(path: Path, scene: Scene, count: int) -> Any:
         compress='deflate',
         bigtiff='if_safer',
     )
-    source = scene.data
-    with silent():
-        if source.gcps[0]:
-            # rasterio takes no None beside control points
-            crs = source.gcps[1] or rasterio().crs.CRS()
-            target = rasterio().open(path, 'w', **profile, gcps=source.gcps[0], crs=crs)
-        else:
-            target = rasterio().open(path, 'w', **profile, crs=source.crs, transform=source.transform)
+    source = scene.raster.data
+    if source.gcps[0]:
+        # rasterio takes no None beside control points
+        crs = source.gcps[1] or rasterio.crs.CRS()
+        target = rasterio.open(path, 'w', **profile, gcps=source.gcps[0], crs=crs)
+    else:
+        target = rasterio.open(path, 'w', **profile, crs=scene.raster.crs, transform=scene.raster.transform)
     if source.rpcs is not None:
         target.rpcs = source.rpcs
     return target
@@ -109,7 +110,7 @@ def _geotiff(path: Path, scene: Scene, count: int) -> Any:
 
 def _rows(row: int, chunk: NDArray[np.uint8]) -> Any:
     height, width = chunk.shape
-    return rasterio().windows.Window(0, row, width, height)
+    return rasterio.windows.Window(0, row, width, height)
 
 
 def publish(pairs: Sequence[tuple[Path, Path]]) -> None:

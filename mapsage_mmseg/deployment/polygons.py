@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rasterio
+import rasterio.features
+import rasterio.warp
 
 from ..errors import InputError
+from ..imagery import open_raster
+from ..imagery.scene_reader import Scene
 from .predictor import Predictor
 from .products import MEMBER
-from .scene import Scene, rasterio, silent
 from .strips import NO_CLASS
 
 MANY = 1000  # outlines that are projected at once
@@ -31,11 +35,11 @@ def write_polygons(path: Path, classes: Path, scene: Scene, predictor: Predictor
     Raises:
         InputError: As :func:`place` says.
     """
-    library, count = rasterio(), 0
+    count = 0
     transform, crs = place(scene)
-    with silent(), library.open(classes) as source, open(path, 'w', encoding='utf-8') as file:
-        values = source.read(1)
-        shapes = library.features.shapes(values, mask=values != NO_CLASS, transform=transform)
+    with open_raster(classes, colours=False) as source, open(path, 'w', encoding='utf-8') as file:
+        values = source.data.read(1)
+        shapes = rasterio.features.shapes(values, mask=values != NO_CLASS, transform=transform)
         file.write(f'{{"type": "FeatureCollection", "{MEMBER}": {json.dumps(facts)}, "features": [')
         while some := list(islice(shapes, MANY)):
             outlines = _degrees(scene, crs, [outline for outline, _ in some])
@@ -57,21 +61,21 @@ def place(scene: Scene) -> tuple[Any, Any]:
         InputError: There is none: the scene has RPCs alone, or control points on one line; or its coordinate system
             has no longitude and latitude there.
     """
-    data, library = scene.data, rasterio()
+    data = scene.raster.data
     points, crs = data.gcps
     if points:
         if np.linalg.matrix_rank([(point.row, point.col, 1) for point in points]) < 3:
             raise InputError(f'{scene.path} has control points on one line, which place no outlines; {LEAVE_OUT}')
-        transform = library.transform.from_gcps(points)
-    elif data.rpcs is not None and data.transform.is_identity:
+        transform = rasterio.transform.from_gcps(points)
+    elif data.rpcs is not None and scene.raster.transform.is_identity:
         raise InputError(
             f'{scene.path} says by RPCs alone where it lies, which place no outlines; {LEAVE_OUT}, or rectify it first '
             '(gdalwarp -rpc)'
         )
     else:
-        transform, crs = data.transform, data.crs
+        transform, crs = scene.raster.transform, scene.raster.crs
     rows, columns = np.meshgrid(np.linspace(0, scene.height, TRIED), np.linspace(0, scene.width, TRIED))
-    x, y = library.transform.xy(transform, rows.ravel(), columns.ravel(), offset='ul')
+    x, y = rasterio.transform.xy(transform, rows.ravel(), columns.ravel(), offset='ul')
     _degrees(scene, crs, [dict(type='MultiPoint', coordinates=list(zip(x, y, strict=True)))])
     return transform, crs
 
@@ -80,7 +84,7 @@ def _degrees(scene: Scene, crs: Any, outlines: list[Any]) -> list[Any]:
     if not crs:
         return outlines
     try:
-        return rasterio().warp.transform_geom(crs, 'EPSG:4326', outlines, precision=8)
+        return rasterio.warp.transform_geom(crs, 'EPSG:4326', outlines, precision=8)
     except Exception as error:  # GDAL's own come through, which are of no class that rasterio names
         raise InputError(
             f'{scene.path}: its coordinate system gives no longitude and latitude where it lies, which outlines are '

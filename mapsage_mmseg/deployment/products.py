@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 
 from ..errors import InputError
-from .scene import rasterio, silent
+from ..imagery import open_raster
 
 MADE = 'model_sha256'  # among the facts that a product holds, and no other file
 MEMBER = 'mapsage_mmseg'  # of a GeoJSON's first line: its facts
@@ -66,16 +66,15 @@ def said(path: Path) -> Mapping[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        with silent():
-            if path.suffix == '.jpg':
-                with Image.open(path) as picture:
-                    return _mapping(_parsed(picture.info.get('comment', b'')))
-            if path.suffix == '.geojson':
-                with open(path, 'rb') as file:
-                    return _mapping(_mapping(_parsed(file.readline(LONGEST).rstrip() + b']}')).get(MEMBER))
-            with rasterio().open(path) as source:
-                return source.tags()
-    except (OSError, Image.DecompressionBombError):  # rasterio's are OSErrors, too
+        if path.suffix == '.jpg':
+            with Image.open(path, formats=['JPEG']) as picture:
+                return _mapping(_parsed(picture.info.get('comment', b'')))
+        if path.suffix == '.geojson':
+            with open(path, 'rb') as file:
+                return _mapping(_mapping(_parsed(file.readline(LONGEST).rstrip() + b']}')).get(MEMBER))
+        with open_raster(path) as raster:
+            return raster.data.tags()
+    except (InputError, OSError, Image.DecompressionBombError):
         return None
 
 

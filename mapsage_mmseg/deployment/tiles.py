@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..datasets import Bands, FolderLandCover
 from ..errors import InputError
 
-PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+PIPELINE = [dict(type='LoadRasterImage'), dict(type='LoadRasterLabel'), dict(type='PackSegInputs')]
 
 
 class Tiles:

@@ -1,4 +1,4 @@
-"""A picture from a stranger: opened as one of three kinds and nothing else, and measured before it is decoded."""
+"""A picture that somebody uploads: measured before it is decoded."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,27 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets import Bands
 from ..errors import InputError
-from .scene import STRICT, Scene, rasterio
+from ..imagery import Bands
+from ..imagery.scene_reader import Scene
 
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff')
-BEGINNINGS = {  # and GDAL's driver: others, such as VRT, read whatever file or address a picture names
-    b'\x89PNG': 'PNG',
-    b'\xff\xd8\xff': 'JPEG',
-    b'II*\0': 'GTiff',
-    b'MM\0*': 'GTiff',
-    b'II+\0': 'GTiff',
-    b'MM\0+': 'GTiff',
-}
 SMALLEST = 32  # pixels of a side: what an exported graph takes
 LARGEST = 2048 * 2048  # pixels
 MOST_BYTES = 256 * 2**20  # what a file may ask of memory at once, through many bands or huge blocks
-SETTINGS = dict(
-    STRICT,
-    GDAL_CACHEMAX=64 * 2**20,  # bytes
-    GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR',  # nothing that lies beside it is read
-)
 
 
 def read_upload(
@@ -37,11 +23,11 @@ def read_upload(
     largest: int = LARGEST,
     wanted: Bands | None = None,
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Reads a PNG, JPEG or TIFF.
+    """Reads a picture of one of the formats of :mod:`~mapsage_mmseg.imagery.formats`.
 
     Args:
         path: Of the file. Messages name it without its folder.
-        bands, span, wanted: As for :class:`~mapsage_mmseg.deployment.scene.Scene`.
+        bands, span, wanted: As for :class:`~mapsage_mmseg.imagery.scene_reader.Scene`.
         largest: Pixels that it may have.
 
     Returns:
@@ -51,20 +37,11 @@ def read_upload(
         InputError: It is no such picture, is damaged, too small or too large, or as ``Scene`` says.
     """
     try:
-        with rasterio().Env(**SETTINGS), Scene(path, bands, span, wanted, _driver(path)) as scene:
+        with Scene(path, bands, span, wanted) as scene:
             _check(scene, largest)
             return scene.read(0, 0, scene.height, scene.width)
     except InputError as error:
         raise InputError(str(error).replace(f'{path.parent}/', '')) from error
-
-
-def _driver(path: Path) -> str:
-    with path.open('rb') as file:
-        first = file.read(4)
-    for beginning, driver in BEGINNINGS.items():
-        if first.startswith(beginning):
-            return driver
-    raise InputError(f'{path} is no PNG, JPEG or TIFF')
 
 
 def _check(scene: Scene, largest: int) -> None:
@@ -74,4 +51,6 @@ def _check(scene: Scene, largest: int) -> None:
     if scene.height * scene.width > largest:
         raise InputError(f'{size}, above the {largest} in all that are taken here; tools/predict.py takes any size')
     if scene.block_bytes() > MOST_BYTES:
-        raise InputError(f'{scene.path} has {scene.data.count} bands in blocks too large to read here; tile it first')
+        raise InputError(
+            f'{scene.path} has {scene.raster.data.count} bands in blocks too large to read here; tile it first'
+        )

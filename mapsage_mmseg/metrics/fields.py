@@ -51,7 +51,9 @@ def label_of(sample: dict, device: torch.device, num_classes: int, ignore_index:
         InputError: The sample has no label, or the label has a value that is neither a class nor ``ignore_index``.
     """
     if 'gt_sem_seg' not in sample:
-        raise InputError(f'{sample_name(sample)}: no label: the pipeline of the validation data needs LoadAnnotations')
+        raise InputError(
+            f'{sample_name(sample)}: no label: the validation pipeline needs LoadRasterLabel or LoadAnnotations'
+        )
     label = _indices(sample['gt_sem_seg']['data']).to(device)
     valid = label != ignore_index
     _check_range(label, valid, num_classes, f'label of {sample_name(sample)}')

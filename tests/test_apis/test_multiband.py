@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import yaml
 from mmengine.config import Config
 from PIL import Image
@@ -17,7 +18,6 @@ from mapsage_mmseg.deployment.predictor import onnx_predictor, torch_predictor
 from mapsage_mmseg.errors import InputError
 from tests import small
 
-rasterio = pytest.importorskip('rasterio', reason='needs the extra [scenes]')
 CLASSES = ['background', 'building', 'road', 'water', 'barren', 'forest', 'agriculture']
 
 

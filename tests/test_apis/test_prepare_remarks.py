@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import yaml
 from PIL import ExifTags, Image
 
@@ -38,7 +39,6 @@ def labels(name):
 
 
 def write_tif(file, pixels, **profile):
-    rasterio = pytest.importorskip('rasterio', reason='the extra [scenes] is not installed')
     file.with_suffix('.png').unlink()
     height, width, count = pixels.shape
     profile.update(transform=rasterio.transform.from_origin(300000, 2800000, 0.5, 0.5))

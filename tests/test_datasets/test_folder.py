@@ -177,7 +177,7 @@ def test_another_ignore_index(root):
 
 def test_coloured_labels(root):
     Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(root / 'ann_dir/train/a.png')
-    refused('ann_dir/train/a.png is uint8 of shape (6, 8, 3); expected one channel of class numbers', check, root)
+    refused('ann_dir/train/a.png is uint8 with 3 bands; expected one channel of class numbers', check, root)
 
 
 def test_sizes_differ(root):

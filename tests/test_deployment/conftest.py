@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mapsage_mmseg.apis import cli, export, predict, train
+from mapsage_mmseg.apis import cli, export, train
 from mapsage_mmseg.datasets import draw_scene
-from mapsage_mmseg.deployment.predictor import Predictor
 from tests import small
 
 
@@ -47,16 +46,3 @@ def tiles(tmp_path_factory) -> Path:
             Image.fromarray(label[:48]).save(folder / f'ann_dir/{split}/{index}.png')
     (folder / 'dataset.yaml').write_text('name: drawn\nclasses: [a, b, c, d, e, f, g]\nimg_suffix: .png\n')
     return folder
-
-
-@pytest.fixture
-def by_colour(monkeypatch) -> Predictor:
-    """A model that sees one pixel, in place of whichever ``tools/predict.py`` is told: the brightest of three bands."""
-    model = Predictor(
-        logits=lambda image: image.transpose(0, 3, 1, 2).astype(np.float32),
-        classes=('red', 'green', 'blue'),
-        palette=((255, 0, 0), (0, 255, 0), (0, 0, 255)),
-        sha256='0' * 64,
-    )
-    monkeypatch.setattr(predict, 'load', lambda name, config: model)
-    return model

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 import pytest
+import rasterio
 
 from mapsage_mmseg.apis import cli, predict
 from tests.scenes import write_geotiff
 
-rasterio = pytest.importorskip('rasterio', reason='needs the extra [scenes]')
 RED = np.full((64, 64, 3), (200, 10, 10), np.uint8)
 CORNERS = ((0, 0, 55.0, 25.0), (0, 64, 55.64, 25.0), (64, 0, 55.0, 24.36), (64, 64, 55.64, 24.36))
 POINTS = [rasterio.control.GroundControlPoint(*corner) for corner in CORNERS]

@@ -9,13 +9,13 @@ import time
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 
 from mapsage_mmseg.apis import cli, predict
-from mapsage_mmseg.deployment.scene import Scene, silent
+from mapsage_mmseg.imagery.scene_reader import Scene
 from tests.scenes import write_geotiff
 
-rasterio = pytest.importorskip('rasterio', reason='needs the extra [scenes]')
 UTM = dict(crs='EPSG:32640', transform=rasterio.transform.from_origin(325000.0, 2780000.0, 0.5, 0.5))
 
 
@@ -123,20 +123,15 @@ def test_red_green_and_blue_are_found_by_their_marks(tmp_path):
     pixels = picture(8, 8)
     path = write_geotiff(tmp_path / 'bgr.tif', pixels[..., ::-1])
     kinds = rasterio.enums.ColorInterp
-    with silent(), rasterio.open(path, 'r+') as target:
+    with rasterio.open(path, 'r+') as target:
         target.colorinterp = [kinds.blue, kinds.green, kinds.red]
     with Scene(path) as scene:
         assert np.array_equal(scene.read(0, 0, 8, 8)[0], pixels)
 
 
-def grey(folder):
-    Image.fromarray(picture(8, 8)[..., 0]).save(folder / 'grey.png')
-    return ['grey.png']
-
-
-def indexed(folder):
-    Image.fromarray(picture(40, 40)).quantize(8).save(folder / 'indexed.png')
-    return ['indexed.png']
+def two_bands(folder):
+    write_geotiff(folder / 'two.tif', picture(8, 8)[..., :2])
+    return ['two.tif']
 
 
 def deep(folder):
@@ -163,8 +158,7 @@ def text(folder):
 @pytest.mark.parametrize(
     'make, said',
     [
-        (grey, 'has 1 bands'),
-        (indexed, 'colour table'),
+        (two_bands, 'has 2 bands'),
         (deep, '--range LOW HIGH'),
         (twice, 'a.png and a.jpg would both give out/a_overview.jpg'),
         (itself, 'would be replaced'),
@@ -192,5 +186,5 @@ def test_a_picture_that_was_cut_short_gives_no_map(trained, tmp_path, capfd, nam
     Image.fromarray(picture(64, 64)).save(tmp_path / name)
     (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:2000])
     assert cli.run(predict.main, [str(trained), str(tmp_path / name), '-o', str(tmp_path / 'out')]) == 2
-    assert f'{name} cannot be read at row 0, column 0: it is damaged' in capfd.readouterr().err
+    assert f'{name} cannot be read to its end; it is damaged at row 0, column 0' in capfd.readouterr().err
     assert not list((tmp_path / 'out').glob('cut*'))

@@ -11,7 +11,6 @@ from mapsage_mmseg.apis import cli, predict
 from mapsage_mmseg.deployment.products import Products, said
 from tests.scenes import write, write_geotiff
 
-rasterio = pytest.importorskip('rasterio', reason='needs the extra [scenes]')
 RED = np.full((40, 40, 3), (200, 10, 10), np.uint8)
 GREEN = np.full((40, 40, 3), (10, 200, 10), np.uint8)
 FOREIGN = {  # a name among the products of a.tif, and what a user has there

@@ -8,8 +8,8 @@ train_data = dict(
     data_root='data/iSAID',
     data_prefix=dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
     pipeline=[
-        dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations'),
+        dict(type='LoadRasterImage'),
+        dict(type='LoadRasterLabel'),
         dict(type='SeedDraws'),
         dict(type='RandomResize', scale=(896, 896), ratio_range=(0.5, 2.0), keep_ratio=True),
         dict(type='RandomCrop', crop_size=(896, 896), cat_max_ratio=0.75),
@@ -22,5 +22,5 @@ val_data = dict(
     type='iSAIDDataset',
     data_root='data/iSAID',
     data_prefix=dict(img_path='img_dir/val', seg_map_path='ann_dir/val'),
-    pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')],
+    pipeline=[dict(type='LoadRasterImage'), dict(type='LoadRasterLabel'), dict(type='PackSegInputs')],
 )

@@ -11,8 +11,8 @@ train_data = dict(
     data_root='data/loveDA',
     data_prefix=dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
     pipeline=[
-        dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations'),
+        dict(type='LoadRasterImage'),
+        dict(type='LoadRasterLabel'),
         dict(type='SeedDraws'),
         dict(type='RandomResize', scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
         dict(type='RandomCrop', crop_size=(512, 512), cat_max_ratio=0.75),
@@ -25,5 +25,5 @@ val_data = dict(
     type='LoveDADataset',
     data_root='data/loveDA',
     data_prefix=dict(img_path='img_dir/val', seg_map_path='ann_dir/val'),
-    pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')],
+    pipeline=[dict(type='LoadRasterImage'), dict(type='LoadRasterLabel'), dict(type='PackSegInputs')],
 )

@@ -7,8 +7,8 @@ train_data = dict(
     data_root='data/potsdam',
     data_prefix=dict(img_path='img_dir/train', seg_map_path='ann_dir/train'),
     pipeline=[
-        dict(type='LoadImageFromFile'),
-        dict(type='LoadAnnotations'),
+        dict(type='LoadRasterImage'),
+        dict(type='LoadRasterLabel'),
         dict(type='SeedDraws'),
         dict(type='RandomResize', scale=(512, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
         dict(type='RandomCrop', crop_size=(512, 512), cat_max_ratio=0.75),
@@ -21,5 +21,5 @@ val_data = dict(
     type='PotsdamDataset',
     data_root='data/potsdam',
     data_prefix=dict(img_path='img_dir/val', seg_map_path='ann_dir/val'),
-    pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')],
+    pipeline=[dict(type='LoadRasterImage'), dict(type='LoadRasterLabel'), dict(type='PackSegInputs')],
 )

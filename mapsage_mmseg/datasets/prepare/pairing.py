@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InputError
+from ...imagery import Window
 from ..dataset_yaml import IMAGE_SUFFIXES, tile_files
 from ..parts import scene_pattern
-from ..rasters import Window
 from .remarks import Note, in_short
 from .windows import tile_name
 
@@ -64,7 +64,7 @@ def find_pairs(
     """
     for folder in (scenes, masks):
         if folder is not None and not folder.is_dir():
-            raise InputError(f'{folder}: no such folder; expected one with images (PNG, JPEG or TIFF) and their masks')
+            raise InputError(f'{folder}: no such folder; expected one with images and their masks')
     if masks is None:
         scenes, masks = _folders(scenes)
     apart = masks != scenes
@@ -118,7 +118,7 @@ def find_unlabelled(
             ``scene`` finds nothing in a name.
     """
     if not folder.is_dir():
-        raise InputError(f'--unlabelled {folder}: no such folder; expected one with images (PNG, JPEG or TIFF)')
+        raise InputError(f'--unlabelled {folder}: no such folder; expected one with images')
     found = _images(folder)
     masks = _masks_among(found, _mask_suffix(found, apart=False) if mask_suffix is None else mask_suffix)
     images = [file for file in found if file not in masks]

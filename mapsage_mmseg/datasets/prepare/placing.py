@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ..rasters import Raster
+from ...imagery import Raster
 
 SIDE_BY_SIDE = 0.5  # pixels by which they may lie apart
 
@@ -38,7 +38,7 @@ def pixels_apart(here: Sequence[float], there: Sequence[float], height: int, wid
     """How far the corner that differs most lies off, along rows or columns, to a thousandth.
 
     Args:
-        here, there: The six numbers of each transform, as of :class:`~mapsage_mmseg.datasets.rasters.Raster`.
+        here, there: The six numbers of each transform, as of :class:`~mapsage_mmseg.imagery.Raster`.
         height, width: Of both, in pixels; the measure is ``here``'s pixel.
     """
     moved = (np.array(there) - np.array(here)).reshape(2, 3)

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
+from ...imagery import Raster, Window, open_raster, to_8_bits
+from ...imagery.images import MISSING_RGB, filled, missing_in
 from ..dataset_yaml import IGNORE, class_palette
 from ..folder_files import UNLABELLED
-from ..rasters import Raster, Window, open_raster, to_8_bits
 from .colours import UNKNOWN, ClassTable
 from .pairing import Pair
-from .pictured import pictured, proposed_range
 from .placing import check_place
+from .proposed_range import proposed_range
 from .remarks import SMALL, Note, remark
 from .statistics import Counts, Statistics
 from .windows import tile_name, windows
@@ -157,10 +158,11 @@ def chosen_bands(image: Raster, cutting: Cutting) -> tuple[int, ...]:
     Raises:
         InputError: The image lacks one, or there are two and none is chosen.
     """
-    usual = tuple(range(1, image.bands + 1)) if cutting.keeps else image.rgb if image.bands >= 3 else (1,)
+    colours = image.rgb if len(set(image.rgb)) == 3 else image.rgb[:1]
+    usual = tuple(range(1, image.bands + 1)) if cutting.keeps else colours
     bands = cutting.bands or usual
-    if not cutting.bands and not cutting.keeps and image.bands == 2 and image.path.suffix.lower() in ('.tif', '.tiff'):
-        raise InputError(f'{image.path} has 2 bands; name those to take: --bands 1')
+    if not cutting.bands and max(usual) > image.bands:
+        raise InputError(f'{image.path} has {image.bands} bands; name those to take: --bands 1')
     if max(bands) > image.bands:
         raise InputError(f'{image.path} has {image.bands} bands; expected band {max(bands)} among them (--bands)')
     return bands
@@ -214,9 +216,9 @@ def _cut(
     counts = Counts.none(len(table.classes))
     with _image(pair) as image, _mask(pair, table) as mask:
         bands = chosen_bands(image, cutting)
-        veil = image.transparency(bands)
+        veil = image.hides(bands)
         for window in windows(image.height, image.width, cutting.size, cutting.stride):
-            valid = pictured(image, window, bands)
+            pixels, valid = image.read_known(window, bands)
             if veil:
                 counts.hide(veil, valid)
             label = _label(mask, table, window, valid, cutting)
@@ -226,16 +228,24 @@ def _cut(
             else:
                 counts.take(label)
                 files = staging.tile_files(split, tile_name(pair.name, window), cutting.suffix)
-                pixels = image.read(window, bands)
+                missing = missing_in(image, pixels, valid, bands)
                 if cutting.keeps:
-                    counts.measure(pixels, valid)
-                    write_bands(files[0], pixels)
+                    counts.measure(pixels, missing)
+                    write_bands(files[0], pixels, valid, image.nodata(bands[0]))
                 else:
-                    write_image(files[0], to_8_bits(pixels, cutting.span), cutting.quality)
+                    write_image(files[0], _picture(pixels, missing, cutting), cutting.quality)
                 if mask is not None:
                     write_label(files[1], label)
             advance(1)
     return counts
+
+
+def _picture(pixels: NDArray[Any], missing: NDArray[np.bool_] | None, cutting: Cutting) -> NDArray[np.uint8]:
+    """A tile's image in 8 bits; what is missing in grey ones is filled in colours, as everywhere."""
+    picture = to_8_bits(pixels, cutting.span)
+    if missing is not None and picture.shape[-1] == 1:
+        picture = picture.repeat(3, -1)
+    return filled(picture, missing, MISSING_RGB)
 
 
 def _label(

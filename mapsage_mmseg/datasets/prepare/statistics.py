@@ -51,12 +51,10 @@ class Counts:
             _, hidden, looked_at = self.veil
             self.veil = band, hidden + int((~valid).sum()), looked_at + valid.size
 
-    def measure(self, pixels: NDArray[Any], valid: NDArray[np.bool_] | None) -> None:
-        """Takes in the values (H, W, B) of a tile's image, where it is ``valid`` (H, W) and they are numbers."""
+    def measure(self, pixels: NDArray[Any], missing: NDArray[np.bool_] | None) -> None:
+        """Takes in the values (H, W, B) of a tile's image but those that are ``missing`` (H, W, B)."""
         values = pixels.astype(np.float64)
-        known = np.isfinite(values)
-        if valid is not None:
-            known &= valid[..., None]
+        known = np.ones(values.shape, bool) if missing is None else ~missing
         values[~known] = 0
         found = np.stack([known.sum((0, 1)), values.sum((0, 1)), (values * values).sum((0, 1))])
         self.values = found if self.values is None else self.values + found

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..rasters import Window
+from ...imagery import Window
 
 
 def starts(length: int, size: int, stride: int | None) -> list[int]:

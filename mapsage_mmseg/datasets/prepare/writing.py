@@ -7,19 +7,18 @@ import json
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import rasterio
 import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
 from ...errors import InputError
 from ...whole_file import PARTIAL, flush_folder, write_text
-from ..rasters import rasterio_or_refuse
 from .statistics import Counts
 
 BOOT = Path('/proc/sys/kernel/random/boot_id')  # Linux; another after each start of the machine
@@ -136,15 +135,23 @@ def write_image(file: Path, pixels: NDArray[np.uint8], quality: int) -> None:
         _save(file, picture, 'JPEG', quality=quality)
 
 
-def write_bands(file: Path, pixels: NDArray[Any]) -> None:
-    """Writes (H, W, B) as a TIFF with these values."""
-    raster = rasterio_or_refuse(f'{file} cannot be written')
+def write_bands(file: Path, pixels: NDArray[Any], known: NDArray[np.bool_] | None, nodata: Any) -> None:
+    """Writes (H, W, B) as a TIFF with these values.
+
+    Args:
+        file: Its path.
+        pixels: As the image has them.
+        known: (H, W): which pixels hold data; None means all. It becomes the file's mask.
+        nodata: The value of missing ones in the image, or None.
+    """
     height, width, count = pixels.shape
     profile = dict(driver='GTiff', dtype=pixels.dtype, count=count, height=height, width=width, compress='deflate')
-    with warnings.catch_warnings(), raster.MemoryFile() as memory:  # GDAL itself does not say that a disk is full
-        warnings.simplefilter('ignore', raster.errors.NotGeoreferencedWarning)
-        with memory.open(**profile) as target:
+    # GDAL itself does not report a full disk
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.MemoryFile() as memory:
+        with memory.open(**profile, nodata=nodata, photometric='minisblack') as target:
             target.write(np.moveaxis(pixels, -1, 0))
+            if known is not None:
+                target.write_mask(known)
         content = bytes(memory.getbuffer())
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import rasterio
 
 from mapsage_mmseg.datasets.prepare.placing import check_place, pixels_apart
-from mapsage_mmseg.datasets.rasters import open_raster
 from mapsage_mmseg.errors import InputError
+from mapsage_mmseg.imagery.rasters import open_raster
 
 NORTH = (0.5, 0, 300000, 0, -0.5, 2800000)  # half a metre a pixel, rows to the south
 TURNED = (0, -0.5, 300000, -0.5, 0, 2800000)  # by a quarter about the first corner, at the same scale
@@ -31,7 +32,6 @@ def test_by_hand(there, expected):
 @pytest.fixture
 def check(tmp_path):
     """Compares an image and a mask, each with its coordinate system and transform."""
-    rasterio = pytest.importorskip('rasterio', reason='the extra [scenes] is not installed')
 
     def write(name, system, transform):
         place = dict(crs=system, transform=transform and rasterio.Affine(*transform))

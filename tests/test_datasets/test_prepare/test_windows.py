@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mapsage_mmseg.datasets.parts import scene_pattern
 from mapsage_mmseg.datasets.prepare.windows import TILE_SCENE, starts, tile_name, windows
-from mapsage_mmseg.datasets.rasters import Window
+from mapsage_mmseg.imagery.rasters import Window
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+import rasterio
 
 from mapsage_mmseg.apis import cli, predict
 from mapsage_mmseg.datasets import Bands
-from mapsage_mmseg.deployment.scene import Scene
+from mapsage_mmseg.imagery.scene_reader import Scene
 from tests.scenes import write_geotiff
 
-rasterio = pytest.importorskip('rasterio', reason='needs the extra [scenes]')
 FOUR = Bands((1, 2, 3, 4), (100.0,) * 4, (50.0,) * 4)
 
 

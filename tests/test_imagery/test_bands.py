@@ -5,13 +5,14 @@ import json
 
 import numpy as np
 import pytest
+import rasterio
 import yaml
 from PIL import Image
 
-from mapsage_mmseg.datasets import Bands, FolderLandCover, check_folder, fingerprint, read_bands, read_dataset_yaml
+from mapsage_mmseg.datasets import Bands, FolderLandCover, check_folder, fingerprint, read_dataset_yaml
 from mapsage_mmseg.errors import InputError
+from mapsage_mmseg.imagery import read_image
 
-rasterio = pytest.importorskip('rasterio', reason='needs the extra [scenes]')
 BANDS = Bands((4, 1), (1000.0, 2000.0), (100.0, 50.0))
 
 
@@ -48,21 +49,21 @@ def write_yaml(root, **changed):
 
 @pytest.mark.parametrize('dtype', [np.uint16, np.int16, np.float32, np.float64])
 def test_values_come_as_they_are_in_the_order_that_is_named(tmp_path, dtype):
-    values = read_bands(write_tiff(tmp_path / 'a.tif', tile(dtype)), BANDS)
+    values, _ = read_image(write_tiff(tmp_path / 'a.tif', tile(dtype)), BANDS)
     assert values.dtype == np.float32 and values.shape == (6, 8, 2) and values.flags.c_contiguous
     assert (values[2, 3] == [4000 + 19, 1000 + 19]).all()
 
 
 def test_eight_bits_stay_eight_bits(tmp_path):
-    values = read_bands(write_tiff(tmp_path / 'a.tif', np.full((2, 2, 4), 7, np.uint8)), BANDS)
+    values, _ = read_image(write_tiff(tmp_path / 'a.tif', np.full((2, 2, 4), 7, np.uint8)), BANDS)
     assert values.dtype == np.uint8
 
 
 def test_what_is_no_number_is_the_bands_mean(tmp_path):
     pixels = tile(np.float32)
     pixels[0, 0], pixels[0, 1, 3] = np.nan, np.inf
-    values = read_bands(write_tiff(tmp_path / 'a.tif', pixels), BANDS)
-    assert (values[0, 0] == BANDS.mean).all() and (values[0, 1] == [1000, 1001]).all()
+    values, _ = read_image(write_tiff(tmp_path / 'a.tif', pixels), BANDS)
+    assert (values[0, 0] == BANDS.mean).all() and (values[0, 1] == BANDS.mean).all() and (values[0, 2, 0] == 4002)
 
 
 def test_two_deviations_below_the_mean_are_black_and_two_above_white():
@@ -137,4 +138,4 @@ def test_a_file_that_claims_too_much(root):
 
 def test_complex_numbers(tmp_path):
     with pytest.raises(InputError, match='holds complex64'):
-        read_bands(write_tiff(tmp_path / 'a.tif', tile(np.complex64)), BANDS)
+        read_image(write_tiff(tmp_path / 'a.tif', tile(np.complex64)), BANDS)

@@ -1,0 +1,144 @@
+"""An image as a model is given it, and a mask as class numbers."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .bands import Bands
+from .limits import MAX_PIXELS
+from .rasters import Raster, Window, open_raster
+
+Image = tuple[NDArray[Any], NDArray[np.bool_] | None]  # pixels (H, W, B), and which hold data (H, W); None means all
+Otherwise = Callable[[str], None]
+# What stands for a missing pixel of red, green and blue: ImageNet's mean, so that about 0 reaches the network.
+MISSING_RGB = (124, 116, 104)
+
+
+def read_image(
+    file: Path, bands: Bands | None = None, max_pixels: int = MAX_PIXELS, otherwise: Otherwise | None = None
+) -> Image:
+    """Reads a whole image.
+
+    Args:
+        file: Of one of the formats of :mod:`~mapsage_mmseg.imagery.formats`.
+        bands, otherwise: As of :func:`image_of`.
+        max_pixels: What it may claim.
+
+    Returns:
+        As :func:`image_of`.
+
+    Raises:
+        InputError: As :func:`~mapsage_mmseg.imagery.open_raster` and :func:`image_of`.
+    """
+    with open_raster(file, max_pixels=max_pixels) as raster:
+        return image_of(raster, Window(0, 0, raster.height, raster.width), bands, otherwise)
+
+
+def image_of(raster: Raster, window: Window, bands: Bands | None = None, otherwise: Otherwise | None = None) -> Image:
+    """A window of an image, as a model is given it. What is missing is filled with a mean: 0 reaches the network.
+
+    Args:
+        raster: The image.
+        window: Of it.
+        bands: What the model is given; None for red, green and blue of 8 bits.
+        otherwise: Is called with the reason where these are no colours of 8 bits, which are then given as they are
+            stored; None refuses them.
+
+    Returns:
+        (H, W, 3), red, green and blue; or (H, W, B); uint8 where the file is, else float32. And which pixels hold data.
+
+    Raises:
+        InputError: It lacks a band, or has other than 8 bits where no statistics say how to scale them.
+    """
+    numbers = bands.numbers if bands else raster.rgb
+    if bands is None and (reason := not_8_bit_rgb(raster)):
+        if otherwise is None or raster.bands < max(numbers):
+            raise InputError(reason)
+        otherwise(reason)
+    if raster.bands < max(numbers):
+        raise InputError(f'{raster.path} has {raster.bands} bands; expected band {max(numbers)} (dataset.yaml: bands)')
+    pixels, known = raster.read_known(window, numbers)
+    if pixels.dtype.kind not in 'buif':
+        raise InputError(f'{raster.path} holds {pixels.dtype}; expected whole or floating-point numbers')
+    missing = missing_in(raster, pixels, known, numbers)
+    if pixels.dtype != np.uint8:
+        pixels = np.ascontiguousarray(pixels, np.float32)
+    return filled(pixels, missing, bands.mean if bands else MISSING_RGB), known
+
+
+def missing_in(
+    raster: Raster, pixels: NDArray[Any], known: NDArray[np.bool_] | None, bands: Sequence[int]
+) -> NDArray[np.bool_] | None:
+    """(H, W, B): which values of :meth:`Raster.read_known` are missing, with their pixel or alone; None means none."""
+    missing = raster.missing_values(pixels, bands)
+    if known is None:
+        return missing
+    absent = np.broadcast_to(~known[..., None], pixels.shape)
+    return absent if missing is None else missing | absent
+
+
+def filled(pixels: NDArray[Any], missing: NDArray[np.bool_] | None, mean: Sequence[float]) -> NDArray[Any]:
+    """(H, W, B) with ``mean`` (B,), rounded where values are whole, in the place of what is missing."""
+    if missing is None:
+        return pixels
+    stands_for = np.asarray(mean[: pixels.shape[-1]], np.float32)
+    if pixels.dtype == np.uint8:
+        stands_for = stands_for.round().clip(0, 255).astype(np.uint8)
+    return np.where(missing, stands_for, pixels)
+
+
+def not_8_bit_rgb(raster: Raster, advice: str | None = None) -> str | None:
+    """Why an image has no red, green and blue of 8 bits, in words; None where it has, a grey one three times its band.
+
+    Args:
+        raster: The image.
+        advice: What to do with other bands and values; None for the lines that dataset.yaml wants.
+    """
+    if raster.bands < max(raster.rgb):
+        return f'{raster.path} has {raster.bands} bands, which are no red, green and blue; {advice or _lines(raster)}'
+    if raster.other_space:
+        return f'{raster.path} has a band that is {raster.other_space}; turn it into RGB first'
+    if raster.white_is_zero:
+        return f'{raster.path} is a negative (MINISWHITE: 0 is white); turn it into a positive first'
+    return not_8_bit(raster, advice)
+
+
+def not_8_bit(raster: Raster, advice: str | None = None) -> str | None:
+    """Why an image has no values of 8 bits, in words; None where it has. ``advice`` as of :func:`not_8_bit_rgb`."""
+    if raster.dtype == np.uint8 and raster.bits == 8:
+        return None
+    kind = f'{raster.bits}-bit' if raster.dtype == np.uint8 else str(raster.dtype)
+    return f'{raster.path} is {kind}, and without statistics images have 8 bits; {advice or _lines(raster)}'
+
+
+def _lines(raster: Raster) -> str:
+    """What to write into dataset.yaml, with the statistics of a part of this image."""
+    numbers = tuple(dict.fromkeys(raster.rgb)) if raster.bands >= max(raster.rgb) else tuple(range(1, raster.bands + 1))
+    window = Window(0, 0, min(raster.height, 512), min(raster.width, 512))
+    pixels, known = raster.read_known(window, numbers)
+    values = pixels[known if known is not None else np.ones(pixels.shape[:2], bool)].astype(np.float64)
+    mean, std = (values.mean(0), values.std(0).clip(1e-6)) if len(values) else ([0.0], [1.0])
+    lines = dict(bands=list(numbers), mean=[float(f'{v:.4g}') for v in mean], std=[float(f'{v:.4g}') for v in std])
+    shown = '; '.join(f'{key}: {value}' for key, value in lines.items())
+    return (
+        'dataset.yaml wants the lines bands, mean and std, which tools/prepare_data.py --format tif writes (of this '
+        f'image alone: {shown}); or make tiles of 8 bits with tools/prepare_data.py --range LOW HIGH'
+    )
+
+
+def read_mask(file: Path, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
+    """Reads class numbers, (H, W); of a palette image the indices, not the colours.
+
+    Raises:
+        InputError: As :func:`~mapsage_mmseg.imagery.open_raster`; or it is no one band of whole numbers.
+    """
+    with open_raster(file, colours=False, max_pixels=max_pixels) as raster:
+        if raster.bands > 1 or raster.dtype.kind not in 'bui':
+            raise InputError(
+                f'{file} is {raster.dtype} with {raster.bands} bands; expected one channel of class numbers'
+            )
+        return raster.read(Window(0, 0, raster.height, raster.width), (1,))[..., 0]

@@ -1,0 +1,329 @@
+"""Images and masks of any size, opened safely and read in windows, as they are stored."""
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from PIL import Image
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
+from rasterio.windows import Window as GDALWindow
+
+from ..errors import InputError
+from .formats import format_of
+from .limits import check_claim
+from .rgb_bands import OTHER_SPACES, marked_rgb
+from .sidecars import Sidecar, read_sidecars
+
+SETTINGS = dict(
+    GDAL_CACHEMAX=128 << 20,  # bytes of decoded blocks; GDAL's default is a twentieth of the machine's memory
+    GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR',  # GDAL looks at nothing beside the file
+    GDAL_ERROR_ON_LIBJPEG_WARNING='TRUE',  # without these two, the rest of a file that was cut short is made up
+    GDAL_PNG_WHOLE_IMAGE_OPTIM='NO',
+)
+warnings.filterwarnings('ignore', category=NotGeoreferencedWarning)  # most pictures lie nowhere
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of an image, in pixels from its upper left corner."""
+
+    row: int
+    column: int
+    height: int
+    width: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """The same, to index an array of the whole image with."""
+        return slice(self.row, self.row + self.height), slice(self.column, self.column + self.width)
+
+
+def to_8_bits(pixels: NDArray[Any], span: tuple[float, float] | None) -> NDArray[np.uint8]:
+    """Spreads the values from ``span[0]`` to ``span[1]`` over 0 to 255; what lies outside becomes black or white.
+
+    Args:
+        pixels: Of any shape; a non-finite value counts as 0.
+        span: None leaves 8 bits as they are.
+    """
+    if span is None:
+        return pixels
+    low, high = span
+    within = np.nan_to_num(pixels.astype(np.float32)).clip(low, high)
+    return ((within - low) * (255 / (high - low))).round().clip(0, 255).astype(np.uint8)
+
+
+@contextmanager
+def open_raster(
+    path: Path, colours: bool = True, max_pixels: int | None = None, shrink: int = 1, smooth: bool = True
+) -> Iterator['Raster']:
+    """Opens a file; only its head is read.
+
+    Its format follows from its first bytes, and only that format's decoder may read it: no file that refers to others,
+    or to addresses, is opened (see :mod:`~mapsage_mmseg.imagery.formats`).
+
+    Args:
+        path: TIFF, PNG, JPEG, JPEG 2000, WebP or BMP.
+        colours: Whether of a palette image the colours are read, not the numbers.
+        max_pixels: What it may claim; None for any size.
+        shrink: Reads it at one n-th of its size.
+        smooth: Whether shrinking takes means (images), not the nearest pixel (masks).
+
+    Raises:
+        InputError: It has no such format, is damaged, refers to another file, or claims more pixels.
+    """
+    file = Path(path)
+    with rasterio.Env(**SETTINGS), _opened(file) as data:
+        if max_pixels is not None:
+            check_claim(file, data.height * data.width, max_pixels)
+        yield Shrunk(file, data, colours, shrink, smooth) if shrink > 1 else Raster(file, data, colours)
+
+
+def _opened(file: Path) -> Any:
+    known = format_of(file)
+    try:
+        data = rasterio.open(file, driver=known.driver)
+    except RasterioError as error:
+        raise InputError(f'{file} cannot be read; it is damaged or no image ({one_line(error)})') from error
+    if data.tags(ns='OVERVIEWS'):  # where a TIFF may name a file with smaller pictures of itself
+        data.close()
+        raise InputError(f'{file} refers to another file for its overviews; write it anew with gdal_translate')
+    return data
+
+
+def one_line(error: BaseException) -> str:
+    """An error's text without line breaks."""
+    return ' '.join(str(error).split())
+
+
+class Raster:
+    """An open image or mask; :func:`open_raster` makes it.
+
+    Args:
+        path: Its file.
+        data: rasterio's data set of it.
+        colours: As of :func:`open_raster`.
+
+    Attributes:
+        height, width: In pixels.
+        kinds: By band, what GDAL says that it shows, such as ``'red'`` or ``'alpha'``.
+        bands: How many; a palette image read in colours has three.
+        rgb: Numbers of those that are red, green and blue.
+        dtype: Of a pixel's value.
+        alpha: Number of the band that is marked as transparency, or None.
+    """
+
+    def __init__(self, path: Path, data: Any, colours: bool = True) -> None:
+        self.path, self.data = path, data
+        self.height, self.width = data.height, data.width
+        self.dtype = np.dtype(data.dtypes[0])
+        self.kinds = [kind.name for kind in data.colorinterp]
+        self.alpha = self.kinds.index('alpha') + 1 if 'alpha' in self.kinds else None
+        self._palette = None
+        if colours and data.colorinterp[0] == ColorInterp.palette:
+            self._palette = np.zeros((256, 4), np.uint8)
+            for number, colour in data.colormap(1).items():
+                if number < 256:
+                    self._palette[number] = colour
+        self.bands = 3 if self._palette is not None else data.count
+        self.rgb = (1, 2, 3) if self._palette is not None else marked_rgb(self.kinds)
+
+    @cached_property
+    def sidecar(self) -> Sidecar:
+        """What lies beside the file."""
+        return read_sidecars(self.path)
+
+    @cached_property
+    def bits(self) -> int:
+        """Of a pixel's value that are in use: a file may use fewer than the type has."""
+        named = self.data.tags(1, ns='IMAGE_STRUCTURE').get('NBITS') if self._palette is None else None
+        return int(named or 8 * self.dtype.itemsize)
+
+    @cached_property
+    def white_is_zero(self) -> bool:
+        """Whether it is a grey picture stored as a negative (TIFF's MINISWHITE)."""
+        return self._palette is None and self.data.tags(ns='IMAGE_STRUCTURE').get('MINISWHITE') == 'YES'
+
+    @cached_property
+    def transform(self) -> Affine:
+        """From (column, row) of a pixel's corner to coordinates; the file itself counts before what lies beside it."""
+        own = self.data.transform
+        beside = self.sidecar.transform if _counts_pixels(own) else None
+        return Affine(*beside) if beside else own
+
+    @cached_property
+    def crs(self) -> CRS | None:
+        """The coordinate system, likewise."""
+        if self.data.crs or not self.sidecar.crs:
+            return self.data.crs or None
+        try:
+            return CRS.from_wkt(self.sidecar.crs)
+        except CRSError:
+            return None
+
+    @property
+    def place(self) -> tuple[CRS | None, tuple[float, ...]] | None:
+        """The coordinate system and the six numbers of the transform into it; None where there is neither."""
+        return None if self.crs is None and _counts_pixels(self.transform) else (self.crs, tuple(self.transform)[:6])
+
+    @property
+    def turned(self) -> bool:
+        """Whether its EXIF tag has viewers turn or mirror it, which nothing here does."""
+        return self.data.tags().get('EXIF_Orientation', '1') != '1'
+
+    @property
+    def other_space(self) -> str | None:
+        """What its first band is, where its bands are no red, green, blue or grey."""
+        return next((kind for kind in self.kinds if kind in OTHER_SPACES), None)
+
+    def nodata(self, band: int) -> Any:
+        """The value that stands for missing in a band, as one of its values, or None."""
+        return self._nodata.get(band)
+
+    @cached_property
+    def _nodata(self) -> dict[int, Any]:
+        declared = {number: value for number, value in enumerate(self.data.nodatavals, 1) if value is not None}
+        fits = {number: _as_value(value, self.dtype) for number, value in {**self.sidecar.nodata, **declared}.items()}
+        return {number: value for number, value in fits.items() if value is not None}
+
+    def read(self, window: Window, bands: Sequence[int]) -> NDArray[Any]:
+        """(H, W, B): the bands of these numbers, from 1.
+
+        Raises:
+            InputError: The file is damaged.
+        """
+        return self.read_known(window, bands, values_only=True)[0]
+
+    def read_known(
+        self, window: Window, bands: Sequence[int], values_only: bool = False
+    ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """(H, W, B) as :meth:`read`, and (H, W): which pixels hold data; None means all.
+
+        A pixel is missing where the file's mask or its alpha band says so (unless that band is among ``bands``), where
+        all these bands hold their nodata value, or one of them a non-finite value.
+        """
+        taken = [1] if self._palette is not None else list(bands)
+        stored = self._decoded(taken, window)
+        known = None if values_only else self._known(stored, taken, window)
+        if self._palette is not None:
+            return self._palette[stored[0]][..., [band - 1 for band in bands]], known
+        if stored.dtype == np.uint8 and len(stored) == 3:
+            return cv2.merge(list(stored)), known  # ten times as fast
+        return np.ascontiguousarray(np.moveaxis(stored, 0, -1)), known
+
+    def read_small(self, height: int, width: int, bands: Sequence[int]) -> NDArray[Any]:
+        """(height, width, B): the whole of it at another size, by the nearest pixels."""
+        taken = [1] if self._palette is not None else list(bands)
+        small = np.moveaxis(self.data.read(taken, out_shape=(len(taken), height, width)), 0, -1)
+        return small if self._palette is None else self._palette[small[..., 0]][..., [band - 1 for band in bands]]
+
+    def missing_values(self, pixels: NDArray[Any], bands: Sequence[int]) -> NDArray[np.bool_] | None:
+        """(H, W, B): values of :meth:`read` that are nodata or non-finite; None means none. Of 8 bits a nodata value is
+        a colour like others, which counts only where the whole pixel has it."""
+        found = np.zeros(pixels.shape, bool)
+        for number, band in enumerate(bands):
+            value = self.nodata(band) if self._palette is None and pixels.dtype.itemsize > 1 else None
+            if value is not None:
+                found[..., number] = _equal(pixels[..., number], value)
+        if pixels.dtype.kind == 'f':
+            found |= ~np.isfinite(pixels)
+        return found if found.any() else None
+
+    def hides(self, bands: Sequence[int]) -> int | None:
+        """The number of the band that is taken for transparency where these are read, if one is."""
+        return self.alpha if self.alpha not in bands else None
+
+    def _decoded(self, bands: list[int], window: Window, masks: bool = False) -> NDArray[Any]:
+        read = self.data.read_masks if masks else self.data.read
+        try:
+            return read(bands, window=GDALWindow(window.column, window.row, window.width, window.height))
+        except (RasterioError, MemoryError) as error:
+            reason = one_line(error.__cause__ or error)
+            raise InputError(
+                f'{self.path} cannot be read to its end; it is damaged at row {window.row}, column {window.column} '
+                f'({reason})'
+            ) from error
+
+    def _known(self, stored: NDArray[Any], bands: list[int], window: Window) -> NDArray[np.bool_] | None:
+        present: list[NDArray[np.bool_]] = []
+        if self.hides(bands):
+            present.append(self._decoded([self.alpha], window)[0] > 0)  # type: ignore[list-item]
+        flags = self.data.mask_flag_enums[0]
+        if (
+            MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
+        ):  # a mask band, or one colour that is missing
+            present.append(self._decoded([1], window, masks=True)[0] > 0)
+        if self._palette is not None:
+            present.append(self._palette[..., 3][stored[0]] > 0)
+        values = [self.nodata(band) for band in bands]
+        if all(value is not None for value in values):
+            equal = [_equal(band, value) for band, value in zip(stored, values, strict=True)]
+            present.append(~np.logical_and.reduce(equal))
+        if stored.dtype.kind == 'f':
+            present.append(np.isfinite(stored).all(0))
+        if self.sidecar.mask is not None:
+            present.append(self._beside(self.sidecar.mask, window))
+        known = np.logical_and.reduce(present) if present else None
+        return None if known is None or known.all() else known
+
+    def _beside(self, file: Path, window: Window) -> NDArray[np.bool_]:
+        with _opened(file) as mask:
+            beside = Raster(file, mask, colours=False)
+            if (beside.height, beside.width) != (self.height, self.width):
+                size = f'{beside.width}x{beside.height}'
+                raise InputError(f'{file} has {size} pixels; expected {self.width}x{self.height}, as {self.path} has')
+            return beside.read(window, (1,))[..., 0] > 0
+
+
+class Shrunk(Raster):
+    """An image at one n-th of its size: decoded as a whole at the first window."""
+
+    def __init__(self, path: Path, data: Any, colours: bool, shrink: int, smooth: bool) -> None:
+        super().__init__(path, data, colours)
+        self._size = Window(0, 0, self.height, self.width)
+        self._filter = Image.Resampling.BOX if smooth else Image.Resampling.NEAREST
+        self.height, self.width = max(1, self.height // shrink), max(1, self.width // shrink)
+
+    def read_known(
+        self, window: Window, bands: Sequence[int], values_only: bool = False
+    ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        pixels, known = super().read_known(self._size, bands)
+        small = [self._resized(pixels[..., number]) for number in range(len(bands))]
+        part = np.stack(small, -1)[window.slices]
+        if values_only or known is None:
+            return part, None
+        return part, self._resized(known.astype(np.uint8))[window.slices] > 0
+
+    def _resized(self, plane: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(Image.fromarray(plane).resize((self.width, self.height), self._filter))
+
+
+def _counts_pixels(transform: Affine) -> bool:
+    """Whether coordinates are rows and columns, down or up: nobody said where it lies."""
+    a, b, c, d, e, f = tuple(transform)[:6]
+    return (a, b, c, d, abs(e), f) == (1, 0, 0, 0, 1, 0)
+
+
+def _as_value(nodata: float, dtype: np.dtype) -> Any:
+    """A declared nodata value as a value of the type; None where the type has no such value."""
+    if dtype.kind == 'f':
+        return dtype.type(nodata)
+    if dtype.kind not in 'iu' or not math.isfinite(nodata) or nodata != int(nodata):
+        return None
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    return dtype.type(int(nodata)) if low <= nodata <= high else None
+
+
+def _equal(values: NDArray[Any], nodata: Any) -> NDArray[np.bool_]:
+    return np.isnan(values) if nodata != nodata else values == nodata

@@ -1,0 +1,110 @@
+"""Reading a picture or a GeoTIFF of any size by windows, as a model takes it."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from .bands import Bands
+from .images import MISSING_RGB, filled, missing_in, not_8_bit, not_8_bit_rgb
+from .rasters import Window, open_raster, to_8_bits
+
+
+class Scene:
+    """An open picture.
+
+    Args:
+        path: Of one of the formats of :mod:`~mapsage_mmseg.imagery.formats`.
+        bands: Numbers of its red, green and blue band, from 1; None takes those marked so, or else the first three.
+            Where ``wanted`` is given, of the bands that stand for these; None takes their own numbers.
+        span: Values that become 0 and 255; None for 8-bit pictures only.
+        wanted: The bands that the model was trained on, where it takes values as they are.
+
+    Attributes:
+        raster: The open file.
+        height, width: Pixels.
+        bands: Numbers of the bands that are read.
+        alpha: Number of the band that says where the picture is transparent; None where there is none, or where it
+            is read as one of ``bands``: GDAL marks the fourth of four bands so, be it near infrared.
+
+    Raises:
+        InputError: It cannot be read, has too few bands, or is not 8-bit and has no ``span`` where the model wants it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        bands: Sequence[int] | None = None,
+        span: tuple[float, float] | None = None,
+        wanted: Bands | None = None,
+    ) -> None:
+        self.path, self.span, self.wanted = path, span, wanted
+        with ExitStack() as opened:
+            self.raster = opened.enter_context(open_raster(path))
+            self.height, self.width = self.raster.height, self.raster.width
+            self.bands = tuple(bands or (wanted.numbers if wanted else self.raster.rgb))
+            self._check(chosen=bool(bands))
+            self._opened = opened.pop_all()
+        self.alpha = self.raster.hides(self.bands)
+
+    @property
+    def located(self) -> bool:
+        """Whether it says where it lies: an affine transform, ground control points or RPCs."""
+        data = self.raster.data
+        return not self.raster.transform.is_identity or bool(data.gcps[0]) or data.rpcs is not None
+
+    def _check(self, chosen: bool) -> None:
+        count = self.raster.bands
+        if self.wanted is None and self.span is None:
+            judge = not_8_bit if chosen else not_8_bit_rgb
+            if reason := judge(self.raster, 'say with --range LOW HIGH which values become 0 and 255'):
+                raise InputError(reason)
+        if max(self.bands) > count or min(self.bands) < 1:
+            meant = 'those that the model takes' if self.wanted else 'red, green and blue'
+            raise InputError(
+                f'{self.path} has {count} bands, where {meant} are bands {list(self.bands)}; name them with --bands'
+            )
+
+    def block_bytes(self) -> int:
+        """What reading one pixel takes, over all bands: pictures are decoded by blocks."""
+        data = self.raster.data
+        return sum(
+            height * width * np.dtype(kind).itemsize
+            for (height, width), kind in zip(data.block_shapes, data.dtypes, strict=True)
+        )
+
+    def read(self, row: int, column: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """The image as the model takes it, RGB (h, w, 3), uint8, or (h, w, B), float32; and which pixels hold data.
+
+        What is missing is filled as in training; see :func:`~mapsage_mmseg.imagery.images.image_of`.
+
+        Raises:
+            InputError: The file is damaged there.
+        """
+        pixels, known = self.raster.read_known(Window(row, column, height, width), self.bands)
+        missing = missing_in(self.raster, pixels, known, self.bands)
+        if self.wanted is not None:
+            image = filled(np.ascontiguousarray(pixels, np.float32), missing, self.wanted.mean)
+        else:
+            image = filled(to_8_bits(pixels, self.span), missing, MISSING_RGB)
+        return image, np.ones((height, width), bool) if known is None else known
+
+    def thumbnail(self, height: int, width: int) -> NDArray[np.uint8]:
+        """The whole of it, RGB (height, width, 3), uint8."""
+        small = self.raster.read_small(height, width, self.bands)
+        if self.wanted is not None:
+            return self.wanted.picture(np.where(np.isfinite(small), small, np.float32(self.wanted.mean)))
+        return to_8_bits(small, self.span)
+
+    def __enter__(self) -> 'Scene':
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.close()

@@ -1,0 +1,77 @@
+"""Files that may lie beside an image: where it lies on the ground, and which of its pixels are missing.
+
+GDAL reads such files by itself and follows what they name, wherever that leads. So it is kept from them, and those that
+people in this field have are read here: world files, ``.aux.xml`` (coordinate system, transform, nodata) and masks
+(``.msk``).
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+LARGEST = 1 << 20  # bytes of a text beside an image
+WKT = re.compile(r'\s*[A-Z_]+\s*\[')  # how a coordinate system as text begins: nothing else is given to GDAL
+Transform = tuple[float, float, float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What lies beside an image.
+
+    Attributes:
+        crs: Its coordinate system as WKT.
+        transform: From (column, row) of a pixel's corner to coordinates, in the order of ``affine.Affine``.
+        nodata: Value by number of a band.
+        mask: A file whose zeros are missing pixels.
+    """
+
+    crs: str | None
+    transform: Transform | None
+    nodata: dict[int, float]
+    mask: Path | None
+
+
+def read_sidecars(image: Path) -> Sidecar:
+    """Reads what lies beside an image; what cannot be read, is too large or a link counts as absent."""
+    crs, transform, nodata = _aux(Path(f'{image}.aux.xml'))
+    mask = Path(f'{image}.msk')
+    return Sidecar(crs, _world(image) or transform, nodata, mask if mask.is_file() and not mask.is_symlink() else None)
+
+
+def _text(file: Path) -> str | None:
+    try:
+        if file.is_symlink() or not file.is_file() or file.stat().st_size > LARGEST:
+            return None
+        return file.read_text(encoding='utf-8')
+    except (OSError, ValueError):
+        return None
+
+
+def _world(image: Path) -> Transform | None:
+    """Of ``a.tif`` it is ``a.tfw``, ``a.tifw`` or ``a.wld``; the six numbers mean the centre of the first pixel."""
+    suffix = image.suffix[1:]
+    for ending in (f'{suffix[:1]}{suffix[-1:]}w', f'{suffix}w', 'wld'):
+        text = _text(image.with_suffix(f'.{ending}')) or _text(image.with_suffix(f'.{ending.upper()}'))
+        try:
+            a, d, b, e, x, y = map(float, (text or '').split())
+        except ValueError:
+            continue
+        return a, b, x - (a + b) / 2, d, e, y - (d + e) / 2
+    return None
+
+
+def _aux(file: Path) -> tuple[str | None, Transform | None, dict[int, float]]:
+    text = _text(file)
+    if text is None or '<!' in text:  # a document type may define entities that grow without end
+        return None, None, {}
+    try:
+        root: Any = ElementTree.fromstring(text)
+        crs, numbers = root.findtext('SRS'), root.findtext('GeoTransform')
+        x, a, b, y, d, e = map(float, numbers.split(',')) if numbers else (0, 1, 0, 0, 0, 1)
+        bands = {int(band.get('band', 0)): band.findtext('NoDataValue') for band in root.findall('PAMRasterBand')}
+        nodata = {number: float(value) for number, value in bands.items() if value}
+    except (ElementTree.ParseError, ValueError):
+        return None, None, {}
+    return crs if crs and WKT.match(crs) else None, (a, b, x, d, e, y) if numbers else None, nodata
