@@ -6,9 +6,9 @@ Importing the package registers its modules in ``mmseg.registry``; a config does
 
 from . import compat  # isort: skip  (before anything that imports mmseg.models or mmrazor)
 
-compat.apply()
-
-from . import datasets, engine, metrics, models, visualization  # noqa: E402
+with compat.recursion_limit_kept():
+    compat.apply()
+    from . import datasets, engine, metrics, models, visualization
 
 __version__ = '0.1.0'
 __all__ = ['__version__', 'compat', 'datasets', 'engine', 'metrics', 'models', 'visualization']

@@ -12,8 +12,9 @@ import os
 import sys
 import types
 import warnings
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, wraps
 from typing import Any
 
 import torch
@@ -34,6 +35,7 @@ def apply() -> None:
     _load_yaml_without_executing_it()
     _format_a_config_once()
     _start_processes_on_cpus_too()
+    _weigh_classes_beside_ignored_pixels()
     # mmseg calls its own deprecated function at every build of a head.
     warnings.filterwarnings('ignore', message='``build_loss`` would be deprecated soon')
 
@@ -182,6 +184,54 @@ def _start_processes_on_cpus_too() -> None:
     from mmengine.runner import runner
 
     runner.init_dist = start_processes
+
+
+def _weigh_classes_beside_ignored_pixels() -> None:
+    """mmseg 1.2's cross-entropy looks ``ignore_index`` up among the ``class_weight``, and fails."""
+    module: Any = importlib.import_module('mmseg.models.losses.cross_entropy_loss')
+    given = module.cross_entropy
+    if hasattr(given, 'given'):
+        return
+
+    @wraps(given)
+    def cross_entropy(
+        pred: torch.Tensor,
+        label: torch.Tensor,
+        weight: torch.Tensor | None = None,
+        class_weight: torch.Tensor | None = None,
+        reduction: str = 'mean',
+        avg_factor: Any = None,
+        ignore_index: int = -100,
+        avg_non_ignore: bool = False,
+    ) -> torch.Tensor:
+        if class_weight is not None and avg_factor is None and reduction == 'mean':
+            ignored = label == ignore_index
+            weights = class_weight[label.masked_fill(ignored, 0)]
+            avg_factor = weights.masked_fill(ignored, 0.0 if avg_non_ignore else 1.0).sum()
+        return given(
+            pred,
+            label,
+            weight,
+            class_weight,
+            reduction,
+            avg_factor,
+            ignore_index=ignore_index,
+            avg_non_ignore=avg_non_ignore,
+        )
+
+    cross_entropy.given = given  # type: ignore[attr-defined]
+    module.cross_entropy = cross_entropy
+
+
+@contextmanager
+def recursion_limit_kept() -> Iterator[None]:
+    """Puts Python's recursion limit back, which mmrazor 1.0.0 raises to 1,048,576 at import: deep JSON or YAML would
+    overflow the C stack and end the process, where it raises RecursionError now."""
+    limit = sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def catch_event_errors(writer: Any, caught: Callable[[OSError], None]) -> None:

@@ -30,7 +30,7 @@ def check_config(config: Config) -> None:
     """
     for where, settings, kind in _parts(config):
         named = settings['type']
-        found = kind.get(named) if isinstance(named, str) else named
+        found = _find(named, kind) if isinstance(named, str) else named
         if found is None:
             raise InputError(
                 f'{where}.type={named!r} is unknown: no such {kind.name} is registered{_near(named, _all(kind))}'
@@ -44,6 +44,12 @@ def check_config(config: Config) -> None:
             if near or not open_ended:
                 takes = near or f'; it takes {", ".join(sorted(known)) or "no arguments"}'
                 raise InputError(f'{where}.{name}={settings[name]!r}: {found.__name__} takes no {name!r}{takes}')
+
+
+def _find(name: str, kind: Registry) -> Any:
+    """A registered class or function; parts of a part, such as a head's sampler, may be of another registry."""
+    others = (each for each in vars(registry).values() if isinstance(each, Registry))
+    return next((found for each in (kind, *others) if (found := each.get(name)) is not None), None)
 
 
 def _parts(config: Config) -> Iterator[tuple[str, Mapping[str, Any], Registry]]:

@@ -12,12 +12,23 @@ from mmengine.logging import print_log
 from mmseg.registry import MODELS
 from torch import nn
 
-from ..datasets import Bands, check_folder, check_layout, has_own_layout, has_unlabelled, read_dataset_yaml
+from ..datasets import (
+    Bands,
+    check_folder,
+    check_layout,
+    check_settings,
+    has_own_layout,
+    has_unlabelled,
+    leaves,
+    put_leaf,
+    read_dataset_yaml,
+)
 from ..engine.processes import from_first
 from ..errors import InputError
 from .config import configs_dir, load_config
 
 BUILT_IN_RECIPE, TILES_RECIPE = 'teacher.py', 'teacher_tiles.py'
+SMALLEST = 32  # pixels of a side
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -34,7 +45,7 @@ def apply_data_root(config: Config, data_root: str) -> None:
         InputError: As ``read_dataset_yaml``; or it is a folder of tiles, and the config has a data set of its own.
     """
     root = Path(data_root).expanduser()
-    if has_own_layout(config.train_dataloader.dataset):
+    if any(has_own_layout(leaf) for leaf in leaves(config.train_dataloader.dataset)):
         _move(config, root)
         return
     if not root.is_dir():
@@ -42,16 +53,32 @@ def apply_data_root(config: Config, data_root: str) -> None:
     spec = read_dataset_yaml(root)
     folder = load_config(configs_dir() / '_base_' / 'datasets' / 'folder.py')
     for split in LOADERS:
-        if config[split].dataset.get('type') != 'FolderLandCover':  # or else the config says how they are read
-            config[split].dataset = folder[split].dataset
+        leaf = one_leaf(config, split, data_root)
+        if leaf.get('type') != 'FolderLandCover':  # or else the config says how they are read
+            put_leaf(config[split], 'dataset', folder[split].dataset)
             if split == 'train_dataloader':
                 _pad(config, folder.crop_size)
-        config[split].dataset.data_root = str(root.resolve())
+        one_leaf(config, split, data_root).data_root = str(root.resolve())
     set_classes(config, len(spec.classes))
     if config.get('teacher_recipe') == BUILT_IN_RECIPE:  # one that the user chose stays
         use_recipe(config, TILES_RECIPE)
     if spec.bands:
         set_bands(config, spec.bands)
+
+
+def one_leaf(config: Config, split: str, data_root: str) -> ConfigDict:
+    """The one data set of a loader that reads files.
+
+    Raises:
+        InputError: There are several, of which ``--data-root`` means none.
+    """
+    found = list(leaves(config[split].dataset))
+    if len(found) > 1:
+        raise InputError(
+            f'--data-root {data_root}: {split}.dataset joins {len(found)} data sets; name their folders in the config, '
+            'by data_root of each'
+        )
+    return found[0]
 
 
 def use_unlabelled(config: Config) -> None:
@@ -60,6 +87,14 @@ def use_unlabelled(config: Config) -> None:
     """
     dataset = config.train_dataloader.dataset
     if dataset.get('type') != 'FolderLandCover':
+        if config.model.get('distill_where') == 'everywhere' and any(
+            leaf.get('type') == 'FolderLandCover' for leaf in leaves(dataset)
+        ):
+            print_log(
+                f'Tiles without labels are left out: {dataset.type} wraps the folder of tiles',
+                'current',
+                logging.WARNING,
+            )
         return
     folder = f'{dataset.get("data_root")}/img_dir/unlabelled'
     found, given = has_unlabelled(dataset.get('data_root') or '.'), 'unlabelled' in dataset
@@ -79,6 +114,13 @@ def use_unlabelled(config: Config) -> None:
         )
     elif found and config.model.get('teacher') is not None:
         print_log(f'{folder} is left out; configs/distill/best_unlabelled.py learns from it', 'current')
+
+
+def pad_small_images(config: Config) -> None:
+    """Has images that are smaller than a backbone's last stride filled up to it in validation and test."""
+    for node in _dicts(config._cfg_dict):
+        if node.get('type') == 'SegDataPreProcessor' and not node.get('test_cfg'):
+            node.test_cfg = dict(size=(SMALLEST, SMALLEST))
 
 
 def _pad(config: Config, size: Sequence[int]) -> None:
@@ -134,10 +176,10 @@ def _move(config: Config, root: Path) -> None:
     if (root / 'dataset.yaml').is_file():
         raise InputError(
             f'--data-root {root} has a dataset.yaml, which configs over tiles of your own read, such as '
-            f'configs/distill/improved.py; this one reads {config.train_dataloader.dataset.type} in its own layout'
+            f'configs/distill/improved.py; this one reads {one_leaf(config, LOADERS[0], str(root)).type} in its layout'
         )
     for split in LOADERS:
-        config[split].dataset.data_root = str(root.resolve())
+        one_leaf(config, split, str(root)).data_root = str(root.resolve())
 
 
 def check_data(config: Config, every_file: bool, loaders: Sequence[str] = LOADERS[:2]) -> None:
@@ -152,14 +194,16 @@ def check_data(config: Config, every_file: bool, loaders: Sequence[str] = LOADER
         InputError: As :func:`~mapsage_mmseg.datasets.check_folder` and
             :func:`~mapsage_mmseg.datasets.check_layout`.
     """
-    datasets = [config[name].dataset for name in loaders if config.get(name)]
+    datasets = [leaf for name in loaders if config.get(name) for leaf in leaves(config[name].dataset)]
     for dataset in filter(has_own_layout, datasets):
         from_first(partial(check_layout, dataset))
-    tiles: dict[str, Any] = datasets[0] if datasets else {}
-    if every_file and tiles.get('type') == 'FolderLandCover':
+    folders = {each['data_root']: each for each in reversed(datasets) if each.get('type') == 'FolderLandCover'}
+    for tiles in folders.values():
+        check_settings(tiles)
+    for root, tiles in folders.items() if every_file else ():
         limits = {key: tiles[key] for key in ('max_pixels', 'follow_links') if key in tiles}
-        root, unlabelled = tiles['data_root'], bool(tiles.get('unlabelled'))
-        from_first(lambda: check_folder(root, read_dataset_yaml(root), unlabelled=unlabelled, **limits))
+        check = partial(check_folder, root, read_dataset_yaml(root), unlabelled=bool(tiles.get('unlabelled')), **limits)
+        from_first(check)
 
 
 def set_classes(config: Config, classes: int) -> None:
@@ -172,7 +216,8 @@ def set_classes(config: Config, classes: int) -> None:
 def use_recipe(config: Config, name: str) -> None:
     """Makes a config distil from the teacher of another recipe."""
     recipe = load_config(configs_dir() / 'distill' / name)
-    classes = config.model.architecture.decode_head.num_classes
+    head = config.model.architecture.decode_head
+    classes = (head[-1] if isinstance(head, list) else head).num_classes
     set_classes(recipe, classes)
     config.teacher_recipe = name
     config.model.teacher = recipe.model

@@ -45,7 +45,7 @@ def data_of(
 
 
 def as_model_knows(student: Student | Predictor) -> dict[str, Any]:
-    """Arguments of a folder of tiles that make it a model's: its classes in its order, its bands and their statistics."""
+    """Arguments of a folder of tiles that make it a model's: its classes in order, its bands and their statistics."""
     bands = dict(bands=student.bands.as_dict()) if student.bands else {}
     return dict(classes=list(student.classes), **bands)
 

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from ..compat import keep_freed_memory
 from ..engine import processes, teachers
 from ..engine.hooks import InterruptHook, LockHook, ProgressHook, RecordHook
+from ..engine.rehearsal import rehearse
 from ..engine.run_key import deciding, differences
 from ..engine.tool_runner import ToolRunner
 from ..errors import InputError, RollBack, RunInterrupted
@@ -21,7 +22,7 @@ from ..evaluation.record import read_record
 from . import cli
 from .config import load_config, override
 from .config_check import check_config
-from .data_root import apply_data_root, check_data, use_unlabelled
+from .data_root import apply_data_root, check_data, pad_small_images, use_unlabelled
 from .run_length import off_schedule, set_epochs
 from .runs import begun, given_run_dir, new_run_dir, newest_run, runs_of
 from .switches import add_switches, apply_switches
@@ -69,12 +70,35 @@ def main(argv: Sequence[str]) -> None:
         arguments.resume = False  # the student has not begun: what there is to go on with is the teacher
     if arguments.resume:  # whether there is a run to go on with is known before a teacher is trained
         place(config, arguments)
+    if not arguments.resume:
+        rehearse_all(config, arguments)
     if is_distillation(config):
         ensure_teacher(config, arguments)
     if not arguments.resume:
         place(config, arguments)
     train(config)
     processes.leave()
+
+
+def rehearse_all(config: Config, arguments: argparse.Namespace) -> None:
+    """Rehearses the run, and the training of the teacher that it would begin with.
+
+    Raises:
+        InputError: What would have failed later.
+    """
+    roles = [('teacher' if config.get('publish_teacher') else 'student', config)]
+    if is_distillation(config) and config.model.get('teacher_ckpt', 'auto') == 'auto':
+        recipe = teacher_config(config, arguments)
+        path = teachers.store(config.get('experiments', 'experiments'), teachers.content_key(recipe))
+        if not path.is_file() or arguments.retrain_teacher:
+            roles.insert(0, ('teacher', recipe))
+    seconds = sum(rehearse(settings, role) for role, settings in roles)
+    who = ' and '.join(role for role, _ in roles)
+    print_log(
+        f'Rehearsal: a training batch, two validation images, the metrics, a record and a checkpoint of {who} went '
+        f'through in {seconds:.1f} s',
+        'current',
+    )
 
 
 def is_distillation(config: Config) -> bool:
@@ -122,6 +146,7 @@ def prepare(arguments: argparse.Namespace) -> Config:
         )
     apply_switches(config, arguments)
     check_config(config)
+    pad_small_images(config)
     use_unlabelled(config)
     check_data(config, bool(arguments.data_root and not arguments.skip_data_check))
     return config

@@ -4,7 +4,8 @@ from ..imagery import Bands
 from .dataset_yaml import DatasetSpec, read_dataset_yaml
 from .folder import HANDLING, FolderLandCover, check_folder
 from .folder_files import fingerprint, has_unlabelled, unlabelled_fingerprint
-from .folder_settings import band_names, class_numbers
+from .folder_settings import band_names, check_settings, class_numbers
+from .leaves import leaves, put_leaf
 from .map_store import MapKind, MapStore
 from .replay import Replay, ReplayedPipeline
 from .rescale import RandomRescale
@@ -32,6 +33,7 @@ __all__ = [
     'band_names',
     'check_folder',
     'check_layout',
+    'check_settings',
     'class_numbers',
     'divide',
     'draw_scene',
@@ -39,7 +41,9 @@ __all__ = [
     'fingerprint',
     'has_own_layout',
     'has_unlabelled',
+    'leaves',
     'names_and_sizes',
+    'put_leaf',
     'read_dataset_yaml',
     'unlabelled_fingerprint',
 ]

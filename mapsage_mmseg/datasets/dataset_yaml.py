@@ -193,10 +193,11 @@ def _is_moderate(value: float, positive: bool) -> bool:
 
 
 def _infer_img_suffix(root: Path) -> str:
-    found = sorted({name.suffix for name in tile_files(root / 'img_dir') if name.suffix.lower() in IMAGE_SUFFIXES})
+    endings = {name.suffix for name in tile_files(root / 'img_dir') if name.suffix.lower() in IMAGE_SUFFIXES}
+    found = sorted({ending.lower(): ending for ending in sorted(endings)}.values())
     if len(found) != 1:
-        endings = f'images that end in {" and ".join(found)}' if found else f'no {", ".join(IMAGE_SUFFIXES)}'
-        raise InputError(f'{root / "img_dir"} holds {endings}; set img_suffix in {root / "dataset.yaml"}')
+        what = f'images that end in {" and ".join(found)}' if found else f'no {", ".join(IMAGE_SUFFIXES)}'
+        raise InputError(f'{root / "img_dir"} holds {what}; set img_suffix in {root / "dataset.yaml"}')
     print_log(f'{root / "dataset.yaml"} gives no img_suffix: taking {found[0]}, as in img_dir', logger='current')
     return found[0]
 

@@ -19,7 +19,7 @@ from rich.progress import Progress
 from ..errors import InputError
 from ..imagery.limits import MAX_PIXELS, check_max_pixels
 from .dataset_yaml import IGNORE, DatasetSpec, read_dataset_yaml
-from .folder_files import SPLITS, UNLABELLED, check_links_of, pairs_of, unlabelled_of
+from .folder_files import SPLITS, UNLABELLED, check_links_of, left_out, pairs_of, unlabelled_of
 from .folder_settings import class_numbers, own_loading, refuse, seen_by_model
 from .parts import check_part, of_other_scenes, tuning_names
 from .reading import check_image, check_pair
@@ -56,6 +56,14 @@ def check_folder(
     extra = unlabelled_of(root, spec) if unlabelled else []
     if not follow_links:
         check_links_of([*(file for split in SPLITS for pair in pairs[split] for file in pair), *extra], root)
+    for split in SPLITS:
+        if spare := left_out(root, spec, split):
+            print_log(
+                f'{root}: {len(spare)} images of {split} do not end in {spec.img_suffix} (img_suffix) and are skipped, '
+                f'such as {spare[0].name}',
+                logger='current',
+                level=logging.WARNING,
+            )
     total = sum(map(len, pairs.values())) + len(extra)
     with Progress(transient=True, disable=total < MANY_FILES or not sys.stdout.isatty()) as progress:
         task = progress.add_task('Checking the data', total=total)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..imagery.formats import IMAGE_SUFFIXES
 from ..imagery.limits import check_links
 from .dataset_yaml import DatasetSpec, is_plain, tile_files
 
@@ -28,17 +29,32 @@ def pairs_of(root: Path, spec: DatasetSpec, split: str) -> list[tuple[Path, Path
         if not folder.is_dir():
             raise InputError(f'{folder} is missing; expected img_dir/ and ann_dir/, each with {" and ".join(SPLITS)}')
     names = _names(images, spec)
-    present = {str(name) for name in tile_files(labels)}
+    present = {str(name).lower(): str(name) for name in tile_files(labels)}
     wanted = [name[: -len(spec.img_suffix)] + spec.seg_map_suffix for name in names]
-    pairs = [(images / image, labels / label) for image, label in zip(names, wanted, strict=True)]
-    missing = [pair for pair, label in zip(pairs, wanted, strict=True) if label not in present]
+    found = [present.get(label.lower()) for label in wanted]
+    missing = [(image, label) for image, label, there in zip(names, wanted, found, strict=True) if there is None]
     if missing:
-        raise InputError(f'{missing[0][0]} has no label (one of {len(missing)} such images); expected {missing[0][1]}')
-    return pairs
+        image, label = missing[0]
+        raise InputError(
+            f'{images / image} has no label (one of {len(missing)} such images); expected {labels / label}'
+        )
+    return [(images / image, labels / label) for image, label in zip(names, found, strict=True) if label is not None]
+
+
+def left_out(root: Path, spec: DatasetSpec, split: str) -> list[Path]:
+    """Images of a split that are none of its tiles, for their names end otherwise; sorted by name."""
+    folder = root / 'img_dir' / split
+    images = (name for name in tile_files(folder) if name.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(folder / name for name in images if not _ends(name, spec))
+
+
+def _ends(name: Path, spec: DatasetSpec) -> bool:
+    """Whether a file is an image of a tile: cameras and tools write .JPG and .jpg alike."""
+    return name.name.lower().endswith(spec.img_suffix.lower())
 
 
 def _names(images: Path, spec: DatasetSpec) -> list[str]:
-    names = sorted(str(name) for name in tile_files(images) if name.name.endswith(spec.img_suffix))
+    names = sorted(str(name) for name in tile_files(images) if _ends(name, spec))
     if not names:
         raise InputError(f'{images} holds no file that ends in {spec.img_suffix} (img_suffix); expected one at least')
     for name in names:

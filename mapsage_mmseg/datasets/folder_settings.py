@@ -25,6 +25,16 @@ STANDS_FOR = dict(LoadImageFromFile='LoadRasterImage', LoadAnnotations='LoadRast
 DECODING = ('type', 'imdecode_backend', 'color_type', 'ignore_empty')  # how the replaced steps would decode
 
 
+def check_settings(dataset: Mapping[str, Any]) -> None:
+    """Refuses what a folder of tiles would refuse, before it reads a file; ``dataset`` is its config.
+
+    Raises:
+        InputError: As :func:`refuse` and :func:`own_loading`.
+    """
+    refuse(dict(dataset))
+    own_loading(dataset.get('pipeline') or (), None, 1)
+
+
 def refuse(settings: dict[str, Any]) -> None:
     """Refuses arguments that would be ignored, and takes out those that ask for nothing.
 

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from ..datasets import Bands
 from ..errors import InputError
 from ..models.normalisation import channels
+from ..models.segmentors.multi_level_distill import last_head
+
+SMALLEST = 32  # pixels of a side: the last stride of most backbones
 
 
 class PixelsToLogits(nn.Module):
@@ -27,12 +30,14 @@ class PixelsToLogits(nn.Module):
         super().__init__()
         prepare = segmentor.data_preprocessor
         padding = prepare.test_cfg or {}
-        if padding.get('size'):
-            raise InputError(f'data_preprocessor.test_cfg.size={padding["size"]!r}: give size_divisor, for any size')
-        if segmentor.decode_head.out_channels < 2:
+        smallest = padding.get('size')  # up to which small images are filled; a predictor does so by itself
+        if smallest and max(smallest) > SMALLEST:
+            raise InputError(f'data_preprocessor.test_cfg.size={smallest!r}: give size_divisor, for any size')
+        head = last_head(segmentor)
+        if head.out_channels < 2:
             raise InputError('decode_head.out_channels=1: a head with one channel a class is needed')
         self.segmentor = segmentor
-        self.align_corners = bool(segmentor.decode_head.align_corners)
+        self.align_corners = bool(head.align_corners)
         self.divisor = int(padding.get('size_divisor') or 1)
         self.fill = float(prepare.pad_val)
         # MMSegmentation reads images as BGR: the model sees RGB only where its preprocessor swaps them.
@@ -60,9 +65,18 @@ class PixelsToLogits(nn.Module):
         height, width = image.shape[1], image.shape[2]
         rows, columns = self._padded(height), self._padded(width)
         x = F.pad(x, (0, columns - width, 0, rows - height), value=self.fill)
-        logits = self.segmentor.decode_head(self.segmentor.extract_feat(x))
+        logits = self._logits(x)
         logits = F.interpolate(logits, size=(rows, columns), mode='bilinear', align_corners=self.align_corners)
         return logits[:, :, :height, :width]
+
+    def _logits(self, x: Tensor) -> Tensor:
+        features, heads = self.segmentor.extract_feat(x), self.segmentor.decode_head
+        if not isinstance(heads, nn.ModuleList):
+            return heads(features)
+        logits = heads[0](features)  # of a cascade each head refines what the one before said
+        for head in heads[1:]:
+            logits = head(features, logits)
+        return logits
 
     def example(self) -> Tensor:
         """Two images of nothing, as the graph takes them."""

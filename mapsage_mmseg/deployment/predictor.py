@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..datasets import Bands
 from ..engine.teachers import file_digest
 from ..errors import InputError
-from .graph import PixelsToLogits
+from .graph import SMALLEST, PixelsToLogits
 from .onnx_file import require_onnx, session
 from .student import Student
 
@@ -41,6 +41,20 @@ class Predictor:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
+def at_least(logits: Logits, side: int = SMALLEST) -> Logits:
+    """The same model for images of any size: small ones are continued at their lower and right edge to so many pixels,
+    which is what backbones take at least."""
+
+    def padded(image: NDArray[Any]) -> NDArray[np.float32]:
+        height, width = image.shape[1:3]
+        if min(height, width) >= side:
+            return logits(image)
+        more = ((0, 0), (0, max(0, side - height)), (0, max(0, side - width)), (0, 0))
+        return logits(np.pad(image, more, mode='edge'))[:, :, :height, :width]
+
+    return padded
+
+
 def torch_predictor(student: Student) -> Predictor:
     """Of a student, or any other model, in torch."""
     graph = PixelsToLogits(student.build(), student.bands).eval()
@@ -50,7 +64,7 @@ def torch_predictor(student: Student) -> Predictor:
             return graph(torch.from_numpy(image)).numpy()
 
     sha256 = student.provenance['checkpoint_sha256']
-    return Predictor(logits, student.classes, student.palette, sha256, student.bands, student.provenance)
+    return Predictor(at_least(logits), student.classes, student.palette, sha256, student.bands, student.provenance)
 
 
 def onnx_predictor(path: Path, threads: int = 1) -> Predictor:
@@ -76,7 +90,4 @@ def onnx_predictor(path: Path, threads: int = 1) -> Predictor:
 def onnx_logits(runs: Any) -> Logits:
     """An ONNX Runtime session as a function of pixels."""
 
-    def logits(image: NDArray[Any]) -> NDArray[np.float32]:
-        return runs.run(['logits'], {'image': image})[0]
-
-    return logits
+    return at_least(lambda image: runs.run(['logits'], {'image': image})[0])

@@ -15,6 +15,7 @@ from ..datasets import MapKind, Replay
 from ..errors import InputError
 from ..models.losses import LogitKLLoss
 from ..models.normalisation import channels
+from ..models.segmentors.multi_level_distill import last_head
 from . import teachers
 from .flops import crop_size
 
@@ -44,7 +45,7 @@ def kept_maps(model: Any) -> tuple[tuple[str, ...], dict[str, MapKind]]:
         records = distiller.records('teacher', distiller.levels)
     finally:
         distiller.forget()
-    classes = model.student.decode_head.num_classes
+    classes = last_head(model.student).num_classes
     names = settings.levels or tuple(
         name for name in distiller.levels if all(_is_logits(found, classes) for found in _of(model, name, records))
     )

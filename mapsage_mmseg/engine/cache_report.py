@@ -13,6 +13,7 @@ from ..datasets import DrawIndex, epoch_size
 from ..evaluation.timing import spread
 from ..models.losses.masking import masked_mean, resize_mask
 from ..models.segmentors.cached_records import cached_records
+from ..models.segmentors.multi_level_distill import last_head
 from .teacher_cache import Built, TeacherCache
 
 BATCHES = 8  # of the training pipeline, in which cached and live teacher are compared
@@ -92,7 +93,7 @@ def compare(cache: TeacherCache) -> tuple[dict[str, dict[str, float]], float]:
         # each batch's means count as many positions as it has
         values, counts = torch.stack(batches).double().split([2, 1], dim=1)
         first, second = ((values * counts).sum(0) / counts.sum().clamp_min(1)).tolist()
-        logits = cache.store.kinds[source].channels == model.student.decode_head.num_classes
+        logits = cache.store.kinds[source].channels == last_head(model.student).num_classes
         scores = (
             dict(agreement=round(100 * first, 2), kl=float(f'{second:.4g}')) if logits else dict(cosine=round(first, 4))
         )
@@ -105,7 +106,7 @@ def _scores(cached: Tensor, live: Tensor, valid: Tensor, model: Any) -> Tensor:
     if live.shape[-2:] != cached.shape[-2:]:
         live = F.interpolate(live, size=cached.shape[-2:], mode='bilinear', align_corners=False)
     mask = resize_mask(valid, cached.shape[-2:])
-    if cached.shape[1] != model.student.decode_head.num_classes:
+    if cached.shape[1] != last_head(model.student).num_classes:
         cosine = masked_mean(F.cosine_similarity(cached, live, dim=1).unsqueeze(1), mask)
         return torch.stack([cosine, torch.zeros_like(cosine), mask.sum()])
     same = (cached.argmax(dim=1, keepdim=True) == live.argmax(dim=1, keepdim=True)).float()

@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from mmseg.registry import OPTIM_WRAPPERS
+from torch.nn.utils import clip_grad_norm_
 
 
 class GuardedStep:
@@ -23,6 +24,14 @@ class GuardedStep:
     skipped = 0
     in_a_row = 0
     searching = False
+
+    def clip(self) -> None:
+        """Clips as MMEngine's wrapper does, and has the norm logged where clipping by value works none out."""
+        if self.clip_grad_kwargs.get('type') == 'value':  # type: ignore[attr-defined]
+            params = [each for group in self.optimizer.param_groups for each in group['params']]  # type: ignore[attr-defined]
+            norm = clip_grad_norm_(params, math.inf)
+            self.message_hub.update_scalar(f'train/{self.grad_name}', float(norm))  # type: ignore[attr-defined]
+        self._clip_grad()  # type: ignore[attr-defined]
 
     def is_sound(self, norm_name: str) -> bool:
         """Whether the step may be taken, by the norm of its own gradient; counts where not."""
@@ -43,7 +52,7 @@ class GuardedOptimWrapper(GuardedStep, OptimWrapper):
     def step(self, **kwargs: Any) -> None:
         if not self.clip_grad_kwargs:
             return super().step(**kwargs)
-        self._clip_grad()
+        self.clip()
         if self.is_sound(self.grad_name):
             self.optimizer.step(**kwargs)
         return None

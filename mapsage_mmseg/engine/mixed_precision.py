@@ -50,7 +50,7 @@ class MixedPrecisionOptimWrapper(GuardedStep, AmpOptimWrapper):
         if not self.clip_grad_kwargs:
             return super().step(**kwargs)
         self.loss_scaler.unscale_(self.optimizer)
-        self._clip_grad()
+        self.clip()
         sound, scaled = self.is_sound(self.grad_name), self.loss_scaler.is_enabled()
         if sound or scaled:  # a scaler looks for itself
             self.loss_scaler.step(self.optimizer, **kwargs)

@@ -70,8 +70,8 @@ def deciding(config: Config) -> dict[str, Any]:
         (settings['default_hooks'] or {}).pop(name, None)
     (settings['randomness'] or {}).pop('seed', None)
     for split in ('train_dataloader', 'val_dataloader'):
-        for name in (*teachers.PLACES, *HANDLING):
-            settings[split]['dataset'].pop(name, None)
+        dataset = settings[split]['dataset']
+        settings[split]['dataset'] = teachers.without(dataset, *teachers.PLACES, *HANDLING)
         for name in LOADING:
             settings[split].pop(name, None)
     settings['model'].pop('teacher_ckpt', None)

@@ -15,6 +15,7 @@ from ..datasets import (
     HANDLING,
     fingerprint,
     has_own_layout,
+    leaves,
     names_and_sizes,
     read_dataset_yaml,
     unlabelled_fingerprint,
@@ -75,24 +76,31 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
     """
     parts: list[Any] = []
     for split in loaders:
-        dataset = config[split]['dataset']
-        left_out = ('pipeline', 'unlabelled', *PLACES, *HANDLING)
-        settings = {key: value for key, value in dataset.items() if key not in left_out}
-        parts.append(settings)
-    train = config.train_dataloader.dataset
+        parts.append(without(config[split]['dataset'], 'pipeline', 'unlabelled', *PLACES, *HANDLING))
+    train, *more = leaves(config.train_dataloader.dataset)
     root = train.get('data_root')
-    if train.type == 'FolderLandCover':
+    if train.get('type') == 'FolderLandCover':
         spec = read_dataset_yaml(root)
         parts.append(fingerprint(root, spec))
         if train.get('part'):  # the scenes decide what falls into which part
             parts.append(train.get('scene') or spec.scene)
-        others = {config[split].dataset.get('data_root') for split in loaders} - {root, None}
+        validated = [leaf for split in loaders for leaf in leaves(config[split].dataset)]
+        others = {leaf.get('data_root') for leaf in (*more, *validated)} - {root, None}
         parts += [fingerprint(other, read_dataset_yaml(other)) for other in sorted(others)]
     elif root and Path(root).is_dir() and has_own_layout(train):
-        parts += [names_and_sizes(config[split]['dataset']) for split in loaders]
+        parts += [names_and_sizes(leaf) for split in loaders for leaf in leaves(config[split]['dataset'])]
     else:
         parts.append(root)
     return digest(parts)
+
+
+def without(settings: Any, *names: str) -> Any:
+    """Settings without some keys, at every depth of a data set and its wrappers."""
+    if isinstance(settings, Mapping):
+        return {key: without(value, *names) for key, value in settings.items() if key not in names}
+    if isinstance(settings, list | tuple):
+        return [without(value, *names) for value in settings]
+    return settings
 
 
 def unlabelled_key(config: Config) -> str | None:
@@ -114,8 +122,7 @@ def content_key(recipe: Config) -> str:
     settings = {key: recipe.get(key) for key in SETTINGS}
     settings = json.loads(json.dumps(settings, default=str))
     for split in ('train_dataloader', 'val_dataloader'):
-        for name in (*PLACES, *HANDLING):
-            settings[split]['dataset'].pop(name, None)
+        settings[split]['dataset'] = without(settings[split]['dataset'], *PLACES, *HANDLING)
         settings[split].pop('num_workers', None)
         settings[split].pop('persistent_workers', None)
     return digest([settings, data_key(recipe)])

@@ -164,7 +164,7 @@ def read_record(path: str | Path) -> dict[str, Any] | None:
     """A record, or None where there is none that can be read."""
     try:
         record = json.loads(Path(path).read_text(encoding='utf-8'))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) and _holds(record) else None
 
@@ -189,7 +189,7 @@ def open_record(path: str | Path) -> dict[str, Any]:
         record = json.loads(Path(path).read_text(encoding='utf-8'))
     except OSError as error:
         raise InputError(f'{path} cannot be read: {error.strerror}; name a run directory or its result.json') from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f'{path} is no JSON ({error}); name the result.json of a run') from error
     schema = record.get('schema') if isinstance(record, dict) else None
     if schema != SCHEMA:

@@ -27,7 +27,7 @@ class TaskLoss(BaseMetric):
         prefix (str, optional): Put before the result's name, with a slash.
 
     Raises:
-        InputError: A sample has no logits or no label, a label is out of range, or the head has one (sigmoid) channel.
+        InputError: A sample has no logits or no label, or a label is out of range.
     """
 
     default_prefix = ''
@@ -41,7 +41,8 @@ class TaskLoss(BaseMetric):
 
         Args:
             data_batch (Any): Not used.
-            data_samples (Sequence[dict]): With ``seg_logits`` (C, h, w) and ``gt_sem_seg`` (1, H, W).
+            data_samples (Sequence[dict]): With ``seg_logits`` (C, h, w), C = 1 for a sigmoid head, and ``gt_sem_seg``
+                (1, H, W).
         """
         for sample in data_samples:
             self.results.append(self._loss_and_count(sample))
@@ -51,11 +52,10 @@ class TaskLoss(BaseMetric):
         if 'seg_logits' not in sample:
             raise InputError(f'TaskLoss: {sample_name(sample)}: no seg_logits: the model must return its logits')
         logits = sample['seg_logits']['data'].float()
-        if logits.ndim != 3 or logits.shape[0] < 2:
-            raise InputError(
-                f'TaskLoss: seg_logits has the shape {tuple(logits.shape)}: (C, H, W) with C >= 2 is needed; '
-                'for a one-channel (sigmoid) head set decode_head.out_channels to the number of classes'
-            )
+        if logits.ndim != 3:
+            raise InputError(f'TaskLoss: seg_logits has the shape {tuple(logits.shape)}: (C, H, W) is needed')
+        if logits.shape[0] == 1:  # one sigmoid channel z: softmax over (0, z) has the same probabilities
+            logits = torch.cat([torch.zeros_like(logits), logits])
         label, valid = label_of(sample, logits.device, logits.shape[0], self.ignore_index)
         logits = logits[None]
         if logits.shape[-2:] != label.shape:

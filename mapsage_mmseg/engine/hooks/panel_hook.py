@@ -129,4 +129,4 @@ def _stem(sample: Any, batch_idx: int) -> str:
 
 
 def _labels(pixels: Any) -> np.ndarray:
-    return pixels.data.squeeze(0).cpu().numpy()
+    return pixels.data.squeeze(0).cpu().long().numpy()  # a sigmoid head predicts floats of 0 and 1

@@ -191,6 +191,7 @@ class RecordHook(Hook):
 
 def val_entry(metrics: dict[str, float]) -> dict[str, Any]:
     """The record's form of what the validation metrics returned."""
+    metrics = {key: float(value) for key, value in metrics.items()}  # stock metrics give numpy's numbers
     entry: dict[str, Any] = {
         key: metrics.get(key) for key in ('task_loss', 'mIoU', 'aAcc', 'boundary_f1', 'teacher_agreement')
     }

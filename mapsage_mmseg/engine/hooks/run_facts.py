@@ -18,6 +18,7 @@ from ...datasets import Bands
 from ...errors import InputError
 from ...evaluation.record import new_record
 from ...models.normalisation import as_written, channels, normalisation
+from ...models.segmentors.multi_level_distill import last_head
 from .. import teachers
 from ..data_parallel import images_per_step
 from ..first_weights import fingerprint
@@ -59,7 +60,8 @@ def run_facts(runner: Runner) -> dict[str, Any]:
 
 
 def _check_classes(student: Any, metainfo: Mapping[str, Any]) -> None:
-    outputs, classes = getattr(getattr(student, 'decode_head', None), 'num_classes', None), metainfo.get('classes')
+    outputs = last_head(student).num_classes if hasattr(student, 'decode_head') else None
+    classes = metainfo.get('classes')
     if outputs is not None and classes and outputs != len(classes):
         raise InputError(
             f'decode_head.num_classes={outputs}, and the data has {len(classes)} classes ({", ".join(classes)}); '

@@ -1,6 +1,7 @@
 """The lightweight teacher's decode head."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from mmcv.cnn import ConvModule
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
@@ -8,8 +9,23 @@ from mmseg.models.decode_heads.psp_head import PPM
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
 from torch import Tensor, cat, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...errors import InputError
+
+
+@contextmanager
+def _running_statistics(module: nn.Module, alone: bool) -> Iterator[None]:
+    """In training, has batch norms normalise by their running statistics where the batch is a single image: pooled to
+    one pixel it has none of its own."""
+    norms = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.training] if alone else []
+    for norm in norms:
+        norm.eval()
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.train()
 
 
 @MODELS.register_module()
@@ -50,7 +66,9 @@ class TaperedUPerHead(BaseDecodeHead):
             Logits (N, num_classes, h, w) at stride 4.
         """
         maps = self._transform_inputs(inputs)
-        x = self.context(cat([maps[3], *self.pooling(maps[3])], dim=1))
+        with _running_statistics(self.pooling, alone=maps[3].shape[0] == 1):
+            pooled = self.pooling(maps[3])
+        x = self.context(cat([maps[3], *pooled], dim=1))
         for i in (2, 1, 0):
             # 1x1 before the resize: the same result as after it, at a quarter of the pixels.
             x = resize(self.reduce[i](x), size=maps[i].shape[-2:], mode='bilinear', align_corners=self.align_corners)

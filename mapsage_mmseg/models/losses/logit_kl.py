@@ -6,15 +6,15 @@ from torch.nn import functional as F
 
 from ...errors import InputError
 from .fused_kl import fused_kl
-from .masking import resize_mask
+from .masking import resize_mask, two_class_form
 
 
 def logit_kl(student: Tensor, teacher: Tensor, valid: Tensor, temperature: float, reduction: str = 'mean') -> Tensor:
     """T^2 * KL(softmax(teacher/T) || softmax(student/T)), in float32 (Hinton et al. 2015, arXiv:1503.02531).
 
     Args:
-        student: Logits (N, C, h, w).
-        teacher: Logits (N, C, h', w'), resized to the student's grid.
+        student: Logits (N, C, h, w); of a head with one sigmoid channel (N, 1, h, w).
+        teacher: Logits (N, C, h', w'), or (N, 1, h', w'), resized to the student's grid.
         valid: (N, 1, H, W), 1 where the label counts.
         temperature: T > 0.
         reduction: ``'mean'`` over valid pixels; ``'batchmean'`` sums over pixels and divides by N only, which makes
@@ -23,6 +23,7 @@ def logit_kl(student: Tensor, teacher: Tensor, valid: Tensor, temperature: float
     Returns:
         Scalar, not negative.
     """
+    student, teacher = two_class_form(student), two_class_form(teacher)
     if teacher.shape[-2:] != student.shape[-2:]:
         teacher = F.interpolate(teacher, size=student.shape[-2:], mode='bilinear', align_corners=False)
     mask = resize_mask(valid, student.shape[-2:])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -19,6 +20,12 @@ def resize_mask(valid: Tensor, size: Sequence[int]) -> Tensor:
     if tuple(valid.shape[-2:]) == tuple(size):
         return valid
     return F.interpolate(valid, size=list(size), mode='nearest')
+
+
+def two_class_form(logits: Tensor) -> Tensor:
+    """Logits of two classes, (N, 2, H, W), of one sigmoid channel (N, 1, H, W): softmax over (0, z) is (1 - s, s) with
+    s = sigmoid(z), the probability of class 1. Other logits as they are."""
+    return torch.cat([torch.zeros_like(logits), logits], dim=1) if logits.shape[1] == 1 else logits
 
 
 def under_mask(values: Tensor, weights: Tensor) -> Tensor:

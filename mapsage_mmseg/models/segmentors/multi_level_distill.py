@@ -106,7 +106,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         self._check_classes()
 
     def _check_classes(self) -> None:
-        student = self.student.decode_head.num_classes
+        student = last_head(self.student).num_classes
         teacher = _num_classes(self.teacher_cfg)
         if teacher is not None and teacher != student:
             raise InputError(
@@ -237,7 +237,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         """1 where the levels compare, 0 elsewhere (see ``distill_where``): (N, 1, H, W) in float."""
         labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples])
         if self.distill_where == 'labelled':
-            return (labels != self.student.decode_head.ignore_index).float()
+            return (labels != last_head(self.student).ignore_index).float()
         mask = torch.zeros_like(labels, dtype=torch.float32)
         for image, sample in zip(mask, data_samples, strict=True):
             height, width = sample.metainfo.get('img_shape', image.shape[-2:])  # before the preprocessor's padding
@@ -277,6 +277,12 @@ class MultiLevelDistill(SingleTeacherDistill):
         weights, penalty = self.balance(terms, declared, gram)
         self.effective_weights = {f'effective/{name}': weight.detach() for name, weight in weights.items()}
         return weights, penalty
+
+
+def last_head(segmentor: nn.Module) -> Any:
+    """The decode head whose logits count: of a cascade the last one."""
+    head = segmentor.decode_head
+    return head[-1] if isinstance(head, nn.ModuleList) else head
 
 
 def _built_apart(distiller: Mapping[str, Any]) -> MultiLevelDistillLoss:
