@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import InputError
-from ..evaluation.comparison import CONTROL, Comparison, compare
+from ..evaluation.comparison import CONTROL, MATTERS, Comparison, compare
 from ..evaluation.comparison_text import markdown, notes, tables
 from ..evaluation.grouping import run_name
 from ..evaluation.record import open_record
@@ -37,6 +37,13 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--names', action='store_true', help='compare single runs by the names of their directories, not experiments'
     )
+    parser.add_argument(
+        '--matters',
+        type=float,
+        default=MATTERS,
+        metavar='MIOU',
+        help=f'the smallest difference in mIoU that matters, in percent points (default {MATTERS})',
+    )
     parser.add_argument('-o', '--output', metavar='FILE', help='write a report, one HTML file')
     parser.add_argument('--markdown', metavar='FILE', help='write the tables as Markdown')
     parser.add_argument('--json', metavar='FILE', help='write the figures as JSON')
@@ -49,7 +56,7 @@ def main(argv: Sequence[str]) -> None:
     arguments = parser().parse_args(argv)
     records = [record for path in arguments.runs for record in read_runs(path)]
     records, control = with_control(records, arguments.control, arguments.names)
-    comparison = compare(records, control)
+    comparison = compare(records, control, arguments.matters)
     found = answers(comparison, records)
     show(comparison, found)
     if arguments.json:
@@ -59,7 +66,7 @@ def main(argv: Sequence[str]) -> None:
     if arguments.output:
         from ..visualization.report import render  # matplotlib costs a second that the tables alone can do without
 
-        write(arguments.output, render(records, control))
+        write(arguments.output, render(records, control, matters=arguments.matters))
 
 
 def read_runs(path: str | Path) -> list[dict[str, Any]]:

@@ -31,7 +31,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _common(kind: argparse.ArgumentParser) -> None:
-    kind.add_argument('source', metavar='RUN_OR_CHECKPOINT', help='a run directory (its best student), or a checkpoint')
+    kind.add_argument(
+        'source',
+        metavar='RUN_OR_CHECKPOINT',
+        help='a run directory (its last checkpoint), or a checkpoint',
+    )
     kind.add_argument('-o', '--out', required=True, metavar='DIR', help='where the files go')
     kind.add_argument('--config', metavar='FILE', help='of a checkpoint without a config.py beside it')
     kind.add_argument('--data-root', metavar='PATH', help="a folder of tiles in place of the run's own data")

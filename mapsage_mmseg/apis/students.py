@@ -11,8 +11,9 @@ from mmengine.registry import init_default_scope
 from ..datasets import Bands
 from ..deployment.student import Student, provenance
 from ..engine import teachers
+from ..engine.checkpoint_files import resumable
 from ..errors import InputError
-from ..evaluation.record import open_record
+from ..evaluation.record import open_record, read_record
 from ..weights_file import load_checkpoint_file
 from .config import load_config
 from .train import is_distillation
@@ -24,7 +25,7 @@ def find_student(source: str | Path, config: str | None = None, teacher: str | N
     """A student, and the config of its run or export.
 
     Args:
-        source: A run directory (its best checkpoint is taken), an exported directory, or a checkpoint; a checkpoint's
+        source: A run directory (its last checkpoint is taken), an exported directory, or a checkpoint; a checkpoint's
             config is looked for beside it and one folder up.
         config: Of a checkpoint that has none there.
         teacher: A teacher's checkpoint: then it is that teacher, under the run's config.
@@ -47,9 +48,16 @@ def find_student(source: str | Path, config: str | None = None, teacher: str | N
     return Student(alone.model, weights, classes, palette, known, taken, Bands.of(meta.get('dataset_meta'))), read
 
 
-def best_checkpoint(run: Path) -> Path | None:
-    """The run's best student, or None."""
-    return max(run.glob('checkpoints/best_*.pth'), key=lambda path: path.stat().st_mtime, default=None)
+def last_checkpoint(run: Path) -> Path | None:
+    """The run's student: its last checkpoint, which is what its verdict judges; None where there is none.
+
+    The best of all validations, ``checkpoints/best_mIoU_*.pth``, was chosen by the data that it is scored on; it can be
+    named.
+    """
+    iterations = (read_record(run / 'result.json') or {}).get('epochs') or [{}]
+    epoch, step = iterations[-1].get('epoch'), iterations[-1].get('iter')
+    found = resumable(run, max(1, step // epoch) if epoch and step else 1)
+    return found[0][1] if found else None
 
 
 def leave_alone(config: Config, checkpoint: str, teacher: bool) -> dict[str, Any]:
@@ -86,9 +94,9 @@ def _checkpoint(source: Path) -> Path:
         raise InputError(f'{source} does not exist; name a run directory, an exported directory or a checkpoint')
     if source.is_file():
         return source
-    found = best_checkpoint(source) or (source / EXPORTED if (source / EXPORTED).is_file() else None)
+    found = last_checkpoint(source) or (source / EXPORTED if (source / EXPORTED).is_file() else None)
     if found is None:
-        raise InputError(f'{source} has neither checkpoints/best_*.pth nor {EXPORTED}; name a checkpoint in it')
+        raise InputError(f'{source} has neither a checkpoint in checkpoints nor {EXPORTED}; name a checkpoint in it')
     return found
 
 

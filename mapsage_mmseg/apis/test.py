@@ -24,7 +24,7 @@ from .config_check import check_config
 from .data_root import apply_data_root, check_data, pad_small_images, set_bands, set_classes
 from .output import check_writable, write
 from .student_data import as_model_knows
-from .students import best_checkpoint, leave_alone, model_facts
+from .students import last_checkpoint, leave_alone, model_facts
 from .teacher_training import trained_teacher
 from .train import is_distillation
 
@@ -36,7 +36,9 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('config', help='a config, or the directory of a run')
     parser.add_argument(
-        'checkpoint', nargs='?', help="default: the best checkpoint of the run; with --teacher the teacher's"
+        'checkpoint',
+        nargs='?',
+        help="default: the last checkpoint of the run; with --teacher the teacher's",
     )
     parser.add_argument('--teacher', action='store_true', help='score the teacher instead of the student')
     parser.add_argument('--data-root', metavar='PATH', help='score on this folder: img_dir, ann_dir and dataset.yaml')
@@ -102,12 +104,12 @@ def follow_model(config: Config, checkpoint: str) -> None:
 
 
 def default_checkpoint(config: Config, run: Path | None, arguments: argparse.Namespace) -> str:
-    """The run's best student, or the teacher that its config names."""
+    """The run's student, or the teacher that its config names."""
     if arguments.teacher:
         if not is_distillation(config):
             raise InputError('--teacher: this config has no teacher; name the config of a distillation')
         return str(trained_teacher(config, arguments))
-    found = best_checkpoint(run) if run else None
+    found = last_checkpoint(run) if run else None
     if found is None:
         raise InputError(
             'name the checkpoint to score: tools/test.py CONFIG CHECKPOINT, or tools/test.py RUN_DIRECTORY'

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,14 @@ def unlabelled_fingerprint(data_root: str | os.PathLike, spec: DatasetSpec) -> s
 def _digest(root: Path, files: Sequence[Path], meaning: Mapping[str, Any]) -> str:
     digest = hashlib.sha256(json.dumps([meaning, len(files) > HASHED_WHOLE], sort_keys=True).encode())
     for file in files:
-        digest.update(f'\n{file.relative_to(root).as_posix()}\0{file.stat().st_size}\0'.encode())
+        state = file.stat()
+        digest.update(f'\n{file.relative_to(root).as_posix()}\0{state.st_size}\0'.encode())
         if len(files) <= HASHED_WHOLE:
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
+            digest.update(_content_digest(file, state.st_size, state.st_mtime_ns))
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=2 * HASHED_WHOLE)
+def _content_digest(file: Path, size: int, changed: int) -> bytes:
+    """SHA-256 of a file's content; a start asks for it several times."""
+    return hashlib.sha256(file.read_bytes()).digest()

@@ -113,7 +113,8 @@ def _instances_kept() -> Iterator[None]:
 
 def _build(config: Config, folder: str, role: str) -> Runner:
     config = copy.deepcopy(config)
-    hooks = [hook for hook in (*config.get('default_hooks', {}).values(), *(config.get('custom_hooks') or ())) if hook]
+    hooks = {f'default_hooks.{name}': hook for name, hook in config.get('default_hooks', {}).items()}
+    hooks.update({f'custom_hooks[{index}]': hook for index, hook in enumerate(config.get('custom_hooks') or ())})
     config.update(work_dir=folder, resume=False, load_from=None, log_level='ERROR', experiment_name=f'rehearsal_{role}')
     config.default_hooks = dict.fromkeys(
         ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
@@ -126,8 +127,10 @@ def _build(config: Config, folder: str, role: str) -> Runner:
             config[name].pop('prefetch_factor', None)
     with _told(role, 'building the model'):
         runner = ToolRunner.from_cfg(config)
-        for hook in hooks:
-            HOOKS.build(copy.deepcopy(hook)) if isinstance(hook, Mapping) else None
+    for name, hook in hooks.items():
+        if isinstance(hook, Mapping):
+            with _told(role, name):
+                HOOKS.build(copy.deepcopy(hook))
     with _told(role, 'building the data'):
         runner._train_loop = runner.build_train_loop(runner._train_loop)
         runner._val_loop = runner.build_val_loop(runner._val_loop)

@@ -79,6 +79,23 @@ def deciding(config: Config) -> dict[str, Any]:
     return settings
 
 
+def shared_settings(config: Config) -> dict[str, Any]:
+    """What decides the result of a student's run and is the same in its control: all but the distillation."""
+    settings = deciding(config)
+    model = settings['model']
+    student = model.get('architecture', model)
+    loader = settings['train_dataloader']
+    return dict(
+        student={key: value for key, value in student.items() if key not in ('data_preprocessor', 'init_cfg')},
+        pipeline=loader['dataset'].get('pipeline'),
+        sampler=loader.get('sampler'),
+        optim_wrapper=settings['optim_wrapper'],
+        param_scheduler=settings['param_scheduler'],
+        train_cfg={key: value for key, value in (settings['train_cfg'] or {}).items() if key != 'val_interval'},
+        custom_hooks=settings['custom_hooks'],
+    )
+
+
 def differences(mine: Any, its: Any, where: str = '') -> list[str]:
     """Where two settings differ, and how: ``optim_wrapper.optimizer.lr: 0.0002, was 0.0001``."""
     if isinstance(mine, list) and isinstance(its, list) and len(mine) == len(its):

@@ -7,11 +7,13 @@ from statistics import fmean, median
 from typing import Any
 
 from ..errors import InputError
-from .criteria import Record, final, other_start
+from .alike import unlike
+from .criteria import SEEDS, Record, final, validated
 from .estimate import Estimate, estimate
 from .grouping import as_long, check_same_data, group, run_name, uneven
 
 CONTROL = 'no_distill'
+MATTERS = 0.3  # mIoU, percent points: about what a run differs by when it is only repeated on another machine
 # The last validation's scores, and which way is better. The total has no direction: its weights differ.
 SCORES = dict(mIoU=1, task_loss=-1, boundary_f1=1, teacher_agreement=1)
 EARLIER: dict[str, Any] = dict(
@@ -33,8 +35,9 @@ class Difference:
     Attributes:
         seeds: Those that both have.
         estimate: Of the differences.
-        verdict: 'better' or 'worse' where the interval clears zero; 'not shown' where it does not, where there is
-            none, and while one of the runs is unfinished.
+        verdict: 'better' or 'worse' where the interval of three seeds or more clears zero; 'not shown' where it does
+            not, with fewer seeds, while one of the runs is unfinished, and against a run that differs in more than
+            distillation; 'too small' where the mean is below what matters.
     """
 
     seeds: list[int | None]
@@ -61,6 +64,9 @@ class Arm:
         seconds_per_epoch: Median over all epochs.
         git_commits, devices: Every one that occurs.
         differences, IoU_differences: Against its control; None where no seed is shared.
+        best: Estimate of the best mIoU of any validation, which the checkpoint ``best_mIoU`` has; the student is the
+            last one.
+        apart: In what the runs differ from their controls besides distillation, in words.
         closed: Share of the distance from the control's mIoU to the teacher's that was closed, over the shared seeds;
             None without a teacher that is above the control.
     """
@@ -83,6 +89,8 @@ class Arm:
     differences: dict[str, Difference | None]
     IoU_differences: dict[str, Difference | None]
     closed: float | None
+    best: Estimate | None = None
+    apart: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -113,13 +121,14 @@ class Comparison:
         return asdict(self)
 
 
-def compare(records: Sequence[Record], control: str | None = None) -> Comparison:
+def compare(records: Sequence[Record], control: str | None = None, matters: float = MATTERS) -> Comparison:
     """Compares runs, grouped by experiment.
 
     Args:
         records: Oldest first. A key ``path``, where there is one, names the run in messages.
         control: The experiment to compare all with. Where None, each is compared with the control that its records
             name, if that is among the runs, else with ``'no_distill'``, if that is.
+        matters: The smallest difference in mIoU, in percent points, that anybody would act on.
 
     Raises:
         InputError: No run, runs on other data or with other classes, or a control that is not among them.
@@ -132,10 +141,14 @@ def compare(records: Sequence[Record], control: str | None = None) -> Comparison
     named = list(dict.fromkeys(its for name, its in own.items() if its not in (None, name)))
     common = control or (CONTROL if CONTROL in groups else named[0] if named else None)
     arms = [
-        _arm(name, groups[name], own[name] if own[name] != name else None, groups)
+        _arm(name, groups[name], own[name] if own[name] != name else None, groups, matters)
         for name in sorted(groups, key=lambda name: name != common)
     ]
-    apart = [note for arm in arms if arm.control for note in _apart(groups[arm.experiment], groups[arm.control])]
+    apart = [
+        f'{arm.experiment} and {arm.control} differ in more than distillation: {"; ".join(arm.apart)}.'
+        for arm in arms
+        if arm.apart
+    ]
     return Comparison(dict(records[0]['dataset']), common, arms, notes + uneven(groups) + apart)
 
 
@@ -157,12 +170,16 @@ def last_iou(record: Record, name: str) -> float | None:
     return (final(record, 'IoU') or {}).get(name)
 
 
-def _arm(experiment: str, runs: Sequence[Record], control: str | None, groups: Mapping[str, Sequence[Record]]) -> Arm:
+def _arm(
+    experiment: str, runs: Sequence[Record], control: str | None, groups: Mapping[str, Sequence[Record]], matters: float
+) -> Arm:
     classes = runs[0]['dataset']['classes']
     teachers = [run['teacher'] for run in runs if run.get('teacher')]
     student = runs[-1]['student']
     seconds = _known(entry.get('seconds') for run in runs for entry in run['epochs'])
     pairs = _pairs(runs, groups[control] if control else ())
+    apart = list(dict.fromkeys(told for pair in pairs for told in unlike(*pair)))
+    best = [max(score for _, score in found) for run in runs if (found := validated(run, 'mIoU'))]
     return Arm(
         experiment=experiment,
         control=control,
@@ -184,13 +201,22 @@ def _arm(experiment: str, runs: Sequence[Record], control: str | None, groups: M
         git_commits=_distinct(run.get('git_commit') for run in runs),
         devices=_distinct(run.get('device') for run in runs),
         differences={
-            key: _difference(pairs, [(last_score(a, key), last_score(b, key)) for a, b in pairs], sign)
+            key: _difference(
+                pairs,
+                [(last_score(a, key), last_score(b, key)) for a, b in pairs],
+                sign,
+                matters if key == 'mIoU' else 0.0,
+                alike=not apart,
+            )
             for key, sign in SCORES.items()
         },
         IoU_differences={
-            name: _difference(pairs, [(last_iou(a, name), last_iou(b, name)) for a, b in pairs], 1) for name in classes
+            name: _difference(pairs, [(last_iou(a, name), last_iou(b, name)) for a, b in pairs], 1, alike=not apart)
+            for name in classes
         },
         closed=_closed(pairs),
+        best=estimate(best),
+        apart=apart,
     )
 
 
@@ -199,20 +225,12 @@ def _pairs(runs: Sequence[Record], controls: Sequence[Record]) -> list[tuple[Rec
     return [(run, by_seed[run['seed']]) for run in runs if run['seed'] in by_seed]
 
 
-def _apart(runs: Sequence[Record], controls: Sequence[Record]) -> list[str]:
-    """A sentence where pairs are of students that began from different weights."""
-    seeds = [str(run['seed']) for run, control in _pairs(runs, controls) if other_start(run, control)]
-    if not seeds:
-        return []
-    names = f'{runs[0]["experiment"]} and {controls[0]["experiment"]}'
-    return [
-        f'{names} began from different weights ({"seeds" if len(seeds) > 1 else "seed"} {", ".join(seeds)}), so their '
-        'difference is that of their first weights, too.'
-    ]
-
-
 def _difference(
-    pairs: Sequence[tuple[Record, Record]], values: Sequence[tuple[float | None, float | None]], sign: int
+    pairs: Sequence[tuple[Record, Record]],
+    values: Sequence[tuple[float | None, float | None]],
+    sign: int,
+    matters: float = 0.0,
+    alike: bool = True,
 ) -> Difference | None:
     known = [
         (pair, mine - its)
@@ -223,7 +241,10 @@ def _difference(
     if found is None:
         return None
     finished = all(run['status'] == 'finished' for pair, _ in known for run in pair)
-    verdict = {1: 'better', -1: 'worse', 0: 'not shown'}[sign * found.side() if finished else 0]
+    known_side = finished and alike and found.n >= SEEDS
+    verdict = {1: 'better', -1: 'worse', 0: 'not shown'}[sign * found.side() if known_side else 0]
+    if known_side and abs(found.mean) < matters:
+        verdict = 'too small'
     return Difference([run['seed'] for (run, _), _ in known], found, verdict)
 
 

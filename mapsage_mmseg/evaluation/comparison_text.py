@@ -26,13 +26,18 @@ def tables(comparison: Comparison) -> list[TextTable]:
     found = [
         TextTable(
             f'{comparison.dataset["name"]}: last validation, mean ± half a 95 % interval over seeds',
-            ['Experiment', 'Seeds', *NAMES.values()],
+            ['Experiment', 'Seeds', *NAMES.values(), 'Best mIoU, %'],
             [
                 *(
-                    [_marked(arm), _seeds(arm.seeds), *(plus_minus(arm.scores[key], key) for key in NAMES)]
+                    [
+                        _marked(arm),
+                        _seeds(arm.seeds),
+                        *(plus_minus(arm.scores[key], key) for key in NAMES),
+                        plus_minus(arm.best),
+                    ]
                     for arm in arms
                 ),
-                [earlier['experiment'], '', *(str(earlier.get(key, NOTHING)) for key in NAMES)],
+                [earlier['experiment'], '', *(str(earlier.get(key, NOTHING)) for key in NAMES), NOTHING],
             ],
         )
     ]

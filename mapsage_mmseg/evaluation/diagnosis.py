@@ -4,12 +4,23 @@ from collections.abc import Callable, Mapping
 from statistics import fmean
 from typing import Any
 
-from .criteria import FINAL_TASK_LOSS, GRADIENT_NORM, SPIKE, Record, agreement_since, distilling, scaled, validated
+from .criteria import (
+    FINAL_TASK_LOSS,
+    GRADIENT_NORM,
+    SPIKE,
+    Record,
+    agreement_since,
+    distilling,
+    is_spike,
+    scaled,
+    validated,
+)
 
 AT_CHANCE = 0.95  # of chance level, from which on a task loss counts as chance
 DIVERGED = 1.5  # times chance level: worse than knowing nothing
 FLAT = 0.01  # share by which the task loss must fall within the window
 WINDOW = 5  # epochs (validations)
+AGREES = 95.0  # percent of pixels on which student and teacher agree, from which on a small term is success
 DOMINANT = 0.80  # share of the total that no level of distillation may pass
 TASK_ALONE = 0.95  # share of the task above which distillation does nothing
 CONFLICT = -0.10  # cosine of the task's and the levels' gradients, mean over the window
@@ -64,14 +75,12 @@ def _task_phase(record: Record) -> int:
 def _nonfinite(record: Record) -> Evidence:
     stability = _last(record)['stability']
     steps = max(stability['nonfinite'], stability.get('skipped', 0))
-    return (
-        f'{steps} steps of epoch {_last(record)["epoch"]} with a loss or gradient that is no number' if steps else None
-    )
+    return f'{steps} steps of epoch {_last(record)["epoch"]} with a non-finite loss or gradient' if steps else None
 
 
 def _spike(record: Record) -> Evidence:
     value = _last(record)['stability']['max_over_median']
-    if value is None or value <= SPIKE:
+    if not is_spike(_last(record), record):
         return None
     return f'a step of epoch {_last(record)["epoch"]} with {value:.1f} times the median total (bound {SPIKE:g})'
 
@@ -132,9 +141,15 @@ def _dominant(record: Record) -> Evidence:
 def _task_alone(record: Record) -> Evidence:
     entry = _last(record)
     share = entry['shares'].get('task')
-    if entry not in distilling(record) or share is None or share <= TASK_ALONE:
+    if entry not in distilling(record) or share is None or share <= TASK_ALONE or _agrees(record):
         return None
     return f'the task makes {share:.1%} of the total in epoch {entry["epoch"]}; the levels weigh next to nothing'
+
+
+def _agrees(record: Record) -> bool:
+    """Whether the student says what its teacher says: then the levels have little left to ask."""
+    found = validated(record, 'teacher_agreement')
+    return bool(found) and found[-1][1] >= AGREES
 
 
 def _dead_level(record: Record) -> Evidence:
@@ -155,6 +170,10 @@ def _teacher_no_better(record: Record) -> Evidence:
         return None
     teacher, student = validated(record, 'teacher_mIoU'), validated(record, 'mIoU')
     if not teacher or not student or teacher[-1][1] > student[-1][1]:
+        return None
+    began = distilling(record)[0]['epoch']
+    passed = next((epoch for epoch, score in student if score >= teacher[-1][1]), student[-1][0])
+    if sum(began <= epoch < passed for epoch, _ in student) >= WINDOW:  # it was ahead, and its student passed it
         return None
     return (
         f'the teacher scores mIoU {teacher[-1][1]:.2f}, the student {student[-1][1]:.2f} in epoch {student[-1][0]}, on '

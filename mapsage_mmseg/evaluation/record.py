@@ -40,12 +40,16 @@ def new_record(
     student_gflops: float | None = None,
     processes: int = 1,
     images_per_step: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    rolled_back: int = 0,
 ) -> dict[str, Any]:
     """An empty record of a run that begins.
 
     ``gflops`` of student and teacher: forward pass over one training crop, 10^9 operations, 2 a MAC. ``start``:
     fingerprint of the student's first weights. ``control``: the experiment that is the same without a teacher.
-    ``images_per_step``: of all ``processes`` together. ``dataset.skipped``: images that became unreadable in mid-run.
+    ``images_per_step``: of all ``processes`` together. ``settings``: what decides the run but for the distillation.
+    ``rolled_back``: how often it was brought back from non-finite gradients. ``dataset.skipped``: images that became
+    unreadable in mid-run.
     """
     chance = math.log(len(classes)) if classes else None
     return dict(
@@ -59,6 +63,8 @@ def new_record(
         device=device,
         processes=processes,
         images_per_step=images_per_step,
+        settings=dict(settings) if settings else None,
+        rolled_back=rolled_back,
         versions=dict(versions),
         dataset=dict(name=dataset, classes=list(classes), chance_loss=chance, key=data_key, skipped=[]),
         teacher=dict(teacher) if teacher else None,
@@ -108,12 +114,15 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
     whole = sum(part for part in parts.values() if part is not None)
     shares = {name: part / whole if part is not None and whole else None for name, part in parts.items()}
     norms = [norm for norm in steps.get('grad_norm', ()) if math.isfinite(norm)]
+    # A step without a label weighs nothing: half of them would halve the median.
     finite = [value for value in weighted if math.isfinite(value)]
+    finite = [value for value in finite if value != 0] or finite
     middle = median(finite) if finite else 0.0
     stability = dict(
         nonfinite=sum(not math.isfinite(loss) for loss in losses),
         skipped=len(steps.get('grad_norm', ())) - len(norms),
         max_over_median=max(finite) / middle if finite and middle > 0 else None,
+        peak=max(finite) if finite else None,
         grad_norm_max=max(norms) if norms else None,
     )
     return dict(

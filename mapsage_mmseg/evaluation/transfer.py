@@ -6,11 +6,9 @@ from statistics import fmean
 from typing import Any
 
 from .comparison import Arm, Comparison, Difference
-from .criteria import Record, agreement, agreement_since, judge
-from .grouping import as_long, group
+from .criteria import SEEDS, Record, agreement, agreement_since, final, judge
+from .grouping import group
 from .score_text import share, signed
-
-ONE_SEED = 'One seed does not tell a gain, or a loss, from chance.'
 
 
 @dataclass(frozen=True)
@@ -33,9 +31,10 @@ class Answer:
 def answers(comparison: Comparison, records: Sequence[Record]) -> list[Answer]:
     """An answer for each experiment that had a teacher.
 
-    From two seeds on: yes where the interval of the difference in mIoU to the control lies above zero and agreement
-    with the teacher rose in every run; no where it lies below zero, or agreement rose in no run. From one seed: what
-    the criterion ``knowledge_transfer`` says.
+    From three seeds on, against a control that differs in distillation alone: yes where the interval of the difference
+    in mIoU lies above zero and agreement with the teacher rose in every run; no where it lies below zero, or agreement
+    rose in no run; in between, and where the difference is too small to matter, that is the answer. With fewer seeds
+    nothing is shown.
 
     Args:
         comparison: Of these records.
@@ -53,29 +52,22 @@ def _answer(arm: Arm, runs: Sequence[Record], controls: dict[Any, Record]) -> An
     if arm.unfinished:
         return Answer(arm.experiment, None, 'Not shown', f'Not every run has finished: {"; ".join(arm.unfinished)}.')
     paired = [(run, controls[run['seed']]) for run in runs if run['seed'] in controls]
-    if not all(as_long(run, its) for run, its in paired):
-        reason = (
-            f'{arm.experiment} and {arm.control} were not trained for as long, so neither tells what the teacher did.'
-        )
-        return Answer(arm.experiment, None, 'Not shown', reason)
+    if arm.apart:
+        reason = f'{arm.control} is no control of {arm.experiment}, they differ in more than distillation'
+        return Answer(arm.experiment, None, 'Not shown', _sentence(f'{reason}: {"; ".join(arm.apart)}'))
     difference = arm.differences['mIoU']
-    if difference is not None and difference.estimate.n > 1:
+    if difference is not None and difference.estimate.n >= SEEDS:
         return _many(arm, difference, [run for run, _ in paired if agreement(run)])
-    criteria = [_criterion(run, controls.get(run['seed'])) for run in runs]
-    met = {criterion.get('met') for criterion in criteria}
-    verdict = met.pop() if len(met) == 1 else None
-    reasons = dict.fromkeys(_sentence(criterion.get('reason') or 'no verdict in the record') for criterion in criteria)
-    number = 'in one run' if len(runs) == 1 else f'in each of {len(runs)} runs'
-    known = verdict is not None
-    headline = _headline(verdict) + (f', {number}' if known else '')
-    return Answer(arm.experiment, verdict, headline, ' '.join([*reasons, *([ONE_SEED] if known else [])]))
-
-
-def _criterion(run: Record, control: Record | None) -> dict[str, Any]:
-    """The run's own verdict; judged anew where the comparison has the control of the same seed."""
-    if control is not None and control['status'] == 'finished':
-        return judge(run, control=control)['knowledge_transfer']
-    return run['criteria'].get('knowledge_transfer') or {}
+    criteria = [judge(run, control=controls.get(run['seed']))['knowledge_transfer'] for run in runs]
+    reasons = dict.fromkeys(_sentence(criterion['reason']) for criterion in criteria)
+    if difference is not None and difference.estimate.n > 1:
+        reasons = {
+            _sentence(
+                f'over {difference.estimate.n} seeds mIoU {signed(difference.estimate.mean)} against {arm.control}; '
+                f'{SEEDS} at least tell a difference from chance'
+            ): None
+        }
+    return Answer(arm.experiment, None, 'Not shown', ' '.join(reasons))
 
 
 def _many(arm: Arm, difference: Difference, runs: Sequence[Record]) -> Answer:
@@ -97,11 +89,18 @@ def _many(arm: Arm, difference: Difference, runs: Sequence[Record]) -> Answer:
         before, last = (fmean(values) for values in zip(*agreed, strict=True))
         since = agreement_since(runs[0])
         parts.append(f'agreement with the teacher {before:.1f} % {since}, {last:.1f} % at the end')
-    return Answer(arm.experiment, verdict, _headline(verdict), _sentence('; '.join(parts)))
+    passed = [run for run in runs if _passed(run)]
+    if passed:
+        parts.append(f'the student passed its teacher in {len(passed)} of {len(runs)} runs')
+    headline = {True: 'Yes', False: 'No', None: 'Not shown'}[verdict]
+    if difference.verdict == 'too small' and verdict is None:
+        headline = 'No difference that matters'
+    return Answer(arm.experiment, verdict, headline, _sentence('; '.join(parts)))
 
 
-def _headline(verdict: bool | None) -> str:
-    return {True: 'Yes', False: 'No', None: 'Not shown'}[verdict]
+def _passed(run: Record) -> bool:
+    mine, teacher = final(run, 'mIoU'), (run.get('teacher') or {}).get('mIoU')
+    return None not in (mine, teacher) and mine > teacher
 
 
 def _sentence(text: str) -> str:

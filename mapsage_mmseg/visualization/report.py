@@ -6,9 +6,9 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from ..evaluation.comparison import SCORES, Comparison, compare
+from ..evaluation.comparison import MATTERS, SCORES, Comparison, compare
 from ..evaluation.comparison_text import AGAINST
-from ..evaluation.criteria import Record
+from ..evaluation.criteria import Record, judge
 from ..evaluation.grouping import group, run_name
 from ..evaluation.milestones import milestones
 from ..evaluation.score_text import NAMES, digits, share, signed
@@ -21,13 +21,16 @@ from .tiles import pictures
 TEMPLATES = Path(__file__).parent / 'templates'
 
 
-def render(records: Sequence[Record], control: str | None = None, focus: str | None = None) -> str:
+def render(
+    records: Sequence[Record], control: str | None = None, focus: str | None = None, matters: float = MATTERS
+) -> str:
     """Draws a report.
 
     Args:
         records: Runs on the same data, oldest first, each with the ``path`` of its record.
         control: As for :func:`~mapsage_mmseg.evaluation.comparison.compare`.
         focus: The experiment that the report is about; the best that had a teacher where None.
+        matters: As for :func:`~mapsage_mmseg.evaluation.comparison.compare`.
 
     Returns:
         A page of HTML that needs nothing besides.
@@ -35,7 +38,7 @@ def render(records: Sequence[Record], control: str | None = None, focus: str | N
     Raises:
         InputError: As ``compare``.
     """
-    comparison = compare(records, control)
+    comparison = compare(records, control, matters)
     unordered, _ = group(records)
     groups = {arm.experiment: unordered[arm.experiment] for arm in comparison.arms}
     found = answers(comparison, records)
@@ -60,13 +63,24 @@ def render(records: Sequence[Record], control: str | None = None, focus: str | N
             scores=figures.scores(groups, controls, focus),
             losses=figures.losses(groups),
             pictures=pictures(groups),
-            judged={
-                name: judged for name, runs in groups.items() if (judged := [run for run in runs if run['criteria']])
-            },
+            judged=_judged(comparison, groups),
             findings=_findings(groups),
             places=_places(groups),
         )
     )
+
+
+def _judged(comparison: Comparison, groups: Groups) -> dict[str, list[Record]]:
+    """Runs with their criteria; whether knowledge was transferred is judged again, by the control on the page."""
+    found: dict[str, list[Record]] = {}
+    for arm in comparison.arms:
+        controls = {run['seed']: run for run in groups.get(arm.control or '', ())}
+        for run in groups[arm.experiment]:
+            if run['criteria']:
+                again = judge(run, control=controls.get(run['seed']))['knowledge_transfer']
+                criteria = {**run['criteria'], 'knowledge_transfer': again}
+                found.setdefault(arm.experiment, []).append({**run, 'criteria': criteria})
+    return found
 
 
 def _best(comparison: Comparison, names: Sequence[str]) -> str | None:

@@ -251,8 +251,16 @@ def began(start):
     ('mine', 'its', 'said'),
     [
         (['a', 'b'], ['a', 'b'], None),
-        (['a', 'x'], ['a', 'b'], 'improved_distill and no_distill began from different weights (seed 1)'),
-        (['x', 'y'], ['a', 'b'], 'improved_distill and no_distill began from different weights (seeds 0, 1)'),
+        (
+            ['a', 'x'],
+            ['a', 'b'],
+            'improved_distill and no_distill differ in more than distillation: other first weights.',
+        ),
+        (
+            ['x', 'y'],
+            ['a', 'b'],
+            'improved_distill and no_distill differ in more than distillation: other first weights.',
+        ),
         (['x', 'y'], [None, 'y'], None),  # a record of before says nothing of it
     ],
 )

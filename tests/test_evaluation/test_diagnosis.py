@@ -50,7 +50,7 @@ def test_a_finding_says_situation_evidence_and_the_config_to_try(healthy):
     healthy['epochs'][-1]['stability']['nonfinite'] = 3
     (finding,) = diagnose(healthy)
     assert (finding['epoch'], finding['situation']) == (25, 'unstable')
-    assert finding['evidence'] == '3 steps of epoch 25 with a loss or gradient that is no number'
+    assert finding['evidence'] == '3 steps of epoch 25 with a non-finite loss or gradient'
     assert finding['suggestion'].endswith('next: configs/distill/fallbacks/unstable.py')
 
 
@@ -143,9 +143,30 @@ def test_a_dead_level_is_named_and_a_level_that_is_off_is_not(healthy):
 
 def test_a_teacher_that_is_no_better_counts_while_it_teaches(healthy):
     for item in healthy['epochs']:
-        item['val']['teacher_mIoU'] = item['val']['mIoU'] - 1
+        item['val']['teacher_mIoU'] = healthy['epochs'][6]['val']['mIoU'] - 1
     assert checks({**healthy, 'epochs': healthy['epochs'][:5]}) == []
     assert checks(healthy) == ['teacher_no_better']
+
+
+def test_a_student_that_passes_a_teacher_it_was_behind_of_is_a_success(healthy):
+    for item in healthy['epochs']:
+        item['val']['teacher_mIoU'] = healthy['epochs'][15]['val']['mIoU'] - 0.1
+    assert checks(healthy) == []
+
+
+def test_small_terms_beside_a_teacher_that_is_matched_are_a_success(healthy):
+    healthy['epochs'][-1]['shares'].update(task=0.97)
+    assert checks(healthy) == ['task_alone']
+    healthy['epochs'][-1]['val']['teacher_agreement'] = 99.0
+    assert checks(healthy) == []
+
+
+@pytest.mark.parametrize(('total', 'found'), [(0.01, []), (2.0, ['spike'])])
+def test_many_times_a_small_median_is_no_spike(healthy, total, found):
+    """One hard image late in a good run, against a step that costs more than knowing nothing."""
+    healthy['epochs'][-1]['stability']['max_over_median'] = 40.0
+    healthy['epochs'][-1]['total'] = total
+    assert checks(healthy) == found
 
 
 def test_gradients_in_conflict_count_over_five_epochs(healthy):

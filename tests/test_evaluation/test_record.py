@@ -19,7 +19,9 @@ def test_means_shares_and_stability_by_hand():
     assert entry['shares']['task'] == pytest.approx(2 / 5)
     assert entry['shares']['distill'] == pytest.approx(3 / 5)
     assert entry['grad_norm'] == 1.0
-    assert entry['stability'] == dict(nonfinite=0, skipped=0, max_over_median=pytest.approx(1.4), grad_norm_max=1.5)
+    assert entry['stability'] == dict(
+        nonfinite=0, skipped=0, max_over_median=pytest.approx(1.4), peak=3.5, grad_norm_max=1.5
+    )
 
 
 def test_effective_weights_make_the_shares_and_stand_beside_the_declared_ones():
@@ -85,7 +87,7 @@ def test_non_finite_steps_are_counted_and_kept_out_of_the_means():
 def test_no_steps_at_all():
     entry = summarise({}, WEIGHTS)
     assert entry['total'] is None
-    assert entry['stability'] == dict(nonfinite=0, skipped=0, max_over_median=None, grad_norm_max=None)
+    assert entry['stability'] == dict(nonfinite=0, skipped=0, max_over_median=None, peak=None, grad_norm_max=None)
 
 
 def record(**changes):
@@ -121,6 +123,8 @@ def test_the_keys_of_the_contract():
         'device',
         'processes',
         'images_per_step',
+        'settings',
+        'rolled_back',
         'versions',
         'dataset',
         'teacher',

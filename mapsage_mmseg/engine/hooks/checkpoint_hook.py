@@ -16,8 +16,11 @@ from mmseg.registry import HOOKS
 from ...datasets import epoch_size
 from ...errors import InputError, RunStopped
 from ...whole_file import remove_partial
+from .. import teachers
+from ..accumulated import accumulated, restore
 from ..checkpoint_files import FOLDER, WHOLE, damage, newest_whole, point_to, resumable, set_aside
 from ..data_parallel import average_statistics, images_per_step
+from ..followed_schedule import follow_config
 from ..processes import on_every
 from .record_hook import RecordHook
 
@@ -63,6 +66,8 @@ class RunCheckpointHook(CheckpointHook):
         self.keep = max_keep_ckpts
         self._saved: int | None = None  # iteration of the newest checkpoint
         self._missed: tuple[str, dict] | None = None  # the newest that could not be written
+        self._gradients: dict[str, Any] | None = None  # since the last update, for a checkpoint
+        self._data: dict[str, str | None] = {}  # keys of the data
 
     def before_run(self, runner: Runner) -> None:
         if not (runner._resume and runner._load_from is None and isinstance(runner._train_loop, BaseLoop)):
@@ -78,6 +83,7 @@ class RunCheckpointHook(CheckpointHook):
 
     def before_train(self, runner: Runner) -> None:
         self.out_dir = None  # type: ignore[assignment]
+        self._data = _data_keys(runner)
         self._saved = runner.iter or None
         self._find_best_again(runner)
         super().before_train(runner)
@@ -203,14 +209,19 @@ class RunCheckpointHook(CheckpointHook):
 
     def before_checkpoint(self, runner: Runner) -> None:
         average_statistics(runner.model)
+        self._gradients = accumulated(runner)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         checkpoint['images_per_step'] = images_per_step(runner)
         checkpoint['draws'] = _draws(runner)
+        checkpoint['data'] = self._data
+        if self._gradients is not None:
+            checkpoint['gradients'], self._gradients = self._gradients, None
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if not runner._resume:
             return
+        _check_data(checkpoint.get('data'), runner)
         present = _draws(runner)
         for key, begun in checkpoint.get('draws', {}).items():
             if present.get(key) != begun:
@@ -233,6 +244,9 @@ class RunCheckpointHook(CheckpointHook):
                 f'--resume: the checkpoint is of another model: {len(missing)} keys missing ({", ".join(missing[:3])}'
                 f'), {len(unexpected)} unexpected ({", ".join(unexpected[:3])}); resume with the config it came from'
             )
+        if follow_config(runner, checkpoint):
+            runner.logger.warning('--resume: the schedule or the rate differs from before: the config is followed')
+        restore(runner, checkpoint.get('gradients', {}))
 
 
 def _say(runner: Runner, error: str) -> None:
@@ -253,6 +267,23 @@ def _draws(runner: Runner) -> dict[str, int | None]:
         'images in the training split': len(dataset),
         'images in an epoch': epoch_size(dataset),
     }
+
+
+def _data_keys(runner: Runner) -> dict[str, str | None]:
+    return {
+        'labelled tiles': teachers.data_key(runner.cfg),
+        'tiles without labels': teachers.unlabelled_key(runner.cfg),
+    }
+
+
+def _check_data(before: dict[str, str | None] | None, runner: Runner) -> None:
+    """Refuses to continue on other data than the run began with; checkpoints of earlier versions do not say."""
+    for name, now in _data_keys(runner).items() if before else ():
+        if before and before.get(name) != now:
+            raise InputError(
+                f'--resume: the run began on other data: its {name} have the key {before.get(name)}, and now there are '
+                f'those of {now}; put the former ones back, or start a new run'
+            )
 
 
 def _check_step(before: int | None, runner: Runner) -> None:

@@ -100,6 +100,7 @@ class RecordHook(Hook):
 
     def _judge(self, runner: Runner) -> None:
         baseline, control = judged_against(runner.cfg.get('experiments', 'experiments'), self.record)
+        self.record['rolled_back'] = max((getattr(hook, 'rolled_back', 0) for hook in runner.hooks), default=0)
         self.record['criteria'] = judge(self.record, baseline, control)
         for line in verdict_lines(self.record['criteria'], milestones(self.record), self.record['findings']):
             runner.logger.info(line)

@@ -23,7 +23,7 @@ from .. import teachers
 from ..data_parallel import images_per_step
 from ..first_weights import fingerprint
 from ..flops import crop_size, forward_gflops
-from ..run_key import run_key
+from ..run_key import run_key, shared_settings
 
 PACKAGES = ('mapsage_mmseg', 'torch', 'numpy', 'mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmrazor')
 
@@ -45,6 +45,7 @@ def run_facts(runner: Runner) -> dict[str, Any]:
         device=device_name(),
         processes=get_world_size(),
         images_per_step=images_per_step(runner),
+        settings=shared_settings(runner.cfg),
         versions={
             'python': platform.python_version(),
             **{name: found for name in PACKAGES if (found := _version(name))},

@@ -1,0 +1,55 @@
+"""A resumed run whose config has another schedule, or another rate, than the one that it began with."""
+
+import copy
+import warnings
+from typing import Any
+
+from mmengine.runner import Runner
+
+PROGRESS = ('last_step', '_global_step', '_last_value', 'verbose')  # of a scheduler's state; the rest is its config
+
+
+def follow_config(runner: Runner, checkpoint: dict[str, Any]) -> bool:
+    """Where the checkpoint's schedules are others than the runner's, puts those of the runner into it, brought forward
+    to the checkpoint's iteration: MMEngine would continue the checkpoint's, whatever the config says.
+
+    Args:
+        runner: Whose optimizer and schedulers are new.
+        checkpoint: What is resumed; its ``optimizer`` and ``param_schedulers`` change in place.
+
+    Returns:
+        Whether they were others.
+    """
+    mine, saved = runner.param_schedulers, checkpoint.get('param_schedulers')
+    if not isinstance(mine, list) or not isinstance(saved, list):
+        return False
+    factor = 0.5 ** checkpoint.get('rolled_back', 0)  # by which a rescue lowered the rate
+    if [_constants(each.state_dict(), factor) for each in mine] == [_constants(state) for state in saved]:
+        return False
+    iteration, per_epoch = checkpoint['meta']['iter'], len(runner.train_dataloader)
+    groups = runner.optim_wrapper.param_groups  # MMEngine adds one of no parameters, whose rate it logs
+    for group in groups:
+        for key in ('lr', 'initial_lr'):
+            if key in group:
+                group[key] *= factor
+    for scheduler in mine:
+        scheduler.base_values = [value * factor for value in scheduler.base_values]
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of steps of the schedule without steps of the optimizer
+        for step in range(1, iteration + 1):
+            for scheduler in mine:
+                if not scheduler.by_epoch or step % per_epoch == 0:
+                    scheduler.step()
+    checkpoint['param_schedulers'] = [copy.deepcopy(each.state_dict()) for each in mine]
+    saved_optimizer = checkpoint['optimizer']
+    extra = [saved_optimizer[key] for key in ('base_param_settings',) if saved_optimizer.get(key) is not None]
+    for group, its in zip(groups, [*saved_optimizer['param_groups'], *extra], strict=True):
+        its.update({key: value for key, value in group.items() if key != 'params'})
+    return True
+
+
+def _constants(state: dict[str, Any], factor: float = 1.0) -> dict[str, Any]:
+    found = {key: value for key, value in state.items() if key not in PROGRESS}
+    if 'base_values' in found:
+        found['base_values'] = [round(value * factor, 15) for value in found['base_values']]
+    return found
