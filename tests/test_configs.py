@@ -259,4 +259,6 @@ def test_a_data_set_is_read_and_augmented_as_by_mmsegmentation(data, repository)
         steps = [{k: v for k, v in step.items() if k != 'reduce_zero_label'} for step in other.pipeline]
         drawn = [dict(type='SeedDraws')] if other.pipeline == theirs.train_pipeline else []
         steps = [step for step in steps if step['type'] != 'Resize']
-        assert dataset.pipeline == [*steps[:2], *drawn, *steps[2:]]
+        loading = [dict(type='LoadRasterImage'), dict(type='LoadRasterLabel')]  # for theirs
+        assert [step['type'] for step in steps[:2]] == ['LoadImageFromFile', 'LoadAnnotations']
+        assert dataset.pipeline == [*loading, *drawn, *steps[2:]]

@@ -25,10 +25,10 @@ from ..datasets import (
 )
 from ..engine.processes import from_first
 from ..errors import InputError
+from ..imagery.loading import UNLABELLED
 from .config import configs_dir, load_config
 
 BUILT_IN_RECIPE, TILES_RECIPE = 'teacher.py', 'teacher_tiles.py'
-SMALLEST = 32  # pixels of a side
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -86,6 +86,8 @@ def use_unlabelled(config: Config) -> None:
     if it does not say how many; no other config, for there they would only be steps. It says where there are none.
     """
     dataset = config.train_dataloader.dataset
+    if config.model.get('distill_where') == 'everywhere':
+        _keep_unlabelled(config)
     if dataset.get('type') != 'FolderLandCover':
         if config.model.get('distill_where') == 'everywhere' and any(
             leaf.get('type') == 'FolderLandCover' for leaf in leaves(dataset)
@@ -116,11 +118,13 @@ def use_unlabelled(config: Config) -> None:
         print_log(f'{folder} is left out; configs/distill/best_unlabelled.py learns from it', 'current')
 
 
-def pad_small_images(config: Config) -> None:
-    """Has images that are smaller than a backbone's last stride filled up to it in validation and test."""
-    for node in _dicts(config._cfg_dict):
-        if node.get('type') == 'SegDataPreProcessor' and not node.get('test_cfg'):
-            node.test_cfg = dict(size=(SMALLEST, SMALLEST))
+def _keep_unlabelled(config: Config) -> None:
+    """Has pixels without a label told apart from filled ones, where all data are folders of tiles."""
+    folders = list(leaves(config.train_dataloader.dataset))
+    if all(leaf.get('type') == 'FolderLandCover' for leaf in folders):
+        for leaf in folders:
+            leaf.keep_unlabelled = True
+        config.model.unlabelled_label = UNLABELLED
 
 
 def _pad(config: Config, size: Sequence[int]) -> None:

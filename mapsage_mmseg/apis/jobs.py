@@ -31,8 +31,8 @@ _PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 class Job(Protocol):
     """What :func:`run_all` runs."""
 
-    def start(self, environment: Mapping[str, str]) -> subprocess.Popen:
-        """Starts the process."""
+    def start(self, environment: Mapping[str, str]) -> subprocess.Popen | None:
+        """Starts the process; None where there is nothing to do."""
 
     def ended(self, status: int) -> None:
         """Takes the exit status."""
@@ -111,9 +111,10 @@ def run_all(jobs: Sequence[Job], environments: Sequence[Mapping[str, str]]) -> N
             for slot, environment in enumerate(environments):
                 if slot in running and (status := running[slot][1].poll()) is not None:
                     running.pop(slot)[0].ended(status)
-                if slot not in running and waiting:
+                while slot not in running and waiting:
                     job = waiting.popleft()
-                    running[slot] = job, job.start(environment)
+                    if process := job.start(environment):
+                        running[slot] = job, process
             time.sleep(POLL)
     except BaseException:
         stop([process for _, process in running.values()])

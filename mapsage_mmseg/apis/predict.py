@@ -187,7 +187,7 @@ def predict(
     plan = Plan(scene.height, scene.width, arguments.window, arguments.overlap)
     state = scene.path.stat()
     facts = dict(
-        scene=str(scene.path.resolve()),
+        scene=scene.path.name,
         bytes=str(state.st_size),
         changed=str(state.st_mtime_ns),
         model_sha256=predictor.sha256,

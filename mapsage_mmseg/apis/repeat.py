@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..engine.checkpoint_files import resumable
 from ..engine.known_runs import by_key
-from ..engine.run_lock import held
+from ..engine.run_lock import RunLock, held
 from ..errors import InputError
 from ..evaluation.record import read_record
 from . import jobs, train
@@ -22,6 +22,8 @@ from .runs import new_run_dir
 # locks), one that says it is running counts as interrupted when nothing in its directory has changed for this long, or
 # for twice its longest epoch: its process was killed.
 SILENCE = 15 * 60.0  # seconds
+
+CLAIMS = '.claims'  # in the experiments folder: a lock a run
 
 FINISHED, GO_ON, BUSY, TO_RUN = 'finished', 'to go on with', 'running elsewhere', 'to run'
 
@@ -65,6 +67,7 @@ class Run:
         state: What the plan says of it.
         folder: Its run directory; None before it begins.
         label: How its lines begin.
+        resume_running: Whether a run that says it is running counts as interrupted.
     """
 
     arm: Arm
@@ -72,10 +75,28 @@ class Run:
     state: str
     folder: Path | None
     label: str = ''
+    resume_running: bool = False
     started: float = 0.0
 
-    def start(self, environment: Mapping[str, str]) -> subprocess.Popen:
-        """Starts its training, or goes on with it."""
+    def claim(self) -> bool:
+        """Takes the run, so that no other command like this one starts it too; whether it could be had."""
+        self.lock = RunLock(Path(self.arm.root) / CLAIMS / f'{self.arm.key}_{self.seed}', '--seeds')
+        try:
+            self.lock.acquire()
+        except InputError:
+            return False
+        # What another command finished or began between the plan and now.
+        self.state, self.folder = what_is_there(
+            by_key(self.arm.root).get((self.arm.key, self.seed), []), self.resume_running
+        )
+        return self.state in (GO_ON, TO_RUN)
+
+    def start(self, environment: Mapping[str, str]) -> subprocess.Popen | None:
+        """Starts its training, or continues it; None where another command has it."""
+        if not self.claim():
+            print(f'{self.label}: left alone, another command has it', flush=True)
+            self.lock.release()
+            return None
         self.started = time.monotonic()
         resume = ['--resume'] if self.state == GO_ON else []
         self.folder = self.folder or new_run_dir(self.arm.root, self.arm.experiment)
@@ -86,6 +107,7 @@ class Run:
 
     def ended(self, status: int) -> None:
         """Says what came out."""
+        self.lock.release()
         minutes = (time.monotonic() - self.started) / 60
         if status or not self.finished:
             print(f'{self.label}: failed after {minutes:.1f} min: {self.last_words()}', flush=True)
@@ -125,6 +147,7 @@ def main(argv: Sequence[str]) -> None:
     due = [run for run in runs if run.state in (GO_ON, TO_RUN)]
     for number, run in enumerate(due, 1):
         run.label = f'[{number}/{len(due)}] {run.arm.experiment}, seed {run.seed}'
+        run.resume_running = arguments.resume_running
     try:
         with jobs.interruptible():
             train_teachers(due)

@@ -21,7 +21,7 @@ from ..errors import InputError
 from . import cli
 from .config import load_config, override
 from .config_check import check_config
-from .data_root import apply_data_root, check_data, pad_small_images, set_bands, set_classes
+from .data_root import apply_data_root, check_data, set_bands, set_classes
 from .output import check_writable, write
 from .student_data import as_model_knows
 from .students import last_checkpoint, leave_alone, model_facts
@@ -66,7 +66,6 @@ def main(argv: Sequence[str]) -> None:
         apply_data_root(config, arguments.data_root)
     override(config, arguments.cfg_options)
     check_config(config)
-    pad_small_images(config)
     check_data(config, bool(arguments.data_root and not arguments.skip_data_check), ('test_dataloader',))
     checkpoint = arguments.checkpoint or default_checkpoint(config, run, arguments)
     if arguments.data_root:

@@ -22,7 +22,7 @@ from ..evaluation.record import read_record
 from . import cli
 from .config import load_config, override
 from .config_check import check_config
-from .data_root import apply_data_root, check_data, pad_small_images, use_unlabelled
+from .data_root import apply_data_root, check_data, use_unlabelled
 from .run_length import off_schedule, set_epochs
 from .runs import begun, given_run_dir, new_run_dir, newest_run, runs_of
 from .switches import add_switches, apply_switches
@@ -146,7 +146,6 @@ def prepare(arguments: argparse.Namespace) -> Config:
         )
     apply_switches(config, arguments)
     check_config(config)
-    pad_small_images(config)
     use_unlabelled(config)
     check_data(config, bool(arguments.data_root and not arguments.skip_data_check))
     return config

@@ -114,6 +114,7 @@ class FolderLandCover(BaseSegDataset):
         classes: The model's, in its order: labels are numbered so, by the names of the folder's classes. None for the
             folder's own.
         bands: The model's mean and std, as ``Bands.as_dict`` gives them, in the place of the folder's; None for these.
+        keep_unlabelled: As of :class:`~mapsage_mmseg.imagery.LoadRasterLabel`.
         unlabelled: How many images of ``img_dir/unlabelled`` an epoch has for each with a label, at most: every epoch
             draws its own. They stand behind the others, and every pixel of their labels is ignored. For
             ``split='train'``; a part to tune on has none of them, a part to fit none of the scenes that are tuned on.
@@ -137,6 +138,7 @@ class FolderLandCover(BaseSegDataset):
         follow_links: bool = False,
         classes: Sequence[str] | None = None,
         bands: Mapping[str, Any] | None = None,
+        keep_unlabelled: bool = False,
         unlabelled: float = 0,
         **kwargs: Any,
     ) -> None:
@@ -161,7 +163,7 @@ class FolderLandCover(BaseSegDataset):
         meta: dict[str, Any] = {'classes': tuple(classes or self.spec.classes), 'palette': palette}
         if self.spec.bands:
             meta['bands'] = self.spec.bands.as_dict()
-        kwargs['pipeline'] = own_loading(kwargs.get('pipeline', ()), meta.get('bands'), max_pixels)
+        kwargs['pipeline'] = own_loading(kwargs.get('pipeline', ()), meta.get('bands'), max_pixels, keep_unlabelled)
         super().__init__(
             data_root=str(Path(data_root).expanduser()),
             metainfo=meta,

@@ -48,7 +48,9 @@ def refuse(settings: dict[str, Any]) -> None:
         settings.pop(key)
 
 
-def own_loading(pipeline: Sequence[Any], bands: Mapping[str, Any] | None, max_pixels: int) -> list[Any]:
+def own_loading(
+    pipeline: Sequence[Any], bands: Mapping[str, Any] | None, max_pixels: int, keep_unlabelled: bool = False
+) -> list[Any]:
     """A pipeline that loads by :mod:`mapsage_mmseg.imagery`.
 
     Raises:
@@ -56,7 +58,7 @@ def own_loading(pipeline: Sequence[Any], bands: Mapping[str, Any] | None, max_pi
     """
     own = dict(
         LoadRasterImage=dict(type='LoadRasterImage', bands=bands, max_pixels=max_pixels),
-        LoadRasterLabel=dict(type='LoadRasterLabel', max_pixels=max_pixels),
+        LoadRasterLabel=dict(type='LoadRasterLabel', max_pixels=max_pixels, keep_unlabelled=keep_unlabelled),
     )
     steps = []
     for index, step in enumerate(pipeline):

@@ -28,8 +28,11 @@ from ..datasets import Replay
 from ..errors import InputError, RunStopped
 from ..evaluation.record import summarise
 from ..imagery import open_raster
+from ..models.segmentors.probe import probe_levels
 from ..weights_file import read_allowed
+from .flops import crop_size
 from .hooks.record_hook import val_entry
+from .hooks.run_facts import check_fits
 from .tool_runner import ToolRunner
 
 MEASURED = 2000  # validation images whose heads are read, at most, to find the smallest and the largest
@@ -154,7 +157,10 @@ def _train(runner: Runner, role: str) -> dict[str, list[float]]:
             model.build_teacher()
             if model.teacher_cache is not None:
                 Replay(_pipeline(runner.train_dataloader.dataset))
+            probe_levels(model, model.distiller.levels, crop_size(model))
             model.set_loss_weights({'task': 1.0, **dict.fromkeys(model.distiller.levels, 1.0)})
+    with _told(role, 'the data'):
+        check_fits(model, getattr(runner.train_dataloader.dataset, 'metainfo', {}))
     with _told(role, 'loading a training batch'):
         batch = next(iter(runner.train_dataloader))
     with _told(role, 'a training step'):

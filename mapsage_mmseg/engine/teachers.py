@@ -76,7 +76,7 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
     """
     parts: list[Any] = []
     for split in loaders:
-        parts.append(without(config[split]['dataset'], 'pipeline', 'unlabelled', *PLACES, *HANDLING))
+        parts.append(without(config[split]['dataset'], 'pipeline', 'unlabelled', 'keep_unlabelled', *PLACES, *HANDLING))
     train, *more = leaves(config.train_dataloader.dataset)
     root = train.get('data_root')
     if train.get('type') == 'FolderLandCover':

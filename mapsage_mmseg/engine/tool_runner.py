@@ -1,16 +1,19 @@
 """MMEngine's Runner with a console that a person can read, and answers to mistakes in a config."""
 
+import copy
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
+from torch import nn
 
 from ..errors import InputError, RunStopped
 
+SMALLEST = 32  # pixels of a side
 # What MMEngine says at every start, some 400 lines: the environment, the config (which stands in config.py too), the
 # order of the hooks, the settings of each parameter, two warnings about its own code, and where checkpoints do not go;
 # and two lines at every checkpoint.
@@ -61,12 +64,31 @@ def _answered(build: Callable[..., Any], section: str) -> Callable[..., Any]:
     return answered
 
 
+def _build_padded(runner: Runner, model: Any) -> nn.Module:
+    """Builds the model. Images that are smaller than a backbone's last stride are filled up to it in validation and
+    test, where its preprocessor does not say how. The runner's config, which keys follow from, stays as it is."""
+    model = copy.deepcopy(model) if isinstance(model, dict) else model
+    for prepare in preprocessors(model):
+        if not prepare.get('test_cfg'):
+            prepare['test_cfg'] = dict(size=(SMALLEST, SMALLEST))
+    return Runner.build_model(runner, model)
+
+
+def preprocessors(node: Any) -> Iterator[dict[str, Any]]:
+    """The settings of every ``SegDataPreProcessor`` in a model's."""
+    if isinstance(node, dict):
+        if node.get('type') == 'SegDataPreProcessor':
+            yield node
+        for value in node.values():
+            yield from preprocessors(value)
+
+
 class ToolRunner(Runner):
     """Keeps MMEngine's start-up text off the console, and names the section of the config that cannot be built."""
 
     setup_env = _answered(Runner.setup_env, 'env_cfg or launcher')
     set_randomness = _answered(Runner.set_randomness, 'randomness')
-    build_model = _answered(Runner.build_model, 'model')
+    build_model = _answered(_build_padded, 'model')
     build_visualizer = _answered(Runner.build_visualizer, 'visualizer')
     register_hooks = _answered(Runner.register_hooks, 'default_hooks or custom_hooks')
     build_train_loop = _answered(Runner.build_train_loop, 'train_cfg or train_dataloader')

@@ -18,6 +18,7 @@ from .images import read_image, read_mask
 from .limits import MAX_PIXELS
 
 IGNORE = 255
+UNLABELLED = 254  # a pixel that shows something and has no label, where a data set keeps these
 _warned: set[Path] = set()  # folders that this process warned of
 
 
@@ -63,12 +64,17 @@ class LoadRasterLabel(BaseTransform):
     Args:
         reduce_zero_label: Whether 0 is ignored and the classes begin at 1; None for what the data set says.
         max_pixels: What a label may claim.
+        keep_unlabelled: Marks pixels without a label by :data:`UNLABELLED`, where the image shows something, so that
+            they are told apart from what later transforms fill up: a student can be distilled there.
     """
 
     on_whole_image = True
 
-    def __init__(self, reduce_zero_label: bool | None = None, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self, reduce_zero_label: bool | None = None, max_pixels: int = MAX_PIXELS, keep_unlabelled: bool = False
+    ) -> None:
         self.reduce_zero_label, self.max_pixels = reduce_zero_label, max_pixels
+        self.keep_unlabelled = keep_unlabelled
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Adds ``gt_seg_map`` (H, W), uint8."""
@@ -77,8 +83,10 @@ class LoadRasterLabel(BaseTransform):
             label = np.full(results['img_shape'][:2], IGNORE, np.uint8)
         else:
             label = self._label(results)
-            if known is not None and known.shape == label.shape:
-                label = np.where(known, label, np.uint8(IGNORE))
+        if self.keep_unlabelled:
+            label[label == IGNORE] = UNLABELLED
+        if known is not None and known.shape == label.shape:
+            label = np.where(known, label, np.uint8(IGNORE))
         results['gt_seg_map'] = label
         results['seg_fields'].append('gt_seg_map')
         return results

@@ -61,7 +61,7 @@ def test_pixels_without_a_number_are_no_picture(root, run, nodata, arguments):
         write_tif(root / f'{name}.tif', pixels, nodata=nodata)
     assert run(*arguments)[0] == 0
     expected = scenes.blocks(64, 64)
-    expected[:5] = expected[10, 20] = 255
+    expected[:5] = expected[10, 20] = expected[20, 10] = 255
     if nodata is not None:
         expected[30] = 255
     assert (labels('north_r0000_c0000') == expected[:32, :32]).all()

@@ -76,7 +76,7 @@ def spoil(cfg, key, value):
 @pytest.mark.parametrize(
     ('key', 'value', 'said'),
     [
-        ('model.architecture.decode_head.in_index', [0, 1, 2, 9], 'IndexError'),
+        ('model.architecture.decode_head.in_index', [0, 1, 2, 9], 'model.architecture: its forward fails'),
         ('model.architecture.decode_head.loss_decode', dict(type='FocalLoss'), 'a training step of the student fails'),
         (
             'val_evaluator',

@@ -82,7 +82,7 @@ def test_it_runs_in_an_evaluator_on_real_data_samples() -> None:
 @pytest.mark.parametrize(
     ('sample', 'message'),
     [
-        (_sample(torch.zeros(1, 4, 4), torch.zeros(4, 4)), 'sigmoid'),
+        (_sample(torch.zeros(4, 4), torch.zeros(4, 4)), r'\(C, H, W\) is needed'),
         (_sample(torch.zeros(3, 4, 4), torch.full((4, 4), 3)), 'class index 3'),
         ({'gt_sem_seg': {'data': torch.zeros(1, 4, 4)}, 'img_path': 'a/b.png'}, 'a/b.png: no seg_logits'),
         ({'seg_logits': {'data': torch.zeros(3, 4, 4)}, 'img_path': 'a/b.png'}, 'a/b.png: no label'),
@@ -91,6 +91,15 @@ def test_it_runs_in_an_evaluator_on_real_data_samples() -> None:
 def test_what_cannot_be_scored_is_refused(sample: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         TaskLoss().process(None, [sample])
+
+
+def test_one_sigmoid_channel_is_the_log_of_its_probability() -> None:
+    """sigmoid(ln 3) = 3/4 for class 1: -ln(3/4) where the label is 1, -ln(1/4) where it is 0."""
+    label = torch.tensor([[0, 1], [1, 255]])
+    metric = TaskLoss()
+    metric.process(None, [_sample(torch.full((1, 2, 2), math.log(3)), label)])
+    expected = -(math.log(1 / 4) + 2 * math.log(3 / 4)) / 3
+    assert metric.compute_metrics(metric.results) == {'task_loss': pytest.approx(expected, rel=1e-6)}
 
 
 def test_an_ignore_index_that_is_no_integer_is_refused() -> None:

@@ -42,6 +42,22 @@ def test_everywhere_is_the_image_and_not_what_fills_it_up():
     assert not model.valid(samples).any()
 
 
+def test_where_the_data_mark_what_has_no_label_filled_pixels_are_not_compared():
+    """As Pad and RandomRotate fill them: inside the image's own size."""
+    model = built('everywhere')
+    model.unlabelled_label = 254
+    inputs, samples = batch(model, (64, 64), (64, 64), label=254)
+    samples[0].gt_sem_seg.data[:, :20] = 255
+    samples[1].gt_sem_seg.data[:, 40:] = 3
+    expected = torch.ones(2, 1, 64, 64)
+    expected[0, :, :20] = 0
+    assert torch.equal(model.valid(samples), expected)
+    losses = model.loss(inputs, samples)
+    assert losses['task'] > 0 and losses['distill'] > 0
+    assert samples[0].gt_sem_seg.data.unique().tolist() == [255]
+    assert samples[1].gt_sem_seg.data.unique().tolist() == [3, 255]
+
+
 def test_a_batch_without_a_label_teaches_what_the_teacher_sees():
     model = built('everywhere')
     losses = model.loss(*batch(model, (64, 64), (64, 64)))

@@ -1,5 +1,6 @@
 """Published data sets whose tiles anybody can make again."""
 
+import hashlib
 import re
 import shutil
 import tempfile
@@ -37,6 +38,8 @@ class KnownDataSet:
         table: Classes and colours.
         cutting: How tiles are cut.
         credit: Who made it, and its licence.
+        sha256: Of the SHA-256 of images and masks, in the order of their names: archives of one commit differ in bytes,
+            their files do not. None: not checked.
     """
 
     name: str
@@ -51,6 +54,7 @@ class KnownDataSet:
     table: ClassTable
     cutting: Cutting
     credit: str
+    sha256: str | None = None
 
     def find(self, folder: Path) -> list[Pair]:
         """The pairs of an archive that is unpacked in a folder.
@@ -76,6 +80,15 @@ class KnownDataSet:
             )
         scene = re.compile(self.scene)
         image, mask = self.kinds
+        digest = hashlib.sha256()
+        for name in sorted(whole):
+            for kind in self.kinds:
+                digest.update(hashlib.sha256(whole[name][kind].read_bytes()).digest())
+        if self.sha256 not in (None, digest.hexdigest()):
+            raise InputError(
+                f'{folder}: its images and masks are not those of {self.url}: SHA-256 {digest.hexdigest()[:16]}..., '
+                f'expected {str(self.sha256)[:16]}...'
+            )
         return [
             Pair(name, files[image], files[mask], scene.search(f'{name}_')[1], shrink[name])  # type: ignore[index]
             for name, files in sorted(whole.items())
@@ -148,5 +161,6 @@ _DUBAI = KnownDataSet(
     ),
     cutting=Cutting(size=256, stride=None, max_ignored=0.5, suffix='.jpg', quality=90),
     credit='Humans in the Loop, Mohammed Bin Rashid Space Center and Roia Foundation; CC0',
+    sha256='063689ba985ae1584dd4af5088b73f4a87df6c59d04ef12c17949e0d45c1a6bb',
 )
 KNOWN = {_DUBAI.name: _DUBAI}

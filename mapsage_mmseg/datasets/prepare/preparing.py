@@ -220,7 +220,7 @@ def _cut(
         for window in windows(image.height, image.width, cutting.size, cutting.stride):
             pixels, valid = image.read_known(window, bands)
             if veil:
-                counts.hide(veil, valid)
+                counts.hide(veil, np.ones(pixels.shape[:2], bool) if valid is None else valid)
             label = _label(mask, table, window, valid, cutting)
             left_out = label == IGNORE if mask is not None else np.zeros_like(label) if valid is None else ~valid
             if left_out.mean() > cutting.max_ignored:

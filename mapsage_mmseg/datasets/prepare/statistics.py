@@ -45,11 +45,10 @@ class Counts:
         self.ignored += int(counted[IGNORE])
         self.tiles += 1
 
-    def hide(self, band: int, valid: NDArray[np.bool_] | None) -> None:
+    def hide(self, band: int, valid: NDArray[np.bool_]) -> None:
         """Counts a tile, kept or not, of which this band leaves what is ``valid`` (H, W)."""
-        if valid is not None:
-            _, hidden, looked_at = self.veil
-            self.veil = band, hidden + int((~valid).sum()), looked_at + valid.size
+        _, hidden, looked_at = self.veil
+        self.veil = band, hidden + int((~valid).sum()), looked_at + valid.size
 
     def measure(self, pixels: NDArray[Any], missing: NDArray[np.bool_] | None) -> None:
         """Takes in the values (H, W, B) of a tile's image but those that are ``missing`` (H, W, B)."""

@@ -33,8 +33,7 @@ def run_facts(runner: Runner) -> dict[str, Any]:
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     student = getattr(model, 'student', model)
     metainfo: Mapping[str, Any] = getattr(runner.train_dataloader.dataset, 'metainfo', {})
-    _check_classes(student, metainfo)
-    _check_bands(model, metainfo)
+    check_fits(model, metainfo)
     return new_record(
         experiment=runner.cfg.get('experiment') or runner.experiment_name,
         key=run_key(runner.cfg),
@@ -58,6 +57,16 @@ def run_facts(runner: Runner) -> dict[str, Any]:
         student_start=fingerprint(student),
         student_gflops=forward_gflops(student, crop_size(model), channels(model.data_preprocessor)),
     )
+
+
+def check_fits(model: Any, metainfo: Mapping[str, Any]) -> None:
+    """Refuses a model that does not fit its data.
+
+    Raises:
+        InputError: It has another number of classes, or its preprocessor does not normalise the data's bands.
+    """
+    _check_classes(getattr(model, 'student', model), metainfo)
+    _check_bands(model, metainfo)
 
 
 def _check_classes(student: Any, metainfo: Mapping[str, Any]) -> None:

@@ -47,6 +47,8 @@ class MultiLevelDistill(SingleTeacherDistill):
             None leaves it to the run.
         distill_where: Which pixels the levels compare: ``'labelled'``, or ``'everywhere'``, those without a label
             too (of tiles without any, say), all but what fills a batch up.
+        unlabelled_label: The value of pixels that show something and have no label, where the data set marks them: then
+            what transforms have filled up is not compared either.
         balance: What adapts the declared weights: None (fixed), ``'shares'``, ``'uncertainty'``, ``'gradnorm'``, or a
             dict of one of these as ``type`` and its settings.
         train_cfg, test_cfg, pretrained: Accepted because ``mmseg.apis.init_model`` passes them; the student has its
@@ -67,6 +69,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         teacher_cache: str | dict | None = None,
         teacher_dtype: str | None = None,
         distill_where: str = 'labelled',
+        unlabelled_label: int | None = None,
         balance: str | dict | None = None,
         data_preprocessor: dict | nn.Module | None = None,
         train_cfg: dict | None = None,
@@ -90,7 +93,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         self.teacher_cfg, self.teacher_ckpt, self.teacher_check = teacher, teacher_ckpt, teacher_check
         self.teacher_dtype = DTYPES[teacher_dtype] if teacher_dtype else None
         self.teacher_cache = CacheSettings.parse(teacher_cache, self.distiller.levels)
-        self.distill_where = distill_where
+        self.distill_where, self.unlabelled_label = distill_where, unlabelled_label
         self.cached_sources: dict[
             str, int
         ] = {}  # strides of the teacher's sources that the training batches bring along
@@ -186,6 +189,8 @@ class MultiLevelDistill(SingleTeacherDistill):
             ``task``, one term for each active level, the student's accuracies, and ``anchor``, which is 0.
         """
         levels = self.active_levels
+        valid = self.valid(data_samples) if levels else None
+        self._ignore_unlabelled(data_samples)
         if levels and self.cached(levels):
             self.distiller.serve(cached_records(data_samples, self.cached_sources, inputs.shape[-2:]))
         elif levels:
@@ -193,7 +198,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         with self.distiller.recording('student', levels):
             losses = self._task_terms(self.student(inputs, data_samples, mode='loss'))
         if levels:
-            losses.update(self.distiller.compute_distill_losses(levels, self.valid(data_samples)))
+            losses.update(self.distiller.compute_distill_losses(levels, valid))
         losses['anchor'] = self._anchor(levels)
         return losses
 
@@ -238,11 +243,21 @@ class MultiLevelDistill(SingleTeacherDistill):
         labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples])
         if self.distill_where == 'labelled':
             return (labels != last_head(self.student).ignore_index).float()
+        ignored = last_head(self.student).ignore_index
+        if self.unlabelled_label is not None:
+            return (labels != ignored).float()  # what is marked as unlabelled is none of these
         mask = torch.zeros_like(labels, dtype=torch.float32)
         for image, sample in zip(mask, data_samples, strict=True):
             height, width = sample.metainfo.get('img_shape', image.shape[-2:])  # before the preprocessor's padding
             image[:, :height, :width] = 1
         return mask
+
+    def _ignore_unlabelled(self, data_samples: list) -> None:
+        """Has the student's own loss ignore what is marked as unlabelled."""
+        if self.unlabelled_label is not None:
+            for sample in data_samples:
+                label = sample.gt_sem_seg.data
+                label[label == self.unlabelled_label] = last_head(self.student).ignore_index
 
     def _anchor(self, levels: list[str]) -> Tensor:
         """A zero that holds what this step may leave out: DDP refuses parameters without a gradient."""
