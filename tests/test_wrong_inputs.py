@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmseg.registry import MODELS
 from PIL import Image
 
 from mapsage_mmseg.apis import benchmark, cli, compare, doctor, repeat, test, train, tune
+from mapsage_mmseg.apis.config import override
 from tests import runs, small, tiny
 
 LEVELS, HOOKS = 'model.distiller.levels', 'default_hooks'
@@ -162,6 +164,14 @@ def refused(capfd, tool, arguments, message):
 def test_a_setting_that_is_wrong(folder, monkeypatch, capfd, option, message):
     monkeypatch.chdir(folder)
     refused(capfd, train, ['improved.py', '--cfg-options', option], message)
+
+
+def test_a_comma_in_a_path_makes_no_list(tmp_path):
+    config = Config(dict(model=dict(teacher_ckpt='auto', sizes=[1, 2]), load_from=None))
+    there = tmp_path / 'a,b.pth'
+    there.touch()
+    override(config, ['model.teacher_ckpt=/x,y/t.pth', f'load_from={there}', 'model.sizes=3,4'])
+    assert config.model.teacher_ckpt == '/x,y/t.pth' and config.load_from == str(there) and config.model.sizes == [3, 4]
 
 
 @pytest.mark.parametrize(('tool', 'line', 'message'), COMMANDS, ids=[line for _, line, _ in COMMANDS])

@@ -48,6 +48,16 @@ def load_config(path: str | Path) -> Config:
         raise InputError(f'config {path} cannot be read: {type(error).__name__}: {reason}') from error
 
 
+def _is_path(config: Config, key: str, value: str) -> bool:
+    """Whether a value with commas is one text, not a list: it names what is there, or stands where a text stood."""
+    if ',' not in value or value[:1] in '[(':
+        return False
+    node: Any = config
+    for part in key.split('.'):
+        node = node.get(part) if isinstance(node, dict | Config) else None
+    return isinstance(node, str) or Path(value).expanduser().exists()
+
+
 def override(config: Config, pairs: Sequence[str]) -> None:
     """Applies ``--cfg-options key=value ...``.
 
@@ -67,7 +77,7 @@ def override(config: Config, pairs: Sequence[str]) -> None:
             meant = f'did you mean {near[0]!r}?' if near else f'it has {", ".join(sorted(config))}'
             raise InputError(f'--cfg-options {pair}: the config has no {first!r}; {meant}')
         try:
-            options[key] = DictAction._parse_iterable(value)
+            options[key] = value if _is_path(config, key, value) else DictAction._parse_iterable(value)
         except AssertionError as error:
             raise InputError(f'--cfg-options {pair}: {error}') from error
         except RecursionError as error:  # MMEngine's answer to dict(...)

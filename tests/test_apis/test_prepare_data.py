@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 
 from mapsage_mmseg.apis import cli, prepare_data, train
 from mapsage_mmseg.datasets import FolderLandCover, check_folder, read_dataset_yaml
-from mapsage_mmseg.datasets.prepare import preparing
+from mapsage_mmseg.datasets.prepare import KNOWN, preparing
 from mapsage_mmseg.datasets.prepare.writing import aside
 from tests import scenes, small
 from tests.test_datasets.test_prepare.test_known import write_archive
@@ -280,6 +281,7 @@ def test_dubai_from_its_archive(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     sizes = {1: (643, 797), 2: (256, 256), 3: (20, 30), 4: (256, 300), 5: (260, 257), 6: (256, 256), 7: (521, 515), 8: (20, 40)}  # noqa: E501  # fmt: skip
     write_archive(tmp_path / 'archive', sizes)
+    monkeypatch.setitem(KNOWN, 'dubai', replace(KNOWN['dubai'], sha256=None))  # it is not the published one
     assert cli.run(prepare_data.main, ['dubai', '-o', 'dubai', '--archive', 'archive']) == 0
     spec = read_dataset_yaml('dubai')
     assert (spec.name, spec.classes[0], spec.palette[0]) == ('dubai', 'building', (60, 16, 152))

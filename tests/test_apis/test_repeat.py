@@ -238,6 +238,25 @@ def test_it_is_stopped_and_goes_on_and_each_run_is_there_once(configs, compared,
 
 
 @pytest.mark.slow
+def test_a_run_that_another_command_has_is_left_alone(configs, compared, capfd):
+    """Two commands made the same plan; the other one holds the run's claim."""
+    (run,) = repeat.plan(arms('no_distill.py', control=False), [0])
+    script = (
+        'import sys, time; from mapsage_mmseg.engine.run_lock import RunLock; '
+        'RunLock(sys.argv[1]).acquire(); print("held", flush=True); time.sleep(60)'
+    )
+    folder = Path(run.arm.root) / repeat.CLAIMS / f'{run.arm.key}_0'
+    other = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', script, str(folder)], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout.readline() == b'held\n'
+        assert cli.run(repeat.main, ['no_distill.py', '--seeds', '0', '--no-control']) == 1
+    finally:
+        other.kill()
+        other.wait()
+    assert 'left alone, another command has it' in capfd.readouterr().out
+    assert not list(Path('experiments').glob('no_distill_*'))
+
+
 def test_a_run_that_fails_does_not_stop_the_others(configs, compared, capfd):
     Path('broken.py').write_text(
         "_base_ = 'no_distill.py'\nexperiment = 'broken'\ntrain_dataloader = dict(batch_size=-1)"

@@ -67,7 +67,7 @@ def test_the_metadata_say_what_it_eats_and_where_it_comes_from(trained, exported
         assert json.loads(facts['provenance'])['teacher']['sha256'] == student.provenance['teacher']['sha256']
         assert 'uint8' in facts['input'] and 'RGB' in facts['input'] and facts['model_channel_order'] == 'RGB'
         assert json.loads(facts['mean']) == pytest.approx([123.675, 116.28, 103.53])
-    assert 'int8: MinMax calibration' in facts['precision']
+    assert 'int8: MinMax calibration' in facts['precision'] and 'chosen by' in facts['precision']
 
 
 def test_floats_are_refused_rather_than_normalised_twice(exported):

@@ -3,6 +3,7 @@
 import json
 import re
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from mapsage_mmseg.datasets.prepare.writing import write_image
 from mapsage_mmseg.errors import InputError
 from tests import scenes
 
-DUBAI = KNOWN['dubai']
+DUBAI = replace(KNOWN['dubai'], sha256=None)  # archives of the tests' own
 INSIDE = f'Dubai-Satellite-Imagery-Multiclass-Segmentation-{DUBAI.url[-44:-4]}/Semantic segmentation dataset'
 
 
@@ -46,6 +47,11 @@ def test_pairs_of_the_archive(archive):
     assert {pair.scene for pair in pairs if pair.shrink == 2} == {'t7', 't8'}
     assert pairs[10].image.name == 'image_part_002.jpg' and pairs[10].mask.name == 'image_part_002.png'
     assert 'Tile 2/masks' in str(pairs[10].mask)
+
+
+def test_another_content_is_refused(archive):
+    with pytest.raises(InputError, match='are not those of .* SHA-256 .*, expected 063689ba985ae158'):
+        KNOWN['dubai'].find(archive)
 
 
 def test_from_the_zip_file_only_what_is_needed(archive, tmp_path):
