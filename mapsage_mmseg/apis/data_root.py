@@ -123,7 +123,7 @@ def _keep_unlabelled(config: Config) -> None:
     folders = list(leaves(config.train_dataloader.dataset))
     if all(leaf.get('type') == 'FolderLandCover' for leaf in folders):
         for leaf in folders:
-            leaf.keep_unlabelled = True
+            leaf['keep_unlabelled'] = True
         config.model.unlabelled_label = UNLABELLED
 
 

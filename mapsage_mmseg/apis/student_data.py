@@ -1,6 +1,7 @@
 """The data that a trained student is scored and shown on: its run's own, or what ``--data-root`` names."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,15 @@ from ..deployment.predictor import Predictor
 from ..deployment.student import Student
 from ..deployment.student_files import data_name
 from ..errors import InputError
+from ..imagery import Bands
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a checkpoint says of its model: the names of its classes, in order, and the bands that it takes."""
+
+    classes: tuple[str, ...]
+    bands: Bands | None
 
 
 def data_of(
@@ -44,7 +54,7 @@ def data_of(
     return dict(type='FolderLandCover', data_root=str(root.resolve()), split=split, **as_model_knows(student))
 
 
-def as_model_knows(student: Student | Predictor) -> dict[str, Any]:
+def as_model_knows(student: Student | Predictor | ModelFacts) -> dict[str, Any]:
     """Arguments of a folder of tiles that make it a model's: its classes in order, its bands and their statistics."""
     bands = dict(bands=student.bands.as_dict()) if student.bands else {}
     return dict(classes=list(student.classes), **bands)

@@ -1,7 +1,6 @@
 """Finding the student that a user names: a run directory, a checkpoint in it, or what an export left."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from ..errors import InputError
 from ..evaluation.record import open_record, read_record
 from ..weights_file import load_checkpoint_file
 from .config import load_config
+from .student_data import ModelFacts
 from .train import is_distillation
 
 EXPORTED = 'student.pth'
@@ -72,14 +72,6 @@ def leave_alone(config: Config, checkpoint: str, teacher: bool) -> dict[str, Any
         key.removeprefix('architecture.'): value for key, value in weights.items() if key.startswith('architecture.')
     }
     return student or dict(weights)
-
-
-@dataclass(frozen=True)
-class ModelFacts:
-    """What a checkpoint says of its model: the names of its classes, in order, and the bands that it takes."""
-
-    classes: tuple[str, ...]
-    bands: Bands | None
 
 
 def model_facts(checkpoint: Path) -> ModelFacts | None:

@@ -201,7 +201,8 @@ def smallest_and_largest(dataset: Dataset) -> list[int]:
     asked = np.unique(np.linspace(0, count - 1, min(count, MEASURED)).round().astype(int)).tolist()
     sizes: dict[int, tuple[int, int]] = {}
     for index in asked:
-        path = getattr(dataset, 'get_data_info', lambda index: {})(index).get('img_path')
+        info: dict[str, Any] = dataset.get_data_info(index) if hasattr(dataset, 'get_data_info') else {}
+        path = info.get('img_path')
         if not path or not Path(path).is_file():
             return sorted({0, count - 1})
         try:

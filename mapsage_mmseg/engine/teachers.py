@@ -78,14 +78,14 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
     for split in loaders:
         parts.append(without(config[split]['dataset'], 'pipeline', 'unlabelled', 'keep_unlabelled', *PLACES, *HANDLING))
     train, *more = leaves(config.train_dataloader.dataset)
-    root = train.get('data_root')
+    root: Any = train.get('data_root')
     if train.get('type') == 'FolderLandCover':
         spec = read_dataset_yaml(root)
         parts.append(fingerprint(root, spec))
         if train.get('part'):  # the scenes decide what falls into which part
             parts.append(train.get('scene') or spec.scene)
         validated = [leaf for split in loaders for leaf in leaves(config[split].dataset)]
-        others = {leaf.get('data_root') for leaf in (*more, *validated)} - {root, None}
+        others: set[Any] = {leaf.get('data_root') for leaf in (*more, *validated)} - {root, None}
         parts += [fingerprint(other, read_dataset_yaml(other)) for other in sorted(others)]
     elif root and Path(root).is_dir() and has_own_layout(train):
         parts += [names_and_sizes(leaf) for split in loaders for leaf in leaves(config[split]['dataset'])]

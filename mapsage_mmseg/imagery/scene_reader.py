@@ -98,7 +98,7 @@ class Scene:
         """The whole of it, RGB (height, width, 3), uint8."""
         small = self.raster.read_small(height, width, self.bands)
         if self.wanted is not None:
-            return self.wanted.picture(np.where(np.isfinite(small), small, np.float32(self.wanted.mean)))
+            return self.wanted.picture(np.where(np.isfinite(small), small, np.asarray(self.wanted.mean, np.float32)))
         return to_8_bits(small, self.span)
 
     def __enter__(self) -> 'Scene':
