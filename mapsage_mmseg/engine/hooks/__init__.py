@@ -14,6 +14,7 @@ from .report_hook import ReportHook
 from .rescue_hook import RescueHook
 from .scalar_hook import ScalarHook
 from .seed_hook import SeedHook
+from .student_mean_hook import StudentMeanHook
 from .teacher_hook import TeacherHook
 from .temperature_hook import TemperatureHook
 
@@ -34,6 +35,7 @@ __all__ = [
     'RunCheckpointHook',
     'ScalarHook',
     'SeedHook',
+    'StudentMeanHook',
     'TeacherHook',
     'TemperatureHook',
 ]

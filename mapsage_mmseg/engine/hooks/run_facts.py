@@ -17,7 +17,7 @@ from mmengine.runner import Runner
 from ...datasets import Bands
 from ...errors import InputError
 from ...evaluation.record import new_record
-from ...models.normalisation import as_written, channels, normalisation
+from ...models.normalisation import as_written, channels, difference, normalisation
 from ...models.segmentors.multi_level_distill import last_head
 from .. import teachers
 from ..data_parallel import images_per_step
@@ -63,10 +63,12 @@ def check_fits(model: Any, metainfo: Mapping[str, Any]) -> None:
     """Refuses a model that does not fit its data.
 
     Raises:
-        InputError: It has another number of classes, or its preprocessor does not normalise the data's bands.
+        InputError: It has another number of classes, its preprocessor does not normalise the data's bands, or a part of
+            it undoes another normalisation than its preprocessor's.
     """
     _check_classes(getattr(model, 'student', model), metainfo)
     _check_bands(model, metainfo)
+    _check_undone(model)
 
 
 def _check_classes(student: Any, metainfo: Mapping[str, Any]) -> None:
@@ -89,6 +91,19 @@ def _check_bands(model: Any, metainfo: Mapping[str, Any]) -> None:
             raise InputError(
                 f'model.data_preprocessor.{key}={mine[key]}, and dataset.yaml names bands: expected {wanted}, as '
                 '--data-root sets it'
+            )
+
+
+def _check_undone(model: Any) -> None:
+    """A pretrained backbone with a normalisation of its own undoes the preprocessor's: it has to know the right one."""
+    mine = normalisation(model.data_preprocessor)
+    for path, module in model.named_modules():
+        undone: Mapping[str, Any] | None = getattr(module, 'undoes', None)
+        key = difference(undone, mine)
+        if undone is not None and mine is not None and key is not None:
+            raise InputError(
+                f'model.{path}.input_{key}={undone[key]} differs from model.data_preprocessor.{key}={mine[key]}, which '
+                'that backbone undoes; give it the same'
             )
 
 

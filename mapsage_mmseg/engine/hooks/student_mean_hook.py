@@ -1,0 +1,137 @@
+"""An exponential mean of the student's weights, which is the student that is validated, kept and shipped."""
+
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce, get_world_size
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmseg.registry import HOOKS
+from torch import Tensor, nn
+
+from ...errors import InputError
+
+RAW = 'raw_state_dict'  # in a checkpoint: the student's weights as the optimizer has them
+WARM_UP = 10  # steps, over which the mean's memory grows: after i steps it is at most (1 + i) / (10 + i)
+
+
+@HOOKS.register_module()
+class StudentMeanHook(Hook):
+    """Keeps a mean of the student's weights over the last steps: ``mean = m * mean + (1 - m) * weights`` (Polyak and
+    Juditsky 1992; Tarvainen and Valpola 2017, arXiv:1703.01780).
+
+    The mean takes the weights' place in validation and in every checkpoint, so that it is the student wherever one is
+    read. A checkpoint to resume from holds the raw weights besides. Of a distillation only the student has one: neither
+    connectors nor the teacher.
+
+    Args:
+        momentum: m, of the weights after each step, from 0, below 1. About 1 / (1 - m) steps count.
+    """
+
+    priority = 'ABOVE_NORMAL'  # in front of what looks at a validation or writes a checkpoint
+
+    def __init__(self, momentum: float = 0.999) -> None:
+        if not isinstance(momentum, int | float) or not 0 <= momentum < 1:
+            raise InputError(f'default_hooks.mean.momentum={momentum!r} must be a number from 0, below 1')
+        self.momentum = momentum
+        self.mean: dict[str, Tensor] = {}
+        self._resumed: dict[str, Tensor] | None = None
+        self._floating: tuple[list[Tensor], list[Tensor]] | None = None  # means and weights, each at its place
+        self._others: list[tuple[Tensor, Tensor]] = []
+        self._swapped = False
+
+    def before_train(self, runner: Runner) -> None:
+        student = _student(runner)
+        self.mean = {name: value.detach().clone() for name, value in student.state_dict().items()}
+        if self._resumed is not None:
+            for name, value in self._resumed.items():
+                self.mean[name].copy_(value)
+            self._resumed = None
+        self._floating = None
+
+    @torch.no_grad()
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        if not runner.optim_wrapper.should_update():  # gradients are accumulated: nothing has changed
+            return
+        self._floating = self._floating or self._pair(runner)  # not before: hooks move weights when a run begins
+        momentum = min(self.momentum, (1 + runner.iter) / (WARM_UP + runner.iter))
+        torch._foreach_lerp_(self._floating[0], self._floating[1], 1 - momentum)
+        for mean, value in self._others:
+            mean.copy_(value)
+
+    def _pair(self, runner: Runner) -> tuple[list[Tensor], list[Tensor]]:
+        pairs = [(self.mean[name], value.data) for name, value in _student(runner).state_dict(keep_vars=True).items()]
+        self._others = [pair for pair in pairs if not pair[0].is_floating_point()]
+        floating = [pair for pair in pairs if pair[0].is_floating_point()]
+        return [mean for mean, _ in floating], [value for _, value in floating]
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        if self.mean and not self._swapped:
+            self._agree()
+            self._swap(runner)
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        if self._swapped:
+            self._swap(runner)
+
+    def _swap(self, runner: Runner) -> None:
+        """Exchanges the model's weights and the mean, in place."""
+        with torch.no_grad():
+            for name, value in _student(runner).state_dict(keep_vars=True).items():
+                kept = value.data.clone()
+                value.data.copy_(self.mean[name])
+                self.mean[name].copy_(kept)
+        self._swapped = not self._swapped
+
+    def _agree(self) -> None:
+        """Norms' statistics differ between processes; their mean is that of all."""
+        if get_world_size() > 1:
+            for value in self.mean.values():
+                if value.is_floating_point():
+                    all_reduce(value, 'mean')
+
+    def before_checkpoint(self, runner: Runner) -> None:
+        """Called on every process before one of them writes."""
+        if self.mean and not self._swapped:
+            self._agree()
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if not self.mean:
+            return
+        prefix, state = _prefix(runner), checkpoint['state_dict']
+        mine = {f'{prefix}{name}': value.detach().to('cpu', copy=True) for name, value in self.mean.items()}
+        model = {key: state[key] for key in mine}
+        mean, raw = (model, mine) if self._swapped else (mine, model)
+        state.update(mean)
+        if 'optimizer' in checkpoint:
+            checkpoint[RAW] = raw
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        raw = checkpoint.get(RAW)
+        if not runner._resume:
+            return
+        if raw is None:
+            raise InputError(
+                '--resume: the checkpoint has no weights beside their mean, so the run was begun without '
+                'default_hooks.mean; resume it with the config that it came from'
+            )
+        prefix, state = _prefix(runner), checkpoint['state_dict']
+        self._resumed = {key.removeprefix(prefix): state[key] for key in raw}
+        state.update(raw)
+
+
+def _model(runner: Runner) -> nn.Module:
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+def _student(runner: Runner) -> nn.Module:
+    model = _model(runner)
+    return getattr(model, 'student', model)
+
+
+def _prefix(runner: Runner) -> str:
+    """How the names of the student's weights begin in a checkpoint."""
+    return 'architecture.' if hasattr(_model(runner), 'student') else ''
