@@ -6,7 +6,16 @@ import pytest
 import torch
 
 from mapsage_mmseg.errors import InputError
-from mapsage_mmseg.models.losses import ActivationAttentionLoss, AttentionKLLoss, FeatureMSELoss, LogitKLLoss
+from mapsage_mmseg.models.losses import (
+    ActivationAttentionLoss,
+    AttentionKLLoss,
+    ChannelWiseKLLoss,
+    CorrelationLoss,
+    FeatureMSELoss,
+    LogitKLLoss,
+    NormalizedFeatureLoss,
+    PatchSimilarityLoss,
+)
 from mapsage_mmseg.models.losses.attention_kl import overlap, pool_rows
 from mapsage_mmseg.models.losses.feature_mse import normalise_feature
 from mapsage_mmseg.models.losses.masking import masked_mean, token_grid
@@ -30,6 +39,10 @@ CASES = {
     'features': (FeatureMSELoss(), lambda seed: normalise_feature(maps(seed, 2, 5, 8, 8))),
     'attention': (AttentionKLLoss(), lambda seed: rows(seed, 2, 16)),
     'activations': (ActivationAttentionLoss(), lambda seed: maps(seed, 2, 5, 8, 8)),
+    'directions': (NormalizedFeatureLoss(), lambda seed: maps(seed, 2, 5, 8, 8)),
+    'patches': (PatchSimilarityLoss(tau=0.5), lambda seed: maps(seed, 2, 5, 8, 8)),
+    'channels': (ChannelWiseKLLoss(), lambda seed: maps(seed, 2, 5, 8, 8)),
+    'correlations': (CorrelationLoss(), lambda seed: maps(seed, 2, 5, 8, 8)),
 }
 
 
@@ -166,6 +179,76 @@ def test_feature_mse_does_not_depend_on_the_teachers_scale():
         rtol=1e-3,
         atol=1e-4,
     )
+
+
+def test_directions_by_hand():
+    # (1, 0) and (3, 3): the cosine is 1 / sqrt 2; lengths do not count.
+    student, teacher = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1), torch.tensor([3.0, 3.0]).view(1, 2, 1, 1)
+    value = NormalizedFeatureLoss()(student, teacher, mask(1, (1, 1))).item()
+    assert value == pytest.approx(2 - 2 / math.sqrt(2), rel=1e-5)
+    opposite = NormalizedFeatureLoss()(student, -5 * student, mask(1, (1, 1))).item()
+    assert opposite == pytest.approx(4.0, rel=1e-5)
+
+
+def test_channel_wise_kl_by_hand():
+    # One channel over two positions: teacher (ln 3, 0) looks at the first with 3/4, the student with 1/2.
+    student, teacher = torch.zeros(1, 1, 1, 2), torch.tensor([math.log(3), 0.0]).view(1, 1, 1, 2)
+    expected = 0.75 * math.log(1.5) + 0.25 * math.log(0.5)
+    assert ChannelWiseKLLoss()(student, teacher, mask(1, (1, 2))).item() == pytest.approx(expected, rel=1e-5)
+    by_tau = ChannelWiseKLLoss(tau=2.0)(student, 2 * teacher, mask(1, (1, 2))).item()
+    assert by_tau == pytest.approx(4 * expected, rel=1e-5)
+
+
+def test_channel_wise_kl_is_mmrazors_where_everything_counts():
+    from mmrazor.models.losses import ChannelWiseDivergence
+
+    student, teacher = maps(0, 2, 5, 8, 8), maps(1, 2, 5, 8, 8)
+    theirs = ChannelWiseDivergence(tau=3.0)(student, teacher)
+    torch.testing.assert_close(ChannelWiseKLLoss(tau=3.0)(student, teacher, mask()), theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_correlation_by_hand():
+    # Probabilities of three classes at one pixel: the student has (0.6, 0.3, 0.1), the teacher (0.1, 0.3, 0.6).
+    student, teacher = (torch.tensor(p).log().view(1, 3, 1, 1) for p in ([0.6, 0.3, 0.1], [0.1, 0.3, 0.6]))
+    a, b = (torch.tensor(p) - 1 / 3 for p in ([0.6, 0.3, 0.1], [0.1, 0.3, 0.6]))
+    r = float((a * b).sum() / (a.norm() * b.norm()))
+    value = CorrelationLoss(between=1.0, within=0.0)(student, teacher, mask(1, (1, 1))).item()
+    assert value == pytest.approx(1 - r, rel=1e-4)
+
+
+def test_correlation_within_a_class_is_over_the_pixels_that_count():
+    # Class 0 over three pixels, the last ignored: (0.2, 0.4) against (0.9, 0.1) falls where the other rises, r = -1.
+    student, teacher = (
+        torch.tensor([p, [1 - x for x in p]]).log().view(1, 2, 1, 3) for p in ([0.2, 0.4, 0.9], [0.9, 0.1, 0.9])
+    )
+    valid = torch.tensor([1.0, 1.0, 0.0]).view(1, 1, 1, 3)
+    assert CorrelationLoss(between=0.0)(student, teacher, valid).item() == pytest.approx(2.0, rel=1e-4)
+
+
+def test_patch_similarities_by_hand_whatever_the_channels():
+    # Three patches in a row. The student's first looks like its second (cosine 1) and unlike its third (cosine 0); all
+    # of the teacher's look alike. With tau = 1 the teacher's rows are (1/2, 1/2).
+    student = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).T.reshape(1, 2, 1, 3)
+    teacher = torch.ones(1, 5, 1, 3)
+    uneven = math.e / (math.e + 1)  # softmax of (1, 0)
+    row = 0.5 * math.log(0.5 / uneven) + 0.5 * math.log(0.5 / (1 - uneven))
+    value = PatchSimilarityLoss(tau=1.0)(student, teacher, mask(1, (1, 3))).item()
+    assert value == pytest.approx((row + row + 0.0) / 3, rel=1e-5)  # the third is as unlike both
+
+
+@pytest.mark.parametrize(
+    'build',
+    [
+        lambda: PatchSimilarityLoss(tau=0),
+        lambda: PatchSimilarityLoss(grid=1),
+        lambda: ChannelWiseKLLoss(tau=-1),
+        lambda: CorrelationLoss(tau=0),
+        lambda: CorrelationLoss(between=0, within=0),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(build):
+    with pytest.raises(InputError):
+        build()
 
 
 def test_attention_by_hand():

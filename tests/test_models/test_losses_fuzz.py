@@ -5,7 +5,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapsage_mmseg.models.losses import ActivationAttentionLoss, AttentionKLLoss, FeatureMSELoss, LogitKLLoss
+from mapsage_mmseg.models.losses import (
+    ActivationAttentionLoss,
+    AttentionKLLoss,
+    ChannelWiseKLLoss,
+    CorrelationLoss,
+    FeatureMSELoss,
+    LogitKLLoss,
+    NormalizedFeatureLoss,
+    PatchSimilarityLoss,
+)
 from mapsage_mmseg.models.losses.feature_mse import normalise_feature
 
 LOSSES = {
@@ -14,6 +23,10 @@ LOSSES = {
     'features': lambda temperature: FeatureMSELoss(),
     'activations': lambda temperature: ActivationAttentionLoss(),
     'attention': lambda temperature: AttentionKLLoss(),
+    'directions': lambda temperature: NormalizedFeatureLoss(),
+    'patches': lambda temperature: PatchSimilarityLoss(tau=temperature),
+    'channels': lambda temperature: ChannelWiseKLLoss(tau=temperature),
+    'correlations': lambda temperature: CorrelationLoss(tau=temperature),
 }
 DTYPES = st.sampled_from([torch.float32, torch.float32, torch.bfloat16, torch.float16])
 SIDES = st.integers(1, 9)
