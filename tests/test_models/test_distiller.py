@@ -85,6 +85,18 @@ def test_a_term_over_several_sources_is_their_mean():
     torch.testing.assert_close(both, one.term('feature', torch.ones(2, 1, 8, 8)))
 
 
+def test_pairs_count_as_the_level_says():
+    """0.25 of the first and 0.75 of the second."""
+    pairs = dict(student=['head', 'backbone:0'], teacher=['head', 'backbone:0'], loss=dict(type='PatchSimilarityLoss'))
+    valid = torch.ones(2, 1, 8, 8)
+    distiller, *_ = recorded(dict(similar=dict(pairs, pair_weights=[1, 3])))
+    one, two = (
+        recorded(dict(similar=dict(student=source, teacher=source, loss=pairs['loss'])))[0].term('similar', valid)
+        for source in pairs['student']
+    )
+    torch.testing.assert_close(distiller.term('similar', valid), 0.25 * one + 0.75 * two)
+
+
 def test_only_the_levels_that_are_asked_for_record():
     levels = dict(
         distill=LOGITS, other=dict(student='backbone:0', teacher='backbone:0', loss=dict(type='FeatureMSELoss'))
@@ -125,6 +137,8 @@ def test_any_mmrazor_loss_of_two_tensors_will_do_and_sees_contiguous_ones():
         ({**LOGITS, 'student': []}, r'levels\.x\.student=\[\]'),
         ({**LOGITS, 'student': 'head:last'}, r"'head:last': behind the colon"),
         ({**LOGITS, 'student': ['head', 'head']}, r'2 student and 1 teacher sources'),
+        ({**LOGITS, 'pair_weights': [1, 2]}, r'levels\.x\.pair_weights=\[1, 2\] must be a list of 1 numbers'),
+        ({**LOGITS, 'pair_weights': [0]}, r'not all of them 0'),
         ({**LOGITS, 'loss': 'LogitKLLoss'}, r"levels\.x\.loss='LogitKLLoss' must be a dict with a type"),
         ({**LOGITS, 'connector': [dict(type='mmrazor.ConvModuleConnector')] * 2}, r'2 connectors for 1 sources'),
         ({**LOGITS, 'loss': dict(type='mmrazor.ChannelWiseDivergence', loss_weight=3.0)}, r'loss_weight must be 1'),

@@ -10,7 +10,7 @@ from torch import nn
 
 from ...errors import InputError
 
-KEYS = ('student', 'teacher', 'loss', 'connector', 'teacher_connector')
+KEYS = ('student', 'teacher', 'loss', 'connector', 'teacher_connector', 'pair_weights')
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Level:
         loss: Config of the loss.
         connectors: Config of the connector behind each student source, or nothing.
         teacher_connectors: Likewise behind each teacher source.
+        pair_weights: What each pair counts in the level's mean; empty: all the same.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Level:
     loss: dict
     connectors: tuple[dict, ...] = ()
     teacher_connectors: tuple[dict, ...] = ()
+    pair_weights: tuple[float, ...] = ()
 
     @classmethod
     def parse(cls, name: str, config: Any) -> 'Level':
@@ -104,6 +106,7 @@ class Level:
             dict(config['loss']),
             _connectors(config.get('connector'), len(student), f'{where}.connector'),
             _connectors(config.get('teacher_connector'), len(teacher), f'{where}.teacher_connector'),
+            _pair_weights(config.get('pair_weights'), len(student), f'{where}.pair_weights'),
         )
 
 
@@ -113,6 +116,15 @@ def _sources(value: Any, where: str) -> tuple[Source, ...]:
     if not isinstance(value, Sequence) or not value:
         raise InputError(f'{where}={value!r} must be a module path, or a list of them')
     return tuple(Source.parse(item, f'{where}[{i}]') for i, item in enumerate(value))
+
+
+def _pair_weights(value: Any, count: int, where: str) -> tuple[float, ...]:
+    if value is None:
+        return ()
+    fits = isinstance(value, list | tuple) and len(value) == count
+    if not fits or not all(type(each) in (int, float) and each >= 0 for each in value) or not sum(value):
+        raise InputError(f'{where}={value!r} must be a list of {count} numbers from 0, one a pair, not all of them 0')
+    return tuple(map(float, value))
 
 
 def _connectors(value: Any, count: int, where: str) -> tuple[dict, ...]:

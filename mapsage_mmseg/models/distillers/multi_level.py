@@ -27,7 +27,8 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
     Args:
         levels: ``dict(name=dict(student=..., teacher=..., loss=..., connector=...), other=None)``. A source is a
             module path with an optional output index, or a list of them; ``connector`` one config, or one a source; a
-            level set to None is declared, and off. A loss is one of this package's, of the user's, or of mmrazor's
+            level set to None is declared, and off. ``pair_weights`` says what each pair counts in the level's mean. A
+            loss is one of this package's, of the user's, or of mmrazor's
             (``dict(type='mmrazor.ChannelWiseDivergence')``); mmrazor's see every pixel, ignored ones too.
 
     Raises:
@@ -155,7 +156,11 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
             with torch.autocast(pair[0].device.type, enabled=False):
                 # mmrazor's losses take no mask, and use .view
                 values.append(loss(*pair, valid) if self.masked[name] else loss(*(each.contiguous() for each in pair)))
-        return torch.stack(values).mean()
+        terms = torch.stack(values)
+        if not level.pair_weights:
+            return terms.mean()
+        weights = terms.new_tensor(level.pair_weights)
+        return (terms * weights).sum() / weights.sum()
 
     def _record(self, level: Level, side: str, source: Source, pair: int) -> Tensor:
         served = self._served.get(str(source)) if side == 'teacher' else None
