@@ -11,6 +11,7 @@ from .alike import unlike
 from .criteria import SEEDS, Record, final, validated
 from .estimate import Estimate, estimate
 from .grouping import as_long, check_same_data, group, run_name, uneven
+from .over_images import paired_bootstrap, read_areas
 
 CONTROL = 'no_distill'
 MATTERS = 0.3  # mIoU, percent points: about what a run differs by when it is only repeated on another machine
@@ -34,7 +35,9 @@ class Difference:
 
     Attributes:
         seeds: Those that both have.
-        estimate: Of the differences.
+        estimate: Of the differences, over seeds.
+        images: Ends of their mean's 95 % interval over the validation images, of mIoU where the runs kept these; else
+            None.
         verdict: 'better' or 'worse' where the interval of three seeds or more clears zero; 'not shown' where it does
             not, with fewer seeds, while one of the runs is unfinished, and against a run that differs in more than
             distillation; 'too small' where the mean is below what matters.
@@ -43,6 +46,7 @@ class Difference:
     seeds: list[int | None]
     estimate: Estimate
     verdict: str
+    images: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -242,10 +246,17 @@ def _difference(
         return None
     finished = all(run['status'] == 'finished' for pair, _ in known for run in pair)
     known_side = finished and alike and found.n >= SEEDS
+    images = _over_images([pair for pair, _ in known]) if matters else None
     verdict = {1: 'better', -1: 'worse', 0: 'not shown'}[sign * found.side() if known_side else 0]
     if known_side and abs(found.mean) < matters:
         verdict = 'too small'
-    return Difference([run['seed'] for (run, _), _ in known], found, verdict)
+    return Difference([run['seed'] for (run, _), _ in known], found, verdict, images)
+
+
+def _over_images(pairs: Sequence[tuple[Record, Record]]) -> tuple[float, float] | None:
+    areas = [tuple(read_areas(run['path']) if run.get('path') else None for run in pair) for pair in pairs]
+    whole = [(mine, its) for mine, its in areas if mine is not None and its is not None]
+    return paired_bootstrap(whole) if len(whole) == len(pairs) else None
 
 
 def _closed(pairs: Sequence[tuple[Record, Record]]) -> float | None:

@@ -90,7 +90,10 @@ def _difference(found: Difference | None, key: str) -> str:
         return NOTHING
     mean, low, high = (signed(value, key) for value in (found.estimate.mean, found.estimate.low, found.estimate.high))
     interval = f'({low} to {high})' if found.estimate.low is not None else '(one seed)'
-    return f'{mean} {interval} {found.verdict}'
+    images = (
+        '' if found.images is None else f', images {signed(found.images[0], key)} to {signed(found.images[1], key)}'
+    )
+    return f'{mean} {interval}{images} {found.verdict}'
 
 
 def _cost(arm: Arm) -> list[str]:

@@ -83,6 +83,9 @@ def _many(arm: Arm, difference: Difference, runs: Sequence[Record]) -> Answer:
         f'over {found.n} seeds mIoU {signed(found.mean)} against {arm.control} (95 % interval {signed(found.low)} to '
         f'{signed(found.high)})'
     ]
+    if difference.images is not None:
+        low, high = difference.images
+        parts.append(f'over the validation images {signed(low)} to {signed(high)}')
     if arm.closed is not None and arm.closed > 0:
         parts.append(f'{share(arm.closed)} of the distance to the teacher was closed')
     if agreed:

@@ -31,10 +31,14 @@ class ClassIoU(BaseMetric):
         collect_device (str): See :mod:`~mapsage_mmseg.metrics.fields`.
         prefix (str, optional): Put before the results' names, with a slash.
 
+    Attributes:
+        areas: Of the last evaluation, (images, 3, C): pixels of each class that are right, labelled and predicted.
+
     Raises:
         InputError: The field is missing in some of the samples; sizes differ; an index is outside the classes.
     """
 
+    areas: torch.Tensor | None = None
     default_prefix = ''
 
     def __init__(
@@ -83,7 +87,9 @@ class ClassIoU(BaseMetric):
         matrices = present(results, self.key)
         if not matrices:
             return {}
-        confusion = torch.stack(matrices).sum(dim=0).double()
+        each = torch.stack(matrices)
+        self.areas = torch.stack([each.diagonal(dim1=1, dim2=2), each.sum(dim=2), each.sum(dim=1)], dim=1)
+        confusion = each.sum(dim=0).double()
         hits, labelled, predicted = confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)
         iou = hits / (labelled + predicted - hits)
         scores = {

@@ -3,9 +3,11 @@
 import logging
 import time
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
@@ -17,9 +19,11 @@ from mmseg.registry import HOOKS
 from ...errors import RunStopped
 from ...evaluation.criteria import judge
 from ...evaluation.milestones import milestones
+from ...evaluation.over_images import NAME
 from ...evaluation.record import read_record, summarise, write_record
 from ...evaluation.verdict_text import verdict_lines
-from ...whole_file import write_text
+from ...metrics.class_iou import STUDENT_FIELD, ClassIoU
+from ...whole_file import whole_file, write_text
 from ..guarded_step import gradient_norm
 from ..known_runs import judged_against
 from ..processes import from_first, global_means
@@ -86,6 +90,7 @@ class RecordHook(Hook):
             return
         self.record['epochs'][-1]['val'] = val_entry(metrics or {})
         self._note_skipped(runner.val_dataloader.dataset)
+        self._write_areas(runner)
         self._write()
         self._started = time.perf_counter()
 
@@ -166,6 +171,17 @@ class RecordHook(Hook):
             known = steps.get('labelled', steps['task'][:0])  # of steps that were means already
             steps['labelled'] = torch.cat([known, (steps['task'][len(known) :] != 0).to(known)])
         return global_means(steps)
+
+    def _write_areas(self, runner: Runner) -> None:
+        """Keeps the areas of each validation image: a comparison draws images anew."""
+        found = (
+            metric.areas
+            for metric in runner.val_loop.evaluator.metrics
+            if isinstance(metric, ClassIoU) and metric.key == STUDENT_FIELD and metric.areas is not None
+        )
+        if is_main_process() and (areas := next(found, None)) is not None:
+            with suppress(OSError), whole_file(self._path.with_name(NAME)) as file:  # a full disk is reported already
+                np.savez_compressed(file, areas=areas.numpy())
 
     def _note_skipped(self, dataset: Any) -> None:
         if hasattr(dataset, 'skipped_images'):
