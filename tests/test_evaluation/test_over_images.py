@@ -59,9 +59,8 @@ def test_both_intervals_are_in_the_answer(tmp_path):
     runs = []
     for experiment, base in (('no_distill', 50.0), ('improved_distill', 52.0)):
         for seed in range(3):
-            folder = records.write(
-                tmp_path, records.record(experiment, seed, base + seed / 10), f'2026010{seed}_000000'
-            )
+            record = records.record(experiment, seed, base + seed / 10)
+            folder = records.write(tmp_path, record, f'2026010{seed}_000000')
             np.savez_compressed(folder / NAME, areas=areas([60 if experiment == 'no_distill' else 70] * 8))
             runs.append({**record, 'path': str(folder / 'result.json')})
     comparison = compare(runs)
