@@ -50,7 +50,7 @@ def data_of(
         moved = {**own.dataset, 'data_root': str(root.resolve())}
         check_layout(moved)
         return moved
-    _spec_of(root, student)
+    check_fits(root, student)
     return dict(type='FolderLandCover', data_root=str(root.resolve()), split=split, **as_model_knows(student))
 
 
@@ -79,7 +79,7 @@ def stock_data(student: Student, config: Config, data_root: str | None) -> dict[
         kept = {key: value for key, value in taken.items() if key != 'pipeline'}
         return {**kept, 'data_root': f'data/{data_name(student)}'}
     if data_root:
-        spec = _spec_of(Path(data_root).expanduser(), student)
+        spec = check_fits(Path(data_root).expanduser(), student)
         if spec.classes != tuple(student.classes):
             raise InputError(
                 f'--data-root {data_root}: its classes are {", ".join(spec.classes)}, in this order; stock mmseg '
@@ -108,7 +108,12 @@ def _keeps_layout(own: Mapping[str, Any], data_root: str | None) -> bool:
     return has_own_layout(own) and not named
 
 
-def _spec_of(root: Path, student: Student | Predictor) -> DatasetSpec:
+def check_fits(root: str | Path, student: Student | Predictor | ModelFacts) -> DatasetSpec:
+    """What ``dataset.yaml`` says of a folder that a model is to see.
+
+    Raises:
+        InputError: It has a class that the model does not know, or other bands.
+    """
     spec = read_dataset_yaml(root)
     class_numbers(spec, student.classes, f'--data-root {root}')
     if band_names(spec.bands) != band_names(student.bands):

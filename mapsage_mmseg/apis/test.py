@@ -9,7 +9,6 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.model import is_model_wrapper, revert_sync_batchnorm
-from mmseg.registry import DATASETS
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -23,7 +22,7 @@ from .config import load_config, override
 from .config_check import check_config
 from .data_root import apply_data_root, check_data, set_bands, set_classes
 from .output import check_writable, write
-from .student_data import as_model_knows
+from .student_data import as_model_knows, check_fits
 from .students import last_checkpoint, leave_alone, model_facts
 from .teacher_training import trained_teacher
 from .train import is_distillation
@@ -95,11 +94,11 @@ def follow_model(config: Config, checkpoint: str) -> None:
     known, dataset = model_facts(Path(checkpoint)), config.test_dataloader.dataset
     if known is None or dataset.get('type') != 'FolderLandCover':
         return
+    check_fits(dataset.data_root, known)
     set_classes(config, len(known.classes))
     if known.bands:
         set_bands(config, known.bands)
     dataset.update(as_model_knows(known))
-    DATASETS.build({**dataset, 'pipeline': [], 'lazy_init': True})  # refuses here what does not fit
 
 
 def default_checkpoint(config: Config, run: Path | None, arguments: argparse.Namespace) -> str:

@@ -23,6 +23,7 @@ from . import cli
 from .config import load_config, override
 from .config_check import check_config
 from .data_root import apply_data_root, check_data, use_unlabelled
+from .jobs import interruptible
 from .run_length import off_schedule, set_epochs
 from .runs import begun, given_run_dir, new_run_dir, newest_run, runs_of
 from .switches import add_switches, apply_switches
@@ -92,7 +93,8 @@ def rehearse_all(config: Config, arguments: argparse.Namespace) -> None:
         path = teachers.store(config.get('experiments', 'experiments'), teachers.content_key(recipe))
         if not path.is_file() or arguments.retrain_teacher:
             roles.insert(0, ('teacher', recipe))
-    seconds = sum(rehearse(settings, role) for role, settings in roles)
+    with interruptible():
+        seconds = sum(rehearse(settings, role) for role, settings in roles)
     who = ' and '.join(role for role, _ in roles)
     print_log(
         f'Rehearsal: a training batch, two validation images, the metrics, a record and a checkpoint of {who} went '

@@ -22,7 +22,11 @@ REFUSED = dict(
 )
 NOTHING = dict(reduce_zero_label=(None, False), ignore_index=(255,))  # values that ask for nothing
 STANDS_FOR = dict(LoadImageFromFile='LoadRasterImage', LoadAnnotations='LoadRasterLabel')
-DECODING = ('type', 'imdecode_backend', 'color_type', 'ignore_empty')  # how the replaced steps would decode
+ANY = ('*',)  # whatever it says
+# How the replaced steps would decode, and the values under which they would give the same.
+DECODING: dict[str, tuple[str, ...]] = dict(
+    imdecode_backend=ANY, color_type=('color', 'color_ignore_orientation'), ignore_empty=ANY
+)
 
 
 def check_settings(dataset: Mapping[str, Any]) -> None:
@@ -60,12 +64,19 @@ def own_loading(
         LoadRasterImage=dict(type='LoadRasterImage', bands=bands, max_pixels=max_pixels),
         LoadRasterLabel=dict(type='LoadRasterLabel', max_pixels=max_pixels, keep_unlabelled=keep_unlabelled),
     )
-    steps = []
+    steps: list[Any] = []
     for index, step in enumerate(pipeline):
-        named = str(step.get('type')).split('.')[-1] if isinstance(step, Mapping) else ''
+        kind = step.get('type') if isinstance(step, Mapping) else ''
+        named = str(getattr(kind, '__name__', kind)).split('.')[-1]
         name = STANDS_FOR.get(named, named)
+        if isinstance(step, Mapping) and isinstance(step.get('transforms'), list | tuple) and name not in own:
+            inner = [each if isinstance(each, list | tuple) else [each] for each in step['transforms']]
+            done = [own_loading(each, bands, max_pixels, keep_unlabelled) for each in inner]
+            nested = isinstance(next(iter(step['transforms']), None), list | tuple)
+            steps.append({**step, 'transforms': done if nested else [each for part in done for each in part]})
+            continue
         if name in own:
-            lost = [key for key, value in step.items() if key not in DECODING and value not in (None, False)]
+            lost = [key for key, value in step.items() if _would_change(key, value)]
             if lost:
                 raise InputError(
                     f'dataset.pipeline[{index}].{lost[0]}={step[lost[0]]!r}: over a folder of tiles {name} loads, and '
@@ -73,6 +84,14 @@ def own_loading(
                 )
         steps.append(own.get(name, step))
     return steps
+
+
+def _would_change(key: str, value: Any) -> bool:
+    """Whether a setting of a replaced step asks for something that its replacement does not do."""
+    if key == 'type' or value in (None, False):
+        return False
+    allowed = DECODING.get(key)
+    return allowed is None or (allowed != ANY and value not in allowed)
 
 
 def seen_by_model(spec: DatasetSpec, bands: Mapping[str, Any] | None, root: str) -> DatasetSpec:

@@ -20,14 +20,18 @@ def follow_config(runner: Runner, checkpoint: dict[str, Any]) -> bool:
     Returns:
         Whether they were others.
     """
-    mine, saved = runner.param_schedulers, checkpoint.get('param_schedulers')
-    if not isinstance(mine, list) or not isinstance(saved, list):
+    mine, saved = runner.param_schedulers or [], checkpoint.get('param_schedulers') or []
+    if not isinstance(mine, list) or not isinstance(saved, list) or not hasattr(runner.optim_wrapper, 'optimizer'):
         return False
     factor = 0.5 ** checkpoint.get('rolled_back', 0)  # by which a rescue lowered the rate
-    if [_constants(each.state_dict(), factor) for each in mine] == [_constants(state) for state in saved]:
+    groups = runner.optim_wrapper.param_groups  # MMEngine adds one of no parameters, whose rate it logs
+    saved_optimizer = checkpoint['optimizer']
+    extra = [saved_optimizer[key] for key in ('base_param_settings',) if saved_optimizer.get(key) is not None]
+    former = [*saved_optimizer['param_groups'], *extra]
+    same = [_constants(each.state_dict(), factor) for each in mine] == [_constants(state) for state in saved]
+    if same and [_fixed(each, factor, mine) for each in groups] == [_fixed(each, 1.0, mine) for each in former]:
         return False
     iteration, per_epoch = checkpoint['meta']['iter'], len(runner.train_dataloader)
-    groups = runner.optim_wrapper.param_groups  # MMEngine adds one of no parameters, whose rate it logs
     for group in groups:
         for key in ('lr', 'initial_lr'):
             if key in group:
@@ -41,11 +45,17 @@ def follow_config(runner: Runner, checkpoint: dict[str, Any]) -> bool:
                 if not scheduler.by_epoch or step % per_epoch == 0:
                     scheduler.step()
     checkpoint['param_schedulers'] = [copy.deepcopy(each.state_dict()) for each in mine]
-    saved_optimizer = checkpoint['optimizer']
-    extra = [saved_optimizer[key] for key in ('base_param_settings',) if saved_optimizer.get(key) is not None]
-    for group, its in zip(groups, [*saved_optimizer['param_groups'], *extra], strict=True):
+    for group, its in zip(groups, former, strict=True):
         its.update({key: value for key, value in group.items() if key != 'params'})
     return True
+
+
+def _fixed(group: dict[str, Any], factor: float, schedulers: list[Any]) -> dict[str, Any]:
+    """What a config says of a parameter group; the rate itself only where no schedule moves it."""
+    moved = {each.param_name for each in schedulers}
+    moved |= {f'initial_{name}' for name in moved}
+    found = {key: value for key, value in group.items() if key != 'params' and key not in moved}
+    return {key: round(value * factor, 15) if key in ('lr', 'initial_lr') else value for key, value in found.items()}
 
 
 def _constants(state: dict[str, Any], factor: float = 1.0) -> dict[str, Any]:

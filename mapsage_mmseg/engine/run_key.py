@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-from ..datasets import HANDLING
+from ..datasets import HANDLING, leaves
 from . import teachers
 
 DECIDES = (
@@ -42,6 +42,9 @@ WATCHING = (
     'history',
     'visualization',
 )
+DISTILLING = ('teacher', 'phases', 'temperature')  # hooks that a control has not
+# Of a data set: what the key of the data tells, or what a distillation alone asks for.
+OF_DATA = ('pipeline', 'unlabelled', 'keep_unlabelled')
 LOADING = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 
@@ -85,10 +88,17 @@ def shared_settings(config: Config) -> dict[str, Any]:
     model = settings['model']
     student = model.get('architecture', model)
     loader = settings['train_dataloader']
+    hooks = {name: hook for name, hook in (settings['default_hooks'] or {}).items() if name not in DISTILLING and hook}
     return dict(
         student={key: value for key, value in student.items() if key not in ('data_preprocessor', 'init_cfg')},
-        pipeline=loader['dataset'].get('pipeline'),
-        sampler=loader.get('sampler'),
+        data_preprocessor=model.get('data_preprocessor') or student.get('data_preprocessor'),
+        pipelines=[leaf.get('pipeline') for leaf in leaves(loader['dataset'])],
+        wrapped=teachers.without(loader['dataset'], *teachers.PLACES, *HANDLING, *OF_DATA),
+        loading={key: loader.get(key) for key in ('sampler', 'batch_sampler', 'drop_last', 'collate_fn')},
+        val_pipelines=[leaf.get('pipeline') for leaf in leaves(settings['val_dataloader']['dataset'])],
+        hooks=hooks,
+        load_from=settings['load_from'],
+        auto_scale_lr=settings['auto_scale_lr'],
         optim_wrapper=settings['optim_wrapper'],
         param_scheduler=settings['param_scheduler'],
         train_cfg={key: value for key, value in (settings['train_cfg'] or {}).items() if key != 'val_interval'},

@@ -1,6 +1,6 @@
 """Whether two runs differ in distillation alone, which is what makes the one the other's control."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Record = Mapping[str, Any]
@@ -17,7 +17,19 @@ def unlike(run: Record, control: Record) -> list[str]:
     return found if len(found) <= MOST else [*found[:MOST], f'{len(found) - MOST} more']
 
 
+def mixed(runs: Sequence[Record]) -> list[str]:
+    """In what an experiment's runs differ besides the seed, in words."""
+    found = []
+    if len({run.get('key') for run in runs if run.get('key')}) > 1:
+        found.append('its runs have other settings among themselves')
+    if len({(run.get('teacher') or {}).get('sha256') for run in runs}) > 1:
+        found.append('its runs learned from different teachers')
+    return found
+
+
 def _differences(run: Record, control: Record) -> Iterator[str]:
+    if any(weight for entry in control['epochs'] for term, weight in entry['weights'].items() if term != 'task'):
+        yield 'the control distils, too'
     mine, its = run['student'].get('params_m'), control['student'].get('params_m')
     if None not in (mine, its) and mine != its:
         yield f'students of {mine:g} M and {its:g} M parameters'
@@ -47,7 +59,7 @@ def _rate(run: Record, control: Record) -> Iterator[str]:
     rates = {entry['epoch']: entry.get('lr') for entry in control['epochs']}
     for entry in run['epochs']:
         mine, its = entry.get('lr'), rates.get(entry['epoch'])
-        if mine and its and abs(mine - its) > SAME * max(abs(mine), abs(its)):
+        if mine is not None and its is not None and abs(mine - its) > SAME * max(abs(mine), abs(its)):
             yield f'learning rates {mine:.3g} and {its:.3g} in epoch {entry["epoch"]}'
             return
 

@@ -7,7 +7,7 @@ from statistics import fmean, median
 from typing import Any
 
 from ..errors import InputError
-from .alike import unlike
+from .alike import mixed, unlike
 from .criteria import SEEDS, Record, final, validated
 from .estimate import Estimate, estimate
 from .grouping import as_long, check_same_data, group, run_name, uneven
@@ -183,6 +183,7 @@ def _arm(
     seconds = _known(entry.get('seconds') for run in runs for entry in run['epochs'])
     pairs = _pairs(runs, groups[control] if control else ())
     apart = list(dict.fromkeys(told for pair in pairs for told in unlike(*pair)))
+    apart += mixed(runs) if pairs else []
     best = [max(score for _, score in found) for run in runs if (found := validated(run, 'mIoU'))]
     return Arm(
         experiment=experiment,

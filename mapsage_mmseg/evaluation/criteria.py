@@ -51,8 +51,10 @@ def validated(record: Record, key: str) -> list[tuple[int, float]]:
 
 def final(record: Record, key: str) -> Any:
     """A score of the last validation; None where there was none, or it gave no number."""
-    last: Mapping[str, Any] = next((entry['val'] for entry in reversed(record['epochs']) if entry.get('val')), {})
-    value = last.get(key)
+    validated_last = [entry['val'] for entry in record['epochs'] if entry.get('val')]
+    if record.get('status') == 'finished' and record['epochs'] and not record['epochs'][-1].get('val'):
+        return None  # a finished run ends with a validation; a score of before is not its student's
+    value = validated_last[-1].get(key) if validated_last else None
     return value if value is not None and _is_number(value) else None
 
 
@@ -73,7 +75,7 @@ def agreement(record: Record) -> tuple[float, float] | None:
     """Agreement with the teacher, in percent: before distillation, or where it began at once at the first validation,
     and at the end; None without both."""
     on, found = distilling(record), validated(record, 'teacher_agreement')
-    if not on or len(found) < 2:
+    if not on or len(found) < 2 or final(record, 'teacher_agreement') is None:
         return None
     before = [value for epoch, value in found[:-1] if epoch < on[0]['epoch']] or [found[0][1]]
     return before[-1], found[-1][1]

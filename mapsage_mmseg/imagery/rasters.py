@@ -93,9 +93,13 @@ def open_raster(
 def _opened(file: Path) -> Any:
     known = format_of(file)
     try:
-        data = rasterio.open(file, driver=known.driver)
+        data = rasterio.open(file.absolute(), driver=known.driver)  # a relative name may be a command to GDAL
     except RasterioError as error:
         raise InputError(f'{file} cannot be read; it is damaged or no image ({one_line(error)})') from error
+    if np.dtype(data.dtypes[0]).kind not in 'buif':
+        kind = data.dtypes[0]
+        data.close()
+        raise InputError(f'{file} holds {kind}; expected whole or floating-point numbers')
     if data.tags(ns='OVERVIEWS'):  # where a TIFF may name a file with smaller pictures of itself
         data.close()
         raise InputError(f'{file} refers to another file for its overviews; write it anew with gdal_translate')
@@ -132,6 +136,8 @@ class Raster:
         self.alpha = self.kinds.index('alpha') + 1 if 'alpha' in self.kinds else None
         self._palette = None
         if colours and data.colorinterp[0] == ColorInterp.palette:
+            if self.dtype != np.uint8:
+                raise InputError(f'{path} has a colour table of {self.dtype}; expected one of 8 bits')
             self._palette = np.zeros((256, 4), np.uint8)
             for number, colour in data.colormap(1).items():
                 if number < 256:
@@ -185,6 +191,8 @@ class Raster:
     @property
     def other_space(self) -> str | None:
         """What its first band is, where its bands are no red, green, blue or grey."""
+        if self.data.tags(ns='IMAGE_STRUCTURE').get('SOURCE_COLOR_SPACE') == 'CIELAB':
+            return 'CIELAB'
         return next((kind for kind in self.kinds if kind in OTHER_SPACES), None)
 
     def nodata(self, band: int) -> Any:

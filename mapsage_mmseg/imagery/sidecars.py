@@ -5,6 +5,7 @@ people in this field have are read here: world files, ``.aux.xml`` (coordinate s
 (``.msk``).
 """
 
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +56,10 @@ def _world(image: Path) -> Transform | None:
     for ending in (f'{suffix[:1]}{suffix[-1:]}w', f'{suffix}w', 'wld'):
         text = _text(image.with_suffix(f'.{ending}')) or _text(image.with_suffix(f'.{ending.upper()}'))
         try:
-            a, d, b, e, x, y = map(float, (text or '').split())
+            a, d, b, e, x, y = numbers = [float(each) for each in (text or '').split()]
         except ValueError:
+            continue
+        if not all(map(math.isfinite, numbers)):
             continue
         return a, b, x - (a + b) / 2, d, e, y - (d + e) / 2
     return None
@@ -72,6 +75,8 @@ def _aux(file: Path) -> tuple[str | None, Transform | None, dict[int, float]]:
         x, a, b, y, d, e = map(float, numbers.split(',')) if numbers else (0, 1, 0, 0, 0, 1)
         bands = {int(band.get('band', 0)): band.findtext('NoDataValue') for band in root.findall('PAMRasterBand')}
         nodata = {number: float(value) for number, value in bands.items() if value}
+        if not all(map(math.isfinite, (x, a, b, y, d, e))):
+            return None, None, {}
     except (ElementTree.ParseError, ValueError):
         return None, None, {}
     return crs if crs and WKT.match(crs) else None, (a, b, x, d, e, y) if numbers else None, nodata

@@ -9,7 +9,7 @@ from PIL import Image
 
 from mapsage_mmseg.apis.data_root import apply_data_root
 from mapsage_mmseg.datasets import FolderLandCover, check_folder, folder, leaves, read_dataset_yaml
-from mapsage_mmseg.datasets.folder_settings import REFUSED
+from mapsage_mmseg.datasets.folder_settings import REFUSED, own_loading
 from mapsage_mmseg.errors import InputError
 from tests import runs
 
@@ -37,6 +37,7 @@ OBEYED = {
     'max_pixels': (dict(max_pixels=64), lambda data: data[0]['img'].shape == (8, 8, 3)),
     'follow_links': (dict(follow_links=True), lambda data: len(data) == 4),
     'classes': (dict(classes=['c', 'a', 'b']), lambda data: data[0]['gt_seg_map'].max() == 1),
+    'keep_unlabelled': (dict(keep_unlabelled=True), lambda data: data[0]['gt_seg_map'].max() == 0),
     'unlabelled': (dict(unlabelled=1.0), lambda data: data.epoch_size == 4),
     'pipeline': (dict(pipeline=LOADING[:1]), lambda data: 'gt_seg_map' not in data[0]),
     'indices': (dict(indices=[1]), lambda data: len(data) == 1 and data[0]['img_path'].endswith('a_1.png')),
@@ -85,6 +86,15 @@ def test_a_step_that_is_replaced_loses_no_setting(root):
     with pytest.raises(InputError, match=r'dataset\.pipeline\[0\]\.to_float32=True'):
         FolderLandCover(str(root), pipeline=[dict(type='LoadImageFromFile', to_float32=True)])
     FolderLandCover(str(root), pipeline=[dict(type='LoadImageFromFile', to_float32=False, imdecode_backend='cv2')])
+
+
+def test_steps_given_as_classes_or_within_others_are_replaced_too(root):
+    from mmcv.transforms import LoadImageFromFile
+
+    own = own_loading([dict(type=LoadImageFromFile), dict(type='RandomApply', transforms=LOADING[1:])], None, 99)
+    assert own[0]['type'] == 'LoadRasterImage' and own[1]['transforms'][0]['type'] == 'LoadRasterLabel'
+    with pytest.raises(InputError, match=r"pipeline\[0\]\.color_type='grayscale'"):
+        own_loading([dict(type='LoadImageFromFile', color_type='grayscale')], None, 99)
 
 
 def test_labels_are_numbered_as_the_model_numbers_them(root):

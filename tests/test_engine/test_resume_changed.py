@@ -72,6 +72,23 @@ def test_a_resumed_run_follows_the_schedule_of_its_config(tmp_path, lr, epochs, 
         assert its == pytest.approx(expected[iteration], rel=1e-9), iteration
 
 
+@pytest.mark.parametrize('before', [None, 'cosine'])
+def test_without_a_schedule_the_rate_and_the_decay_of_the_config_hold(tmp_path, before):
+    def config(lr, decay, schedule):
+        cfg = runs.config(tmp_path, name='run', epochs=3)
+        cfg.optim_wrapper.optimizer.update(lr=lr, weight_decay=decay)
+        cfg.param_scheduler = cfg.param_scheduler if schedule else None
+        return cfg
+
+    trained(config(1e-3, 0.01, before), stop=6)
+    cfg = config(1e-5, 0.5, None)
+    cfg.resume, cfg.experiment_name = True, f'{tmp_path.name}_again'
+    runner = trained(cfg)
+    multipliers = {round(rate / 1e-5, 6) for its in rates(runner).values() for rate in its}
+    assert multipliers == {1.0, 10.0}  # the head's and the connectors'
+    assert {group['weight_decay'] for group in runner.optim_wrapper.param_groups} == {0.0, 0.5}
+
+
 def test_between_two_updates_the_gradients_are_kept(tmp_path):
     def config(name):
         cfg = runs.config(tmp_path, name=name, epochs=2)

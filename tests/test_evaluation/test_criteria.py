@@ -66,14 +66,14 @@ def test_without_a_control_transfer_is_not_shown_and_never_yes(good):
 
 
 def test_one_student_below_its_control_is_no_loss_yet(good):
-    verdict = judge(good, control=record(entry(25, miou=55.0)))['knowledge_transfer']
+    verdict = judge(good, control=record(entry(25, miou=55.0, weights=TASK)))['knowledge_transfer']
     assert (verdict['met'], verdict['value']) == (None, pytest.approx(-1.0))
     assert verdict['reason'].endswith('not shown: one seed does not tell a difference from chance, 3 may')
 
 
 def test_a_control_that_began_from_other_weights_is_called_so(good):
     mine, same, other = (dict(params_m=3.7, start=start) for start in ('a', 'a', 'b'))
-    control = record(entry(25, miou=51.0))
+    control = record(entry(25, miou=51.0, weights=TASK))
     verdicts = [
         judge({**good, 'student': mine}, control={**control, 'student': its})['knowledge_transfer']
         for its in (same, other)

@@ -134,6 +134,42 @@ def test_a_control_that_differs_in_more_than_distillation_answers_nothing(change
     assert 'o_distill is no control of improved_distill' in found.reason and said in found.reason
 
 
+def test_a_control_that_distils_is_none():
+    runs = [record('other', seed, 50.0) for seed in range(3)] + [record('improved_distill', s, 55.0) for s in range(3)]
+    found = {answer.experiment: answer for answer in answers(compare(runs, control='other'), runs)}
+    assert found['improved_distill'].headline == 'Not shown'
+    assert 'the control distils, too' in found['improved_distill'].reason
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'said'),
+    [
+        ('key', 'abc', 'other settings among themselves'),
+        ('teacher', dict(mIoU=60.0, sha256='cd'), 'different teachers'),
+    ],
+)
+def test_runs_that_are_not_alike_among_themselves_answer_nothing(key, value, said):
+    runs = three([52.0, 52.1, 51.9])
+    for run in runs[3:]:
+        run['key'] = 'same'
+    runs[4][key] = value
+    assert answer(runs).verdict is None and said in answer(runs).reason
+
+
+def test_a_control_without_its_last_validation_has_no_score():
+    runs = three([52.0, 52.1, 51.9])
+    for run in runs[:3]:
+        run['epochs'][-1]['val'] = None
+    assert answer(runs).headline == 'Not shown'
+
+
+def test_an_agreement_that_is_lost_at_the_end_is_not_the_one_before():
+    runs = three([52.0, 52.1, 51.9])
+    for run in runs[3:]:
+        run['epochs'][-1]['val']['teacher_agreement'] = float('nan')
+    assert answer(runs).verdict is None
+
+
 def test_the_same_settings_in_another_place_are_no_difference():
     assert changed(images_per_step=4, settings=SAME, lr=1e-4).verdict is True
 

@@ -1,6 +1,7 @@
 """Files that would have another file read, an address asked, or a program run."""
 
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +49,29 @@ def test_a_file_that_refers_to_another_is_no_image(tmp_path, secret, name, conte
     for read in (read_image, read_mask, Scene):
         with pytest.raises(InputError, match=f'{name} cannot be read; it is damaged or no image'):
             read(tmp_path / name)
+
+
+@pytest.mark.parametrize('name', ['GTIFF_DIR:1:b.tif', 'zip:x.tif', 's3:x.tif', 'file:x.tif', 'vrt:x.tif'])
+def test_a_name_is_no_command(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pixels = np.full((40, 48, 3), 5, np.uint8)
+    scenes.write(tmp_path / 'a.tif', pixels).rename(tmp_path / name)
+    scenes.write(tmp_path / 'b.tif', SECRET)
+    assert (read_image(Path(name))[0] == pixels).all()
+
+
+def test_a_colour_table_of_16_bits_and_complex_values_are_refused(tmp_path):
+    with rasterio.open(tmp_path / 'a.tif', 'w', driver='GTiff', height=8, width=8, count=1, dtype='uint16') as target:
+        target.write(np.arange(64, dtype=np.uint16).reshape(1, 8, 8) * 9)
+        target.write_colormap(1, {number: (number % 256, 0, 0, 255) for number in range(600)})
+    with rasterio.open(
+        tmp_path / 'b.tif', 'w', driver='GTiff', height=8, width=8, count=1, dtype='complex64'
+    ) as target:
+        target.write(np.ones((1, 8, 8), np.complex64))
+    for name, said in (('a', 'a colour table of uint16'), ('b', 'holds complex64')):
+        for read in (read_image, lambda file: Scene(file, span=(0, 9))):
+            with pytest.raises(InputError, match=said):
+                read(tmp_path / f'{name}.tif')
 
 
 def test_a_folder_with_one_is_refused(tmp_path, secret):
