@@ -195,10 +195,10 @@ def _pip(words: list[str]) -> None:
 
 
 def extras() -> list[str]:
-    """Names of the extras in setup.py."""
+    """Names of the extras in setup.py that bring something."""
     for node in ast.parse((ROOT / 'setup.py').read_text()).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == 'EXTRAS_REQUIRE':  # type: ignore[attr-defined]
-            return list(ast.literal_eval(node.value))
+            return [name for name, packages in ast.literal_eval(node.value).items() if packages]
     raise AssertionError('setup.py has no EXTRAS_REQUIRE')
 
 

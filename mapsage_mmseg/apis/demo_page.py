@@ -50,7 +50,7 @@ class Demo:
         contestants: The student, and the teacher where there is one.
         examples: Tiles with their labels.
         remarks: Why something is not shown.
-        bands, span: As for :class:`~mapsage_mmseg.deployment.scene.Scene`, of pictures that are dropped in.
+        bands, span: As for :class:`~mapsage_mmseg.imagery.scene_reader.Scene`, of pictures that are dropped in.
         largest: Pixels that such a picture may have.
     """
 

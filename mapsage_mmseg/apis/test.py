@@ -108,6 +108,8 @@ def default_checkpoint(config: Config, run: Path | None, arguments: argparse.Nam
             raise InputError('--teacher: this config has no teacher; name the config of a distillation')
         return str(trained_teacher(config, arguments))
     found = last_checkpoint(run) if run else None
+    if found is None and run:
+        raise InputError(f'{run} has no checkpoint in checkpoints; name the checkpoint to score')
     if found is None:
         raise InputError(
             'name the checkpoint to score: tools/test.py CONFIG CHECKPOINT, or tools/test.py RUN_DIRECTORY'

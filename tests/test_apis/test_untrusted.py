@@ -81,7 +81,7 @@ def in_the_folder(folder, monkeypatch):
 )
 def test_a_file_that_would_run_code_is_refused_by_name_whatever_way_it_comes_in(folder, capfd, way, writer):
     marker = folder / 'executed'
-    bad = {'test RUN': 'run/checkpoints/best_mIoU_epoch_1.pth', 'train --resume': 'run/checkpoints/epoch_1.pth'}
+    bad = {'test RUN': 'run/checkpoints/epoch_1.pth', 'train --resume': 'run/checkpoints/epoch_1.pth'}
     path = folder / bad.get(way, 'run/black_box.pth' if way.startswith('replay') else 'sent.pth')
     WRITERS[writer](dict(state_dict=dict(weight=Touches(marker)), meta=Touches(marker)), path)
     tool, line = WAYS[way]

@@ -177,7 +177,7 @@ def test_wrong_arguments_end_with_status_2(trained, capfd, arguments, fault):
 
 
 def test_other_tiles_must_have_the_students_classes(trained, tiles):
-    with pytest.raises(InputError, match='its classes are a, b, c, d, e, f, g; the student knows'):
+    with pytest.raises(InputError, match='its classes are a, b, c, d, e, f, g; the model knows'):
         gathered(trained, '--data-root', tiles)
 
 

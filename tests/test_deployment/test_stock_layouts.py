@@ -71,7 +71,7 @@ def test_a_folder_in_that_layout_serves_onnx_and_the_demo(trained, loveda, tmp_p
 def test_a_folder_of_tiles_serves_too_where_its_classes_are_the_students(trained, tiles, tmp_path):
     student, config = find_student(trained)
     tiles = shutil.copytree(tiles, tmp_path / 'tiles')
-    with pytest.raises(InputError, match=r'its classes are a, b, c, d, e, f, g; the student knows background, .*'):
+    with pytest.raises(InputError, match=r'its classes are a, b, c, d, e, f, g; the model knows background, .*'):
         stock_data(student, config, str(tiles))
     (tiles / 'dataset.yaml').write_text(f'name: own\nclasses: {json.dumps(list(student.classes))}\nimg_suffix: .png\n')
     assert data_of(config, 'val', str(tiles), student) == dict(

@@ -50,10 +50,10 @@ def test_the_weights_are_the_students_alone_and_readable_without_an_allow_list(t
 def test_the_card_says_what_the_record_says(trained, exported):
     record = read_record(trained / 'result.json')
     card = (exported / 'README.md').read_text()
-    best = max(trained.glob('checkpoints/best_*.pth'), key=lambda path: path.stat().st_mtime)
-    epoch = int(best.stem.rsplit('_', 1)[1])
+    last = max(trained.glob('checkpoints/epoch_*.pth'), key=lambda path: path.stat().st_mtime)
+    epoch = int(last.stem.rsplit('_', 1)[1])
     assert f'| mIoU, % | {record["epochs"][epoch - 1]["val"]["mIoU"]:.4g} |' in card
-    assert record['teacher']['sha256'] in card and file_digest(best) in card and record['git_commit'] in card
+    assert record['teacher']['sha256'] in card and file_digest(last) in card and record['git_commit'] in card
     assert all(f'| {index} | {name} |' in card for index, name in enumerate(record['dataset']['classes']))
     assert 'licence of the weights | _fill in_' in card
 
@@ -131,7 +131,7 @@ def test_synchronised_norms_become_plain_and_an_ignore_value_of_the_data_is_kept
     'arguments, said',
     [
         (['nowhere'], 'nowhere does not exist'),
-        (['.'], 'neither checkpoints/best_*.pth nor student.pth'),
+        (['.'], 'neither a checkpoint in checkpoints nor student.pth'),
         (['lone.pth'], 'no config.py beside it'),
     ],
 )

@@ -1,5 +1,6 @@
 """Every command in the documentation is one that the tools, the Makefile and the configs know."""
 
+import pkgutil
 import re
 from pathlib import Path
 
@@ -124,3 +125,14 @@ def test_first_users_find_their_pages_in_chinese():
 @pytest.mark.parametrize('page', ['docs/install.md', 'docs/install.zh.md'])
 def test_every_extra_is_told(page):
     assert set(extras()) == set(re.findall(r'^\| `(\w+)` \|', read(page), re.M))
+
+
+def documented() -> list[str]:
+    """What the reference pages show the docstrings of."""
+    pages = [page for page in PAGES if page.startswith('docs/reference/')]
+    return [name for page in pages for name in re.findall(r'^::: (\S+)$', read(page), re.M)]
+
+
+@pytest.mark.parametrize('name', documented())
+def test_what_the_reference_names_exists(name):
+    assert pkgutil.resolve_name(name)

@@ -1,6 +1,6 @@
 from .activation_attention import ActivationAttentionLoss
 from .attention_kl import AttentionKLLoss
-from .channel_wise_kl import ChannelWiseKLLoss
+from .channel_kl import ChannelWiseKLLoss
 from .correlation import CorrelationLoss
 from .feature_mse import FeatureMSELoss
 from .logit_kl import LogitKLLoss
