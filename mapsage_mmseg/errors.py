@@ -4,8 +4,8 @@
 class InputError(ValueError):
     """The user's input is wrong.
 
-    The message is one line: what is wrong, where (file, key, value) and what would be right. The command line tools
-    print it without a traceback and exit with status 2.
+    The message is one line: what is wrong, where (file, key, value) and what would be right. Lines to copy into a file
+    may follow. The command line tools print it without a traceback and exit with status 2.
     """
 
 
@@ -28,3 +28,8 @@ class RollBack(RunStopped):
 class RunInterrupted(SystemExit):
     """A signal ended a run, and what it did is saved. Exit status 1; Python prints the message, one line, and no
     traceback, so a training tool that knows nothing of this class ends as ours do."""
+
+
+def message_of(error: InputError) -> str:
+    """Its message; where a worker of the data raised it, torch puts that worker's traceback before."""
+    return str(error).rstrip().rpartition(f'{InputError.__module__}.{InputError.__name__}: ')[2]

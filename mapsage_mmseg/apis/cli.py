@@ -10,7 +10,7 @@ from contextlib import redirect_stderr
 from typing import TypeGuard
 
 from ..engine.processes import first_to_fail
-from ..errors import InputError, RunInterrupted, RunStopped
+from ..errors import InputError, RunInterrupted, RunStopped, message_of
 
 DONE, FAILED, WRONG_INPUT = 0, 1, 2
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -58,7 +58,7 @@ def tell(error: BaseException, debug: bool) -> None:
     elif isinstance(error, InputError):
         if debug:
             traceback.print_exception(error)
-        print(f'error: {last_line(error)}', file=sys.stderr)
+        print(f'error: {message_of(error)}', file=sys.stderr)
     elif _denied(error):
         if debug:
             traceback.print_exception(error)
@@ -67,11 +67,6 @@ def tell(error: BaseException, debug: bool) -> None:
         print(f'{error.filename or "the disk"}: {error.strerror}; make room, and go on with --resume', file=sys.stderr)
     else:
         traceback.print_exception(error)
-
-
-def last_line(error: InputError) -> str:
-    """Its message; where a worker of the data raised it, torch puts that worker's traceback before."""
-    return str(error).rstrip().rsplit('\n', 1)[-1].removeprefix(f'{InputError.__module__}.{InputError.__name__}: ')
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:

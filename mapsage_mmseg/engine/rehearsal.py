@@ -25,7 +25,7 @@ from mmseg.registry import HOOKS
 from torch.utils.data import Dataset
 
 from ..datasets import Replay
-from ..errors import InputError, RunStopped
+from ..errors import InputError, RunStopped, message_of
 from ..evaluation.record import summarise
 from ..imagery import open_raster
 from ..models.segmentors.probe import probe_levels
@@ -81,8 +81,7 @@ def _told(role: str, what: str) -> Iterator[None]:
     except RunStopped:
         raise
     except InputError as error:
-        last = str(error).rstrip().rsplit('\n', 1)[-1]
-        raise InputError(last.removeprefix(f'{InputError.__module__}.{InputError.__name__}: ')) from error
+        raise InputError(message_of(error)) from error
     except Exception as error:  # whatever the modules of a config raise, a run would end by it
         reason = (str(error).splitlines() or [''])[0][:300]
         hint = TWO_IMAGES if ALONE in reason else ''

@@ -1,10 +1,12 @@
 """An image as a model is given it, and a mask as class numbers."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from ..errors import InputError
@@ -112,21 +114,24 @@ def not_8_bit(raster: Raster, advice: str | None = None) -> str | None:
     if raster.dtype == np.uint8 and raster.bits == 8:
         return None
     kind = f'{raster.bits}-bit' if raster.dtype == np.uint8 else str(raster.dtype)
-    return f'{raster.path} is {kind}, and without statistics images have 8 bits; {advice or _lines(raster)}'
+    return f'{raster.path} is {kind}, and without bands, mean and std images have 8 bits; {advice or _lines(raster)}'
 
 
 def _lines(raster: Raster) -> str:
-    """What to write into dataset.yaml, with the statistics of a part of this image."""
-    numbers = tuple(dict.fromkeys(raster.rgb)) if raster.bands >= max(raster.rgb) else tuple(range(1, raster.bands + 1))
-    window = Window(0, 0, min(raster.height, 512), min(raster.width, 512))
+    """What to write into dataset.yaml: all bands but transparency, the statistics of the middle of this image."""
+    order = dict.fromkeys((*raster.rgb, *range(1, raster.bands + 1)))
+    numbers = [number for number in order if number <= raster.bands and number != raster.alpha]
+    height, width = min(raster.height, 512), min(raster.width, 512)
+    window = Window((raster.height - height) // 2, (raster.width - width) // 2, height, width)
     pixels, known = raster.read_known(window, numbers)
-    values = pixels[known if known is not None else np.ones(pixels.shape[:2], bool)].astype(np.float64)
-    mean, std = (values.mean(0), values.std(0).clip(1e-6)) if len(values) else ([0.0], [1.0])
-    lines = dict(bands=list(numbers), mean=[float(f'{v:.4g}') for v in mean], std=[float(f'{v:.4g}') for v in std])
-    shown = '; '.join(f'{key}: {value}' for key, value in lines.items())
+    missing = missing_in(raster, pixels, known, numbers)
+    values = np.ma.masked_array(pixels.astype(np.float64), False if missing is None else missing)
+    mean, std = values.mean((0, 1)).filled(0), values.std((0, 1)).filled(1).clip(1e-6)
+    lines = dict(bands=numbers, mean=[float(f'{v:.4g}') for v in mean], std=[float(f'{v:.4g}') for v in std])
     return (
-        'dataset.yaml wants the lines bands, mean and std, which tools/prepare_data.py --format tif writes (of this '
-        f'image alone: {shown}); or make tiles of 8 bits with tools/prepare_data.py --range LOW HIGH'
+        'make tiles of 8 bits with tools/prepare_data.py --range LOW HIGH, or have tiles made with --format tif, which '
+        'measures over all of them, or write these lines into dataset.yaml (figures of the middle of this image):\n'
+        + yaml.safe_dump(lines, default_flow_style=None, sort_keys=False, width=math.inf).rstrip()
     )
 
 
