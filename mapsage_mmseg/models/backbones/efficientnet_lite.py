@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,6 +14,7 @@ from ...errors import InputError
 from ...weights_file import load_checkpoint_file
 from ..normalisation import IMAGENET_MEAN, IMAGENET_STD, to_own
 from .band_weights import for_bands
+from .norm_eval import NormEval
 
 MEAN, STD = 127.0, 128.0  # what its weights were trained under, in 0..255
 WIDTHS_AND_DEPTHS = dict(lite0=(1.0, 1.0), lite1=(1.0, 1.1), lite2=(1.1, 1.2))  # multipliers
@@ -84,7 +84,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 @MODELS.register_module()
-class EfficientNetLite(BaseModule):
+class EfficientNetLite(NormEval):
     """EfficientNet-Lite0, 1 or 2, with maps at strides 4, 8, 16 and 32.
 
     Its parts are named as those of timm's ``tf_efficientnet_lite0`` with ``features_only``, so that the weights of a
@@ -154,14 +154,6 @@ class EfficientNetLite(BaseModule):
             self._is_init = True
         else:
             super().init_weights()
-
-    def train(self, mode: bool = True) -> 'EfficientNetLite':
-        super().train(mode)
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
-        return self
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """(N, B, H, W), normalised, to four maps (N, C, H / s, W / s), s = 4, 8, 16, 32."""

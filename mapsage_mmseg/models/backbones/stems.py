@@ -14,6 +14,7 @@ from ...errors import InputError
 from ...weights_file import load_checkpoint_file
 from ..normalisation import IMAGENET_MEAN, IMAGENET_STD, to_own
 from .band_weights import for_bands
+from .norm_eval import NormEval
 
 
 class Stem(BaseModule):
@@ -92,7 +93,7 @@ class ConvStem(Stem):
 
 
 @MODELS.register_module()
-class EfficientNetLiteStem(Stem):
+class EfficientNetLiteStem(NormEval, Stem):
     """EfficientNet-Lite2 up to stride 16, with its ImageNet weights from the extra ``[pretrained]`` (no download).
 
     Inputs arrive normalised as the segmentor's data preprocessor does it; the stem turns that into its own
@@ -156,14 +157,6 @@ class EfficientNetLiteStem(Stem):
         self.norm.load_state_dict(net._bn0.state_dict())
         self.stages.load_state_dict(nn.ModuleList(nn.Sequential(*b) for b in _stages_up_to_stride_16(net)).state_dict())
         self._is_init = True
-
-    def train(self, mode: bool = True) -> 'EfficientNetLiteStem':
-        super().train(mode)
-        if mode and self.norm_eval:
-            for module in self.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
-        return self
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = self.act(self.norm(self.conv(x * self.scale + self.shift)))

@@ -1,0 +1,18 @@
+"""Batch norms that keep the statistics of their weights while they train."""
+
+from mmengine.model import BaseModule
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+class NormEval(BaseModule):
+    """A module whose batch norms, synchronised or not, stay in evaluation mode where ``norm_eval`` is true."""
+
+    norm_eval: bool
+
+    def train(self, mode: bool = True) -> 'NormEval':
+        super().train(mode)
+        if mode and self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
