@@ -7,13 +7,13 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ..datasets import HANDLING
 from ..engine import teachers
 from ..engine.checkpoint_files import resumable
 from ..engine.run_lock import held
+from ..engine.runner_model import model_of
 from ..errors import InputError
 from ..evaluation.record import read_record
 from ..models.normalisation import normalisation
@@ -95,7 +95,7 @@ def publish_teacher(runner: Runner) -> None:
     best = runner.message_hub.get_info('best_ckpt')
     weights, _ = teachers.read_teacher(best)
     key = teachers.content_key(runner.cfg)
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = model_of(runner)
     meta = dict(
         mIoU=float(runner.message_hub.get_info('best_score')),
         data_key=teachers.scored_key(runner.cfg),

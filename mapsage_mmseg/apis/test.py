@@ -8,13 +8,14 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper, revert_sync_batchnorm
+from mmengine.model import revert_sync_batchnorm
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..compat import keep_freed_memory
 from ..engine import processes, teachers
+from ..engine.runner_model import model_of
 from ..engine.tool_runner import ToolRunner
 from ..errors import InputError
 from . import cli
@@ -128,7 +129,7 @@ def score(config: Config, weights: Mapping[str, Any], checkpoint: str, pictures:
     config.val_dataloader = config.val_cfg = config.val_evaluator = None
     config.visualizer.vis_backends = []
     runner = ToolRunner.from_cfg(config)
-    model = revert_sync_batchnorm(runner.model.module if is_model_wrapper(runner.model) else runner.model)
+    model = revert_sync_batchnorm(model_of(runner))
     teachers.load_whole(model, weights, f'checkpoint {checkpoint} does not fit the config')
     runner.model = model
     return {key: float(value) for key, value in runner.test().items()}

@@ -16,7 +16,6 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import get_world_size
 from mmengine.logging import MessageHub, MMLogger
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
@@ -24,7 +23,6 @@ from mmengine.visualization import Visualizer
 from mmseg.registry import HOOKS
 from torch.utils.data import Dataset
 
-from ..datasets import Replay
 from ..errors import InputError, RunStopped, message_of
 from ..evaluation.record import summarise
 from ..imagery import open_raster
@@ -33,6 +31,8 @@ from ..weights_file import read_allowed
 from .flops import crop_size
 from .hooks.record_hook import val_entry
 from .hooks.run_facts import check_fits
+from .runner_model import model_of
+from .teacher_cache import replay_of
 from .tool_runner import ToolRunner
 
 MEASURED = 2000  # validation images whose heads are read, at most, to find the smallest and the largest
@@ -148,14 +148,14 @@ def _build(config: Config, folder: str, role: str) -> Runner:
 
 def _train(runner: Runner, role: str) -> dict[str, list[float]]:
     """Logged values of one step on a real batch."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = model_of(runner)
     with _told(role, 'its first weights'):
         runner._init_model_weights()
     if hasattr(model, 'build_teacher'):
         with _told(role, 'building its teacher'):
             model.build_teacher()
             if model.teacher_cache is not None:
-                Replay(_pipeline(runner.train_dataloader.dataset))
+                replay_of(runner.train_dataloader.dataset)
             probe_levels(model, model.distiller.levels, crop_size(model))
             model.set_loss_weights({'task': 1.0, **dict.fromkeys(model.distiller.levels, 1.0)})
     with _told(role, 'the data'):
@@ -166,12 +166,6 @@ def _train(runner: Runner, role: str) -> dict[str, list[float]]:
         runner.model.train()
         logged = runner.model.train_step(batch, runner.optim_wrapper)
     return {key: [float(torch.as_tensor(value).detach().mean())] for key, value in logged.items()}
-
-
-def _pipeline(dataset: Any) -> Any:
-    while hasattr(dataset, 'dataset'):  # a wrapper
-        dataset = dataset.dataset
-    return getattr(dataset.pipeline, 'transforms', dataset.pipeline)
 
 
 def _validate(runner: Runner, role: str) -> dict[str, float]:
@@ -218,7 +212,7 @@ def smallest_and_largest(dataset: Dataset) -> list[int]:
 
 def _save(runner: Runner) -> None:
     """Writes a checkpoint's content, its tensors shortened to one value each, and reads it back."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = model_of(runner)
     content = dict(
         state_dict=model.state_dict(),
         optimizer=runner.optim_wrapper.state_dict(),

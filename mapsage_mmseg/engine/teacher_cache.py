@@ -41,6 +41,20 @@ class Built:
     seconds: float
 
 
+def replay_of(dataset: Any) -> Replay:
+    """What the pipeline of a run's training data does to a teacher's map of a whole image.
+
+    Raises:
+        InputError: It is a wrapper, or a transform cannot be replayed.
+    """
+    if not isinstance(dataset, BaseSegDataset):
+        raise InputError(
+            f'model.teacher_cache: train_dataloader.dataset is {type(dataset).__name__}, in which images have '
+            'no places of their own; expected a plain data set of MMSegmentation, such as FolderLandCover'
+        )
+    return Replay(dataset.pipeline.transforms)
+
+
 class TeacherCache:
     """The teacher's maps of a run's training images, in ``<experiments>/teacher_cache/<key>``.
 
@@ -58,12 +72,7 @@ class TeacherCache:
 
     def __init__(self, runner: Runner, model: Any, sha256: str) -> None:
         self.runner, self.model, self.dataset = runner, model, runner.train_dataloader.dataset
-        if not isinstance(self.dataset, BaseSegDataset):
-            raise InputError(
-                f'model.teacher_cache: train_dataloader.dataset is {type(self.dataset).__name__}, in which images have '
-                'no places of their own; expected a plain data set of MMSegmentation, such as FolderLandCover'
-            )
-        self.replay = Replay(self.dataset.pipeline.transforms)
+        self.replay = replay_of(self.dataset)
         self.levels, kinds = kept_maps(model)
         check_phases(runner, model, self.levels)
         follows_from = content(runner.cfg, self.dataset, self.replay, kinds, sha256)

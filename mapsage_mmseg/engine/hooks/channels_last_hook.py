@@ -2,9 +2,10 @@
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
+
+from ..runner_model import model_of
 
 
 @HOOKS.register_module()
@@ -17,7 +18,7 @@ class ChannelsLastHook(Hook):
     priority = 'NORMAL'  # behind TeacherHook, which brings the teacher in
 
     def before_train(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         for part in (model, getattr(model, 'teacher', None)):
             if part is not None:
                 part.to(memory_format=torch.channels_last)

@@ -8,7 +8,6 @@ from typing import Any
 
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmseg.registry import HOOKS
@@ -22,6 +21,7 @@ from ..checkpoint_files import FOLDER, WHOLE, damage, newest_whole, point_to, re
 from ..data_parallel import average_statistics, images_per_step
 from ..followed_schedule import follow_config
 from ..processes import on_every
+from ..runner_model import model_of
 from .record_hook import RecordHook
 
 OURS = ('out_dir', 'filename_tmpl', 'backend_args', 'file_client_args')
@@ -236,7 +236,7 @@ class RunCheckpointHook(CheckpointHook):
                     'published one. Start a new run with load_from instead'
                 )
         _check_step(checkpoint.get('images_per_step'), runner)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         mine, its = set(model.state_dict()), set(checkpoint['state_dict'])
         if mine != its:
             missing, unexpected = sorted(mine - its), sorted(its - mine)

@@ -5,12 +5,12 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import nn
 
 from ...models.segmentors.packed import is_packed
+from ..runner_model import model_of
 
 PARTS = ('backbone', 'neck', 'decode_head', 'auxiliary_head')
 
@@ -34,7 +34,7 @@ class CompileHook(Hook):
         self.options = {'dynamic': False, **options}
 
     def before_train(self, runner: Runner) -> None:
-        compile_forwards(runner.model.module if is_model_wrapper(runner.model) else runner.model, **self.options)
+        compile_forwards(model_of(runner), **self.options)
 
 
 def compile_forwards(model: Any, **options: Any) -> None:

@@ -3,13 +3,13 @@
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...errors import InputError, RunStopped
 from ...evaluation.diagnosis import diagnose
 from ...evaluation.verdict_text import finding_line
+from ..runner_model import model_of
 from .record_hook import RecordHook
 
 
@@ -36,7 +36,7 @@ class DiagnosisHook(Hook):
         self.interval, self.strict = interval, strict
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         if hasattr(model, 'measures_gradients'):
             model.measures_gradients = bool(self.interval) and runner.iter % self.interval == 0
 

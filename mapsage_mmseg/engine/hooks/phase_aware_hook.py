@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...errors import InputError
 from ...schedules import PhaseSchedule
 from ..clock import read_clock
+from ..runner_model import model_of
 
 
 @HOOKS.register_module()
@@ -37,7 +37,7 @@ class PhaseAwareHook(Hook):
         self._current: int | None = None
 
     def before_train(self, runner: Runner) -> None:
-        model = _unwrap(runner)
+        model = model_of(runner)
         if not hasattr(model, 'set_loss_weights'):
             raise InputError(
                 f'PhaseAwareHook needs a model with named terms, MultiLevelDistill; this is {type(model).__name__}'
@@ -62,7 +62,7 @@ class PhaseAwareHook(Hook):
         if index == self._current:
             return
         phase = self.schedule.phases[index]
-        model = _unwrap(runner)
+        model = model_of(runner)
         model.set_loss_weights(phase.weights)
         terms = ('task', *model.distiller.levels)
         runner.message_hub.update_info('distill/phase', dict(index=index + 1, name=phase.name))
@@ -73,7 +73,3 @@ class PhaseAwareHook(Hook):
             f'{weights}'
         )
         self._current = index
-
-
-def _unwrap(runner: Runner) -> Any:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -12,7 +12,6 @@ import torch
 from mmengine.dist import get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
@@ -27,6 +26,7 @@ from ...whole_file import whole_file, write_text
 from ..guarded_step import gradient_norm
 from ..known_runs import judged_against
 from ..processes import from_first, global_means
+from ..runner_model import model_of
 from .run_facts import run_facts
 
 
@@ -70,7 +70,7 @@ class RecordHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         declared = runner.message_hub.runtime_info.get('distill/weights', {})
         weights = {f'weight/{term}': weight for term, weight in declared.items() if term in (outputs or {})}
         measured = {**weights, **getattr(model, 'term_gradients', {}), **getattr(model, 'effective_weights', {})}

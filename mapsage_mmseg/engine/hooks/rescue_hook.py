@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmseg.registry import HOOKS
@@ -17,6 +16,7 @@ from ...whole_file import write_text
 from ..black_box import broken_state, examine_step, write_black_box
 from ..guarded_step import GuardedStep
 from ..processes import from_first
+from ..runner_model import model_of
 
 NAME = '.rolled_back'  # in the run directory: how many times the run was, whoever resumes it
 
@@ -79,7 +79,7 @@ class RescueHook(Hook):
         if not isinstance(step, GuardedStep) or step.skipped == self._seen or not step.in_a_row:
             return
         self._seen = step.skipped
-        model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model: Any = model_of(runner)
         broken = broken_state(model)
         runner.logger.warning(
             f'Iteration {runner.iter + 1}: the gradient is no number, its step was left out '

@@ -11,7 +11,6 @@ import torch
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.dist import get_world_size
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from ...datasets import Bands
@@ -24,13 +23,14 @@ from ..data_parallel import images_per_step
 from ..first_weights import fingerprint
 from ..flops import crop_size, forward_gflops
 from ..run_key import run_key, shared_settings
+from ..runner_model import model_of
 
 PACKAGES = ('mapsage_mmseg', 'torch', 'numpy', 'mmengine', 'mmcv', 'mmcv-lite', 'mmsegmentation', 'mmrazor')
 
 
 def run_facts(runner: Runner) -> dict[str, Any]:
     """A new record of this run; of one that is resumed, ``student.start`` is still to be set to where it began."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = model_of(runner)
     student = getattr(model, 'student', model)
     metainfo: Mapping[str, Any] = getattr(runner.train_dataloader.dataset, 'metainfo', {})
     check_fits(model, metainfo)

@@ -4,12 +4,12 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmseg.registry import HOOKS
 
 from ...errors import InputError
 from ..processes import global_means
+from ..runner_model import model_of
 
 TITLES = dict(loss='Total', task='Task', distill='Distillation', feature='Feature', attention='Attention')
 VALIDATION = {
@@ -45,7 +45,7 @@ class ScalarHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         for key, value in global_means(getattr(model, 'term_gradients', {})).items():  # in the steps that were measured
             kind, slash, term = key.partition('/')
             runner.visualizer.add_scalar(f'Gradient/{GRADIENTS[kind]}{slash}{term}', float(value), runner.iter + 1)

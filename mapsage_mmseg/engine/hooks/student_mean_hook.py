@@ -5,12 +5,12 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from torch import Tensor, nn
 
 from ...errors import InputError
+from ..runner_model import model_of
 
 RAW = 'raw_state_dict'  # in a checkpoint: the student's weights as the optimizer has them
 WARM_UP = 10  # steps, over which the mean's memory grows: after i steps it is at most (1 + i) / (10 + i)
@@ -123,15 +123,11 @@ class StudentMeanHook(Hook):
         state.update(raw)
 
 
-def _model(runner: Runner) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
-
-
 def _student(runner: Runner) -> nn.Module:
-    model = _model(runner)
+    model = model_of(runner)
     return getattr(model, 'student', model)
 
 
 def _prefix(runner: Runner) -> str:
     """How the names of the student's weights begin in a checkpoint."""
-    return 'architecture.' if hasattr(_model(runner), 'student') else ''
+    return 'architecture.' if hasattr(model_of(runner), 'student') else ''

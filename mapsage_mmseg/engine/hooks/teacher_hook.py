@@ -4,7 +4,6 @@ import logging
 
 from mmengine.device import get_device
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
@@ -15,6 +14,7 @@ from ...models.segmentors.probe import probe_levels
 from .. import teachers
 from ..cache_report import report
 from ..flops import crop_size, forward_gflops
+from ..runner_model import model_of
 from ..teacher_cache import TeacherCache
 
 
@@ -38,7 +38,7 @@ class TeacherHook(Hook):
         self._resumed: str | None = None  # of the teacher that the run had before it was resumed
 
     def before_train(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         path = teachers.resolve(runner.cfg, model.teacher_ckpt)
         weights, card = teachers.read_teacher(path)
         self._check_classes(runner, card)

@@ -3,13 +3,13 @@
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...errors import InputError
 from ...schedules import TemperatureSchedule
 from ..clock import read_clock
+from ..runner_model import model_of
 
 
 @HOOKS.register_module()
@@ -35,7 +35,7 @@ class TemperatureHook(Hook):
         self.iters_per_epoch = iters_per_epoch
 
     def before_train(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         if not hasattr(model, 'distiller'):
             raise InputError(f'TemperatureHook needs a model with a distiller; this is {type(model).__name__}')
         self.distiller = model.distiller
