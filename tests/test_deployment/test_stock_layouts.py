@@ -75,7 +75,7 @@ def test_a_folder_of_tiles_serves_too_where_its_classes_are_the_students(trained
         stock_data(student, config, str(tiles))
     (tiles / 'dataset.yaml').write_text(f'name: own\nclasses: {json.dumps(list(student.classes))}\nimg_suffix: .png\n')
     assert data_of(config, 'val', str(tiles), student) == dict(
-        type='FolderLandCover', data_root=str(tiles), split='val'
+        type='FolderLandCover', data_root=str(tiles), split='val', classes=list(student.classes)
     )
     written = stock_data(student, config, str(tiles))
     assert (written['type'], written['data_root'], written['img_suffix']) == ('BaseSegDataset', 'data/own', '.png')

@@ -117,7 +117,7 @@ def test_the_smallest_and_the_largest_image(tmp_path):
 
 def test_a_cache_of_the_teacher_over_a_wrapper_fails_before_the_teacher_is_trained(tmp_path):
     cfg = runs.config(tmp_path, epochs=2)
-    cfg.model.teacher_cache = dict()
+    cfg.model.teacher_cache = {}
     cfg.train_dataloader.dataset = dict(type='ConcatDataset', datasets=[cfg.train_dataloader.dataset])
     with pytest.raises(InputError, match='model.teacher_cache: train_dataloader.dataset is ConcatDataset'):
         rehearse(cfg, 'student')
