@@ -7,7 +7,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup improved baseline bench test test-all drill docs check audit format clean
+.PHONY: help setup improved baseline bench test test-all coverage drill docs check audit format clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -16,8 +16,7 @@ PIP_INSTALL := $(BIN)/python -m pip -qq --disable-pip-version-check install --no
 EXTRAS := mim,pretrained,hf,tune,deploy,demo,dev
 # One process for each core, each with one thread; a file's tests stay together, for they share what is costly to make.
 PYTEST := env OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
-# What a run of all tests adds: the lines of the package that it reached, in .coverage.
-MEASURE := --cov --cov-report=
+# Percent of the package's lines that the tests reach at least.
 COVERED := 90
 
 # torch comes first, by itself: on Linux the package index's own build carries CUDA (several GB), so a machine without a GPU asks
@@ -48,11 +47,15 @@ baseline: $(VENV)/.stamp  ## the earlier recipe, which the improved one is measu
 bench: $(VENV)/.stamp  ## what a distillation step costs over stock MMSegmentation's and mmrazor's (docs/performance.md)
 	$(BIN)/python tools/benchmark.py configs/distill/improved.py $(ARGS)
 
-test: $(VENV)/.stamp  ## the tests but the slow ones; whole (without ARGS), it measures the coverage that `make check` judges
-	$(PYTEST) -m 'not slow and not gpu' $(or $(ARGS),$(MEASURE))
+test: $(VENV)/.stamp  ## the tests but the slow ones (ARGS=... goes to pytest)
+	$(PYTEST) -m 'not slow and not gpu' $(ARGS)
 
-test-all: $(VENV)/.stamp  ## all the tests but those that need a GPU, likewise
-	$(PYTEST) -m 'not gpu' $(or $(ARGS),$(MEASURE))
+test-all: $(VENV)/.stamp  ## all the tests but those that need a GPU
+	$(PYTEST) -m 'not gpu' $(ARGS)
+
+coverage: $(VENV)/.stamp  ## `make test`, and how much of the package it reached: 90 % of the lines at least
+	$(MAKE) test ARGS='--cov --cov-report='
+	$(BIN)/coverage report --fail-under=$(COVERED)
 
 drill: $(VENV)/.stamp  ## kills a training 20 times (SIGKILL), resumes it, and compares it with one that was never disturbed
 	env OMP_NUM_THREADS=1 $(BIN)/python -W ignore -m tests.drill $(ARGS)
@@ -60,16 +63,11 @@ drill: $(VENV)/.stamp  ## kills a training 20 times (SIGKILL), resumes it, and c
 docs: $(VENV)/.docs  ## the documentation as a site, site/index.html; a broken link fails
 	env NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-check: $(VENV)/.stamp  ## lint, format, types, layers, and the coverage of the last whole `make test`: 90 % of lines at least
+check: $(VENV)/.stamp  ## lint, format, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@if [ -f .coverage ]; then \
-		$(BIN)/coverage report --fail-under=$(COVERED); \
-	else \
-		echo 'check: coverage is not known; a whole `make test` measures it'; \
-	fi
 
 audit: $(VENV)/.stamp  ## looks the installed packages up in PyPI's advisories (optional; needs the network)
 	@$(BIN)/python -c 'import pip_audit' 2>/dev/null || $(PIP_INSTALL) -e '.[audit]' || { \

@@ -81,9 +81,10 @@ def test_mmrazors_models_import():
     assert importlib.import_module('mmrazor.models.algorithms').SingleTeacherDistill is not None
 
 
-def test_a_config_is_formatted_once_however_often_it_is_asked_for(monkeypatch):
+def test_a_config_is_formatted_once_however_often_it_is_asked_for(monkeypatch, format_code):
     from mmengine.config import Config, config
 
+    monkeypatch.setattr(config, 'FormatCode', format_code)
     before = config.FormatCode.cache_info()
     cfg = Config(dict(a=1, unusual_name_for_this_test=dict(b=[1, 2, 3])))
     texts = {cfg.pretty_text for _ in range(5)}

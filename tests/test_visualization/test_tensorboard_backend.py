@@ -41,7 +41,7 @@ def test_what_is_written_into_the_runs_logs(tmp_path: Path) -> None:
     assert [totals[0][1], totals[2][1]] == [2.5, 0.5]
     assert (events.Images('Val/panel')[0].height, events.Images('Val/panel')[0].width) == (4, 6)
     text = events.Tensors('config/text_summary')[0].tensor_proto.string_val[0].decode()
-    assert text.startswith('```python\n') and 'seed = 7' in text
+    assert text.startswith('```python\n') and 'seed=7' in text.replace(' ', '')
     assert [path.name for path in tmp_path.iterdir()] == ['logs']
 
 
