@@ -12,6 +12,7 @@ from .criteria import SEEDS, Record, final, validated
 from .estimate import Estimate, estimate
 from .grouping import as_long, check_same_data, group, run_name, uneven
 from .over_images import paired_bootstrap, read_areas
+from .seeds import seeds_needed
 
 CONTROL = 'no_distill'
 MATTERS = 0.3  # mIoU, percent points: about what a run differs by when it is only repeated on another machine
@@ -38,6 +39,7 @@ class Difference:
         estimate: Of the differences, over seeds.
         images: Ends of their mean's 95 % interval over the validation images, of mIoU where the runs kept these; else
             None.
+        seeds_needed: How many seeds would show a difference of 1 mIoU at this spread; None where that is not known.
         verdict: 'better' or 'worse' where the interval of three seeds or more clears zero; 'not shown' where it does
             not, with fewer seeds, while one of the runs is unfinished, and against a run that differs in more than
             distillation; 'too small' where the mean is below what matters.
@@ -47,6 +49,7 @@ class Difference:
     estimate: Estimate
     verdict: str
     images: tuple[float, float] | None = None
+    seeds_needed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -251,7 +254,8 @@ def _difference(
     verdict = {1: 'better', -1: 'worse', 0: 'not shown'}[sign * found.side() if known_side else 0]
     if known_side and abs(found.mean) < matters:
         verdict = 'too small'
-    return Difference([run['seed'] for (run, _), _ in known], found, verdict, images)
+    needed = seeds_needed([value for _, value in known]) if matters else None
+    return Difference([run['seed'] for (run, _), _ in known], found, verdict, images, needed)
 
 
 def _over_images(pairs: Sequence[tuple[Record, Record]]) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ from .comparison import Arm, Comparison, Difference
 from .criteria import SEEDS, Record, agreement, agreement_since, final, judge
 from .grouping import group
 from .score_text import share, signed
+from .seeds import WANTED
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def _many(arm: Arm, difference: Difference, runs: Sequence[Record]) -> Answer:
         f'over {found.n} seeds mIoU {signed(found.mean)} against {arm.control} (95 % interval {signed(found.low)} to '
         f'{signed(found.high)})'
     ]
+    if verdict is None and difference.seeds_needed is not None and difference.seeds_needed > found.n:
+        parts.append(f'at this spread {difference.seeds_needed} seeds would show a difference of {WANTED:g} mIoU')
     if difference.images is not None:
         low, high = difference.images
         parts.append(f'over the validation images {signed(low)} to {signed(high)}')
