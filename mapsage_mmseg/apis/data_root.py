@@ -23,6 +23,7 @@ from ..datasets import (
     put_leaf,
     read_dataset_yaml,
 )
+from ..datasets.folder_settings import EIGHT_BITS
 from ..engine.processes import from_first
 from ..errors import InputError
 from ..imagery.loading import UNLABELLED
@@ -51,10 +52,12 @@ def apply_data_root(config: Config, data_root: str) -> None:
     if not root.is_dir():
         raise InputError(f'--data-root {data_root}: no such folder; it must hold img_dir, ann_dir and dataset.yaml')
     spec = read_dataset_yaml(root)
-    folder = load_config(configs_dir() / '_base_' / 'datasets' / 'folder.py')
+    folder = load_config(configs_dir() / '_base_' / 'datasets' / config.get('tiles_dataset', 'folder.py'))
     for split in LOADERS:
         leaf = one_leaf(config, split, data_root)
         if leaf.get('type') != 'FolderLandCover':  # or else the config says how they are read
+            if spec.bands:
+                _leave_out_colours(folder[split].dataset)
             put_leaf(config[split], 'dataset', folder[split].dataset)
             if split == 'train_dataloader':
                 _pad(config, folder.crop_size)
@@ -125,6 +128,11 @@ def _keep_unlabelled(config: Config) -> None:
         for leaf in folders:
             leaf['keep_unlabelled'] = True
         config.model.unlabelled_label = UNLABELLED
+
+
+def _leave_out_colours(dataset: ConfigDict) -> None:
+    """Takes what distorts colours of 8 bits out of a pipeline, for tiles whose values are others."""
+    dataset.pipeline = [step for step in dataset.pipeline if step.type not in EIGHT_BITS]
 
 
 def _pad(config: Config, size: Sequence[int]) -> None:

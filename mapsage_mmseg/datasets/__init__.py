@@ -7,6 +7,7 @@ from .folder_files import fingerprint, has_unlabelled, unlabelled_fingerprint
 from .folder_settings import band_names, check_settings, class_numbers
 from .leaves import leaves, put_leaf
 from .map_store import MapKind, MapStore
+from .quarter_turn import RandomQuarterTurn
 from .replay import Replay, ReplayedPipeline
 from .rescale import RandomRescale
 from .sampler import DrawIndex, SeededSampler, epoch_size
@@ -23,6 +24,7 @@ __all__ = [
     'FolderLandCover',
     'MapKind',
     'MapStore',
+    'RandomQuarterTurn',
     'RandomRescale',
     'Replay',
     'ReplayedPipeline',

@@ -22,6 +22,7 @@ REFUSED = dict(
 )
 NOTHING = dict(reduce_zero_label=(None, False), ignore_index=(255,))  # values that ask for nothing
 STANDS_FOR = dict(LoadImageFromFile='LoadRasterImage', LoadAnnotations='LoadRasterLabel')
+EIGHT_BITS = ('PhotoMetricDistortion', 'CLAHE', 'AdjustGamma', 'RandomGrayscale')  # cut or refuse other values
 ANY = ('*',)  # whatever it says
 # How the replaced steps would decode, and the values under which they would give the same.
 DECODING: dict[str, tuple[str, ...]] = dict(
@@ -58,7 +59,8 @@ def own_loading(
     """A pipeline that loads by :mod:`mapsage_mmseg.imagery`.
 
     Raises:
-        InputError: A step that is replaced has a setting that would be lost.
+        InputError: A step that is replaced has a setting that would be lost; or there are bands, and a step works on
+            colours of 8 bits alone.
     """
     own = dict(
         LoadRasterImage=dict(type='LoadRasterImage', bands=bands, max_pixels=max_pixels),
@@ -82,6 +84,11 @@ def own_loading(
                     f'dataset.pipeline[{index}].{lost[0]}={step[lost[0]]!r}: over a folder of tiles {name} loads, and '
                     f'takes no {lost[0]} here'
                 )
+        if bands and name in EIGHT_BITS:
+            raise InputError(
+                f'dataset.pipeline[{index}].type={name!r} works on red, green and blue of 8 bits; dataset.yaml names '
+                'bands, whose values it would spoil: leave it out'
+            )
         steps.append(own.get(name, step))
     return steps
 

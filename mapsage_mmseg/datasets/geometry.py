@@ -8,6 +8,7 @@ import mmcv.transforms
 import mmseg.datasets.transforms
 import numpy as np
 
+from .quarter_turn import RandomQuarterTurn
 from .rescale import RandomRescale
 
 IGNORE = 255
@@ -54,6 +55,17 @@ def _rotated(step: Any, before: tuple[int, int], results: dict[str, Any]) -> np.
     return np.linalg.inv(forward)
 
 
+def _turned(step: Any, before: tuple[int, int], results: dict[str, Any]) -> np.ndarray:
+    turns, right, bottom = results['quarter_turns'], before[1] - 1, before[0] - 1
+    matrices = (
+        [[1, 0, 0], [0, 1, 0]],
+        [[0, -1, right], [1, 0, 0]],
+        [[-1, 0, right], [0, -1, bottom]],
+        [[0, 1, 0], [-1, 0, bottom]],
+    )
+    return np.array([*matrices[turns], [0, 0, 1]], float)
+
+
 def _padded(step: Any, before: tuple[int, int], results: dict[str, Any]) -> np.ndarray:
     return np.eye(3)  # mmcv pads at the right and at the bottom
 
@@ -68,6 +80,7 @@ RULES: dict[type, Rule] = {
     mmcv.transforms.RandomFlip: _flipped,
     mmseg.datasets.transforms.RandomFlip: _flipped,
     mmseg.datasets.transforms.RandomRotate: _rotated,
+    RandomQuarterTurn: _turned,
     mmcv.transforms.Pad: _padded,
 }
 

@@ -74,9 +74,12 @@ class SeededSampler(Sampler):
             a later run cannot know.
         infinite: Goes from epoch to epoch without an end, for iteration-based loops; nothing is repeated or left out.
         round_up: Repeats samples until each rank has as many as every other.
+        at_least: Samples of an epoch at least. Of a smaller dataset an epoch has more than one permutation, or the rest
+            of one and the beginning of the next, so that every sample comes as often as any other over the run.
 
     Raises:
-        InputError: The dataset is empty, or the seed is negative.
+        InputError: The dataset is empty, the seed or ``at_least`` is negative, or both ``infinite`` and ``at_least``
+            are given.
     """
 
     def __init__(
@@ -86,10 +89,14 @@ class SeededSampler(Sampler):
         seed: int | None = None,
         infinite: bool = False,
         round_up: bool = True,
+        at_least: int = 0,
     ) -> None:
-        self.count = epoch_size(dataset)
-        if self.count == 0:
+        self.pass_size = epoch_size(dataset)
+        if self.pass_size == 0:
             raise InputError(f'sampler: dataset {type(dataset).__name__} is empty; it needs at least one sample')
+        if at_least < 0 or (infinite and at_least):
+            raise InputError(f'sampler: at_least={at_least}; expected 0 or more, and 0 with infinite=True')
+        self.count = max(self.pass_size, at_least)
         if seed is not None and seed < 0:
             raise InputError(f'sampler: seed={seed} is negative; a seed is 0 or more')
         self.rank, self.world_size = get_dist_info()
@@ -140,28 +147,39 @@ class SeededSampler(Sampler):
     def _samples(self, epoch: int, first: int) -> Iterator[DrawIndex]:
         """This rank's samples, from a place in the common order on."""
         if not self.infinite:
-            yield from self._draw(self._order(epoch)[first :: self.world_size], epoch)
+            indices, passes = self._epoch(epoch)
+            yield from self._draw(indices[first :: self.world_size], passes[first :: self.world_size])
             return
         while True:
             epoch, first = epoch + first // self.count, first % self.count
-            yield from self._draw(self._order(epoch)[first :: self.world_size], epoch)
+            indices = self._order(epoch)[first :: self.world_size]
+            yield from self._draw(indices, np.full(len(indices), epoch))
             first += -(-(self.count - first) // self.world_size) * self.world_size
 
-    def _draw(self, indices: np.ndarray, epoch: int) -> Iterator[DrawIndex]:
-        return (DrawIndex(index, self.seed, epoch) for index in indices.tolist())
+    def _draw(self, indices: np.ndarray, passes: np.ndarray) -> Iterator[DrawIndex]:
+        pairs = zip(indices.tolist(), passes.tolist(), strict=True)
+        return (DrawIndex(index, self.seed, number) for index, number in pairs)
+
+    def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """All ranks' indices of one epoch, in order, and the pass over the dataset that each belongs to."""
+        begin, end = epoch * self.count, (epoch + 1) * self.count
+        numbers = np.arange(begin // self.pass_size, -(-end // self.pass_size))
+        whole = slice(begin - numbers[0] * self.pass_size, end - numbers[0] * self.pass_size)
+        indices = np.concatenate([self._order(int(number)) for number in numbers])[whole]
+        passes = np.repeat(numbers, self.pass_size)[whole]
+        shared = self.num_samples * self.world_size
+        places = np.arange(shared) % self.count  # with round_up some are repeated
+        return indices[places], passes[places]
 
     def _order(self, epoch: int) -> np.ndarray:
-        """All ranks' indices of one epoch, in order."""
+        """All ranks' indices of one pass, in order."""
         count = len(self.dataset)
         order = np.arange(count)
         if self.shuffle:
             # Raw words, because numpy promises that they stay the same in later versions, unlike Generator's methods.
             words = np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(epoch,))).random_raw(count)
             order = np.argsort(words, kind='stable')
-        if self.optional is not None and self.count < count:
+        if self.optional is not None and self.pass_size < count:
             optional = self.optional[order]
-            order = order[~optional | (np.cumsum(optional) <= self.count - np.count_nonzero(~optional))]
-        if self.infinite:
-            return order
-        shared = self.num_samples * self.world_size
-        return np.resize(order, shared) if self.round_up else order[:shared]
+            order = order[~optional | (np.cumsum(optional) <= self.pass_size - np.count_nonzero(~optional))]
+        return order

@@ -11,9 +11,10 @@ from mmengine.config import Config
 from PIL import Image
 
 from mapsage_mmseg.apis import cli, export, predict, prepare_data, train
-from mapsage_mmseg.apis.data_root import set_bands
+from mapsage_mmseg.apis.config import configs_dir, load_config
+from mapsage_mmseg.apis.data_root import apply_data_root, set_bands
 from mapsage_mmseg.apis.students import find_student
-from mapsage_mmseg.datasets import Bands, draw_scene, read_dataset_yaml
+from mapsage_mmseg.datasets import Bands, FolderLandCover, draw_scene, read_dataset_yaml
 from mapsage_mmseg.deployment.predictor import onnx_predictor, torch_predictor
 from mapsage_mmseg.errors import InputError
 from tests import small
@@ -152,6 +153,18 @@ def test_a_run_whose_preprocessor_knows_nothing_of_the_bands_is_refused(folder, 
     Path('stock.py').write_text(text)
     assert cli.run(train.main, ['stock.py', '--work-dir', 'stock']) == 2
     assert 'model.data_preprocessor.mean=[123.675, 116.28, 103.53], and dataset.yaml names' in capfd.readouterr().err
+
+
+def test_what_distorts_colours_of_8_bits_is_left_out_or_refused(folder):
+    augmented = load_config(configs_dir() / '_base_/datasets/folder_augmented.py').train_dataloader.dataset
+    config = load_config(configs_dir() / 'distill/recommended_control.py')
+    apply_data_root(config, str(folder / 'tiles'))
+    kept = [step.type for step in config.train_dataloader.dataset.pipeline]
+    assert kept == [step.type for step in augmented.pipeline if step.type != 'PhotoMetricDistortion']
+    assert len(kept) == len(augmented.pipeline) - 1
+    pipeline = [dict(type='LoadImageFromFile'), dict(type='CLAHE'), dict(type='PackSegInputs')]
+    with pytest.raises(InputError, match=r"dataset.pipeline\[1\].type='CLAHE' works on red, green and blue of 8 bits"):
+        FolderLandCover(str(folder / 'tiles'), pipeline=pipeline)
 
 
 @pytest.mark.parametrize('name', ['MobileNetV2', 'MSCAN'])  # the second has in_channels, and does not look at it

@@ -14,6 +14,7 @@ CROP = dict(type='RandomCrop', crop_size=(40, 44), cat_max_ratio=0.9)
 RESIZE = dict(type='RandomResize', scale=(WIDTH, HEIGHT), ratio_range=(0.75, 1.5), keep_ratio=True)
 STRETCH = dict(type='RandomResize', scale=(70, 90), ratio_range=(0.8, 1.2))
 ROTATE = dict(type='RandomRotate', prob=1.0, degree=(20.0, 70.0))
+TURN = dict(type='RandomQuarterTurn')
 PIPELINES = dict(
     nothing=[],
     horizontal=FLIPS[:1],
@@ -29,8 +30,19 @@ PIPELINES = dict(
     pad=[CROP, dict(type='Pad', size=(64, 64)), FLIPS[0]],
     small=[dict(type='RandomCrop', crop_size=(200, 50))],
     rescale=[dict(type='RandomRescale', ratio_range=(0.75, 1.5))],
+    turn=[TURN],
+    turns=[CROP, TURN, TURN, FLIPS[0]],
     folder=[RESIZE, CROP, *FLIPS],
-    everything=[STRETCH, ROTATE, CROP, *FLIPS, dict(type='Pad', size=(48, 48)), FLIPS[1], dict(ROTATE, degree=30)],
+    everything=[
+        STRETCH,
+        TURN,
+        ROTATE,
+        CROP,
+        *FLIPS,
+        dict(type='Pad', size=(48, 48)),
+        FLIPS[1],
+        dict(ROTATE, degree=30),
+    ],
 )
 
 

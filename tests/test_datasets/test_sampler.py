@@ -168,11 +168,52 @@ def test_skip_counts_the_rank_s_own_samples(ranks):
     assert list(part) == whole[2:] == cut[2:]
 
 
+def epochs_of(order, count):
+    """The samples of so many epochs, each a list."""
+    found = []
+    for epoch in range(count):
+        order.set_epoch(epoch)
+        found.append(list(order))
+    return found
+
+
+def test_an_epoch_of_a_small_dataset_takes_up_where_the_one_before_ended():
+    found = epochs_of(SeededSampler(range(5), seed=1, at_least=12), 5)
+    assert [len(samples) for samples in found] == [12] * 5
+    stream = [sample for samples in found for sample in samples]
+    for number in range(12):  # 60 samples are 12 passes over the five
+        samples = stream[5 * number :][:5]
+        assert sorted(samples) == list(range(5)) and {sample.epoch for sample in samples} == {number}
+    plain = [sample for samples in epochs_of(SeededSampler(range(5), seed=1), 12) for sample in samples]
+    assert drawn([stream]) == drawn([plain])
+
+
+def test_an_epoch_of_a_large_dataset_is_one_pass():
+    order, plain = (SeededSampler(range(50), seed=1, **more) for more in (dict(at_least=12), {}))
+    assert len(order) == 50 and drawn(epochs_of(order, 2)) == drawn(epochs_of(plain, 2))
+
+
+@pytest.mark.parametrize('at_least', [0, 12, 13])
+def test_ranks_share_an_epoch_that_has_several_passes(ranks, at_least):
+    mine, its = (ranks(rank, 2, range(5), seed=1, at_least=at_least) for rank in range(2))
+    alone = ranks(0, 1, range(5), seed=1, at_least=at_least)
+    for epoch in range(3):
+        for order in (mine, its, alone):
+            order.set_epoch(epoch)
+        shared = [sample for pair in zip(mine, its, strict=True) for sample in pair]
+        assert drawn([shared])[: len(alone)] == drawn([list(alone)])
+        mine.skip(2)
+        assert drawn([list(mine)]) == drawn([shared[4::2]])
+
+
 def test_refusals():
     with pytest.raises(InputError, match='range is empty'):
         SeededSampler(range(0))
     with pytest.raises(InputError, match='seed=-1'):
         SeededSampler(range(3), seed=-1)
+    for wrong in (dict(at_least=-1), dict(at_least=5, infinite=True)):
+        with pytest.raises(InputError, match=f'at_least={wrong["at_least"]}; expected 0 or more, and 0 with infinite'):
+            SeededSampler(range(3), seed=0, **wrong)
     for samples in (-1, 4):
         with pytest.raises(ValueError, match='0 to 3'):
             SeededSampler(range(3), seed=0).skip(samples)
