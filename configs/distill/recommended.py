@@ -1,5 +1,5 @@
-"""EfficientNet-Lite0 from ImageNet weights learns from labels and from an EfficientNet-Lite2 that was trained on the same
-tiles (the extra [pretrained]).
+"""EfficientNet-Lite0 from ImageNet weights learns from labels and from an EfficientNet-Lite2 that was trained on the
+same tiles (the extra [pretrained]).
 
     python tools/train.py configs/distill/recommended.py --data-root PATH
     python tools/repeat.py configs/distill/recommended.py --data-root PATH    # three seeds, each with its control
