@@ -1,6 +1,7 @@
 """The teacher that a distillation needs: its recipe on this data, a training that was cut off, its publication."""
 
 import argparse
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,6 @@ def publish_teacher(runner: Runner) -> None:
     )
     path = teachers.publish(teachers.store(runner.cfg.get('experiments', 'experiments'), key), weights, meta)
     print_log(f'Teacher: mIoU {meta["mIoU"]:.2f}, kept in {path}', 'current')
+    experiments, data = runner.cfg.get('experiments', 'experiments'), teachers.data_key(runner.cfg)
+    if better := teachers.outdone_by(meta['mIoU'], experiments, data):
+        print_log(f'Teacher: {better}; a distillation would refuse it', 'current', logging.WARNING)

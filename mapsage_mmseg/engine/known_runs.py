@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.criteria import final
 from ..evaluation.grouping import as_long
 from ..evaluation.record import read_record
 
@@ -24,6 +25,29 @@ def finished(root: str | Path, experiment: str, data: str) -> list[dict[str, Any
         if (record.get('dataset') or {}).get('key') == data and record.get('epochs'):
             found.append({**record, 'path': str(path)})
     return found
+
+
+def best_alone(root: str | Path, data: str) -> dict[str, Any] | None:
+    """Of the finished runs of students from labels only on the same data, whatever the student, the one with the best
+    last mIoU, with its ``path``; None where there is none.
+
+    Args:
+        root: The experiments folder.
+        data: Key of the data, as a record names it.
+    """
+    runs = []
+    for path in sorted(Path(root).glob('*/result.json')):
+        record = read_record(path)
+        if not record or record.get('status') != 'finished' or record.get('teacher') or _is_teacher(record):
+            continue
+        if (record.get('dataset') or {}).get('key') == data and final(record, 'mIoU') is not None:
+            runs.append({**record, 'path': str(path)})
+    return max(runs, key=lambda record: final(record, 'mIoU'), default=None)
+
+
+def _is_teacher(record: Mapping[str, Any]) -> bool:
+    """Whether a run trained a teacher; records of before version 0.1 say so by their experiment's name alone."""
+    return bool(record.get('is_teacher', str(record.get('experiment')).startswith('teacher')))
 
 
 def by_key(root: str | Path) -> dict[tuple[str, int], list[Path]]:

@@ -21,9 +21,10 @@ from ..datasets import (
     unlabelled_fingerprint,
 )
 from ..errors import InputError
+from ..evaluation.criteria import final
 from ..weights_file import load_checkpoint_file
 from ..whole_file import whole_file
-from .known_runs import finished
+from .known_runs import best_alone
 
 SETTINGS = (
     'model',
@@ -273,10 +274,16 @@ def publish(path: str | Path, weights: Mapping[str, torch.Tensor], meta: Mapping
     return Path(path)
 
 
-def known_control(root: str | Path, data: str) -> tuple[float, str] | None:
-    """Best final mIoU of a student trained alone on the same data, and its record's path; None where there is none."""
-    scores = [(record['epochs'][-1].get('val') or {}, record['path']) for record in finished(root, 'no_distill', data)]
-    return max(((val['mIoU'], path) for val, path in scores if val.get('mIoU') is not None), default=None)
+def outdone_by(score: float, root: str | Path, data: str) -> str | None:
+    """The student from labels only that is better than a teacher of that score, on the same data; None where none is
+    known."""
+    best = best_alone(root, data)
+    if best is None or final(best, 'mIoU') <= score:
+        return None
+    return (
+        f'below the {final(best, "mIoU"):.2f} of {best["experiment"]}, a student of '
+        f'{best["student"]["params_m"]} M parameters from labels only ({best["path"]})'
+    )
 
 
 def doubts(card: TeacherCard, config: Config) -> str | None:
@@ -292,10 +299,10 @@ def doubts(card: TeacherCard, config: Config) -> str | None:
             f'teacher {card.path} was scored on other data, so nobody knows what it is worth on these; train or score '
             "it on them, or insist with model.teacher_check='warn'"
         )
-    control = known_control(config.get('experiments', 'experiments'), data)
-    if control is not None and control[0] > card.mIoU:
+    better = outdone_by(card.mIoU, config.get('experiments', 'experiments'), data)
+    if better is not None:
         return (
-            f'teacher {card.path} scored mIoU {card.mIoU:.2f}, below the {control[0]:.2f} of a student trained alone '
-            f"({control[1]}); train a better one, or insist with model.teacher_check='warn'"
+            f'teacher {card.path} scored mIoU {card.mIoU:.2f}, {better}; train a better one, or insist with '
+            "model.teacher_check='warn'"
         )
     return None

@@ -42,11 +42,13 @@ def new_record(
     images_per_step: int | None = None,
     settings: Mapping[str, Any] | None = None,
     rolled_back: int = 0,
+    is_teacher: bool = False,
 ) -> dict[str, Any]:
     """An empty record of a run that begins.
 
     ``gflops`` of student and teacher: forward pass over one training crop, 10^9 operations, 2 a MAC. ``start``:
     fingerprint of the student's first weights. ``control``: the experiment that is the same without a teacher.
+    ``is_teacher``: whether it trains one.
     ``images_per_step``: of all ``processes`` together. ``settings``: what decides the run but for the distillation.
     ``rolled_back``: how often it was brought back from non-finite gradients. ``dataset.skipped``: images that became
     unreadable in mid-run.
@@ -57,6 +59,7 @@ def new_record(
         experiment=experiment,
         key=key,
         control=control,
+        is_teacher=is_teacher,
         config=config,
         git_commit=git_commit,
         seed=seed,

@@ -16,6 +16,7 @@ from mapsage_mmseg.apis.data_root import apply_data_root
 from mapsage_mmseg.apis.teacher_training import teacher_config
 from mapsage_mmseg.apis.tuning_split import use_tuning_split
 from mapsage_mmseg.engine import teachers
+from mapsage_mmseg.engine.known_runs import best_alone
 from mapsage_mmseg.engine.run_key import run_key
 from mapsage_mmseg.errors import InputError
 from tests.downloads import ARGUMENTS, made_by_converter
@@ -69,7 +70,7 @@ def test_a_teacher_is_found_where_its_data_moved_and_not_where_they_changed(
     assert teachers.doubts(card, config) is None
     record = json.loads((run / 'result.json').read_text())
     assert record['dataset']['key'] == teachers.data_key(config)
-    assert teachers.known_control(config.experiments, teachers.data_key(config)) is not None
+    assert best_alone(config.experiments, teachers.data_key(config))['path'] == str(run / 'result.json')
     # A label to train on, then one to validate on, of another size.
     for split, scored in (('train', None), ('val', 'scored on other data')):
         label = next((moved / 'ann_dir' / split).iterdir())

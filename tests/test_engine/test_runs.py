@@ -195,15 +195,29 @@ def test_a_teacher_without_a_score_is_refused_unless_the_user_insists(tmp_path):
     Runner.from_cfg(cfg).train()
 
 
-def test_a_teacher_below_a_known_control_on_the_same_data_is_refused(tmp_path):
-    control = runs.config(tmp_path, name='experiments/no_distill_1', model=tiny.student(), epochs=1)
-    control.experiment = 'no_distill'
+def train_alone(folder, experiment):
+    """A student from labels only, under the experiments folder of runs.config."""
+    alone = runs.config(folder, name=f'experiments/{experiment}_1', model=tiny.student(), epochs=1)
+    alone.experiment = experiment
     for hook in ('teacher', 'phases', 'temperature'):
-        control.default_hooks.pop(hook)
-    Runner.from_cfg(control).train()
+        alone.default_hooks.pop(hook)
+    return alone
+
+
+@pytest.mark.parametrize('experiment', ['no_distill', 'another_student'])
+def test_a_teacher_below_a_student_from_labels_only_on_the_same_data_is_refused(tmp_path, experiment):
+    Runner.from_cfg(train_alone(tmp_path, experiment)).train()
     weak = runs.make_teacher(tmp_path, score=0.0)
-    with pytest.raises(InputError, match=r'scored mIoU 0\.00, below the \d'):
+    said = rf'scored mIoU 0\.00, below the \d.* of {experiment}, a student of \d.* parameters from labels only'
+    with pytest.raises(InputError, match=said):
         Runner.from_cfg(runs.config(tmp_path, name='weak', teacher=weak)).train()
+
+
+def test_a_teacher_is_not_refused_for_another_teacher(tmp_path):
+    other = train_alone(tmp_path, 'mine')
+    other.publish_teacher = True
+    Runner.from_cfg(other).train()
+    Runner.from_cfg(runs.config(tmp_path, name='weak', teacher=runs.make_teacher(tmp_path, score=0.0))).train()
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,7 @@ def test_the_keys_of_the_contract():
         'experiment',
         'key',
         'control',
+        'is_teacher',
         'config',
         'git_commit',
         'seed',

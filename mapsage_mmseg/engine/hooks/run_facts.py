@@ -38,6 +38,7 @@ def run_facts(runner: Runner) -> dict[str, Any]:
         experiment=runner.cfg.get('experiment') or runner.experiment_name,
         key=run_key(runner.cfg),
         control=control_experiment(runner.cfg) if student is not model else None,
+        is_teacher=bool(runner.cfg.get('publish_teacher')),
         config=str(runner.cfg.filename or ''),
         git_commit=git_commit(),
         seed=runner.seed,
