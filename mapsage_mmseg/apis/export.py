@@ -9,6 +9,7 @@ from ..deployment.card import check_checkpoint, write_card
 from ..deployment.stock_config import stock_config
 from ..deployment.student import Student
 from ..deployment.student_files import write_weights
+from ..deployment.timm_backbone import to_timm
 from ..errors import InputError
 from ..whole_file import write_text
 from . import cli
@@ -72,6 +73,7 @@ def export_student(student: Student, dataset: Mapping[str, Any], folder: Path) -
     """Writes weights, config and card, and says what was written."""
     check_checkpoint(folder, student)
     student.build()  # weights that do not fit are not passed on
+    student = to_timm(student)
     text = stock_config(student, dataset)
     written = write_weights(student, folder)
     write_text(folder / 'config.py', text)

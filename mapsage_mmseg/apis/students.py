@@ -9,6 +9,7 @@ from mmengine.registry import init_default_scope
 
 from ..datasets import Bands
 from ..deployment.student import Student, provenance
+from ..deployment.timm_backbone import from_timm
 from ..engine import teachers
 from ..engine.checkpoint_files import resumable
 from ..errors import InputError
@@ -45,7 +46,8 @@ def find_student(source: str | Path, config: str | None = None, teacher: str | N
     meta = _meta(checkpoint)
     classes, palette = _classes(meta, checkpoint)
     known = meta.get('provenance') or provenance(taken, record_of(checkpoint), meta.get('teacher_sha256'))
-    return Student(alone.model, weights, classes, palette, known, taken, Bands.of(meta.get('dataset_meta'))), read
+    bands = Bands.of(meta.get('dataset_meta'))
+    return from_timm(Student(alone.model, weights, classes, palette, known, taken, bands)), read
 
 
 def last_checkpoint(run: Path) -> Path | None:

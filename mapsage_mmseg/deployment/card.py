@@ -23,7 +23,7 @@ LABELS = dict(
 FILES = {
     'student.pth': 'weights for MMSegmentation; plain values only, which `torch.load(weights_only=True)` reads',
     'student.safetensors': 'the same weights; classes, palette and provenance stand in its header',
-    'config.py': 'the config for MMSegmentation 1.2; needs no other package',
+    'config.py': 'the config for MMSegmentation 1.2; its first line says what else it needs',
     'student.onnx': 'for ONNX Runtime, float32; what `image` is and what `logits` are stands in its metadata',
     'student.int8.onnx': 'the same in 8-bit integers; its metadata say how it was made and how it scores',
     'table.json': 'the figures of the table below',

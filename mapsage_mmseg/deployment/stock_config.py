@@ -9,15 +9,18 @@ from mmseg.registry import DATASETS, MODELS
 
 from ..errors import InputError
 from .student import Student
+from .timm_backbone import needs_timm
 
 STOCK = ('mmseg', 'mmengine', 'mmcv', 'torch')
-HEAD = """# A land-cover student for MMSegmentation 1.2; nothing else has to be installed (README.md).
+HEAD = """# A land-cover student for MMSegmentation 1.2; {needs} (README.md).
 #
 #     python tools/test.py config.py student.pth      # MMSegmentation's own tool, on the folder that data_root names
 #
 # data_root holds images and labels where data_prefix says; labels are {labels}.
 
 """
+
+NOTHING, TIMM = 'nothing else has to be installed', 'timm has to be installed too: pip install timm'
 
 
 def stock_config(student: Student, dataset: Mapping[str, Any]) -> str:
@@ -80,7 +83,10 @@ def stock_config(student: Student, dataset: Mapping[str, Any]) -> str:
     )
     plain = dataset['type'] == 'BaseSegDataset' and not dataset.get('reduce_zero_label')
     labels = 'class numbers' if plain else f"as MMSegmentation's {dataset['type']} reads them"
-    return HEAD.format(labels=labels) + Config(settings).pretty_text
+    needs = (
+        'timm has to be installed too: pip install timm' if needs_timm(student) else 'nothing else has to be installed'
+    )
+    return HEAD.format(labels=labels, needs=needs) + Config(settings).pretty_text
 
 
 def _foreign(node: Any, where: str) -> Iterator[tuple[str, str]]:
