@@ -1,7 +1,9 @@
 """The teacher that a distillation needs: its recipe on this data, a training that was cut off, its publication."""
 
 import argparse
+import copy
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from mmengine.runner import Runner
 from ..datasets import HANDLING
 from ..engine import teachers
 from ..engine.checkpoint_files import resumable
+from ..engine.processes import from_first
 from ..engine.run_lock import held
 from ..engine.runner_model import model_of
 from ..errors import InputError
@@ -20,21 +23,74 @@ from ..evaluation.record import read_record
 from ..models.normalisation import normalisation
 from .config import load_config
 from .data_root import LOADERS, apply_data_root
+from .scoring import score
 from .tuning_split import follow_tuning_split
 
 
 def teacher_config(config: Config, arguments: argparse.Namespace) -> Config:
     """The teacher's recipe, on the data of this run."""
     recipe = teachers.load_recipe(config)
-    if arguments.data_root:
-        apply_data_root(recipe, arguments.data_root)
+    _follow(recipe, config, arguments.data_root)
+    if recipe.get('members'):
+        recipe.member_keys = [teachers.content_key(one) for one in recipes_of(recipe, arguments)]
+    return recipe
+
+
+def recipes_of(recipe: Config, arguments: argparse.Namespace) -> list[Config]:
+    """What is trained for a teacher: its recipe, or of an ensemble each member's, on the same data."""
+    if not recipe.get('members'):
+        return [recipe]
+    members = teachers.member_recipes(recipe)
+    for one in members:
+        _follow(one, recipe, arguments.data_root)
+    return members
+
+
+def _follow(recipe: Config, config: Config, data_root: str | None) -> None:
+    """Puts a recipe on the data, into the experiments folder and under the launcher of another config."""
+    if data_root:
+        apply_data_root(recipe, data_root)
         for split in LOADERS:
             mine = config[split].dataset
             recipe[split].dataset.update({key: mine[key] for key in HANDLING if key in mine})
     follow_tuning_split(recipe, config)
     recipe.experiments = config.get('experiments', 'experiments')
     recipe.launcher, recipe.publish_teacher = config.get('launcher', 'none'), True
-    return recipe
+
+
+def put_together(recipe: Config, members: Sequence[Path], path: Path) -> None:
+    """Makes an ensemble's file of its members' files, and scores it on the validation data.
+
+    Args:
+        recipe: Of the ensemble, on its data.
+        members: Their files, in the order of the recipe.
+        path: Where the file goes.
+    """
+    read = [teachers.read_teacher(member) for member in members]
+    weights = {f'members.{i}.{key}': value for i, (state, _) in enumerate(read) for key, value in state.items()}
+    card = read[0][1]
+    config = copy.deepcopy(recipe)
+    config.work_dir = str(path.parent)
+    scores = score(config, weights, str(path), 0, 'ensemble')
+    meta: dict[str, Any] = dict(
+        mIoU=scores['mIoU'],
+        data_key=teachers.scored_key(recipe),
+        key=path.parent.name,
+        classes=list(card.classes),
+        normalisation=card.normalisation,
+        members=[each.sha256 for _, each in read],
+    )
+    from_first(lambda: teachers.publish(path, weights, meta))
+    each = ', '.join(f'{card.mIoU:.2f}' for _, card in read)
+    print_log(f'Teacher: {len(read)} members of mIoU {each}, together {meta["mIoU"]:.2f}, kept in {path}', 'current')
+    warn_if_outdone(recipe, meta['mIoU'])
+
+
+def warn_if_outdone(recipe: Config, score: float) -> None:
+    """Says where a student from labels only is known to be better than a teacher."""
+    better = teachers.outdone_by(score, recipe.get('experiments', 'experiments'), teachers.data_key(recipe))
+    if better:
+        print_log(f'Teacher: {better}; a distillation would refuse it', 'current', logging.WARNING)
 
 
 def trained_teacher(config: Config, arguments: argparse.Namespace) -> Path:
@@ -107,6 +163,4 @@ def publish_teacher(runner: Runner) -> None:
     )
     path = teachers.publish(teachers.store(runner.cfg.get('experiments', 'experiments'), key), weights, meta)
     print_log(f'Teacher: mIoU {meta["mIoU"]:.2f}, kept in {path}', 'current')
-    experiments, data = runner.cfg.get('experiments', 'experiments'), teachers.data_key(runner.cfg)
-    if better := teachers.outdone_by(meta['mIoU'], experiments, data):
-        print_log(f'Teacher: {better}; a distillation would refuse it', 'current', logging.WARNING)
+    warn_if_outdone(runner.cfg, meta['mIoU'])

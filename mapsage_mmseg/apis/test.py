@@ -4,25 +4,22 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from mmengine.model import revert_sync_batchnorm
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..compat import keep_freed_memory
-from ..engine import processes, teachers
-from ..engine.runner_model import model_of
-from ..engine.tool_runner import ToolRunner
+from ..engine import processes
 from ..errors import InputError
 from . import cli
 from .config import load_config, override
 from .config_check import check_config
 from .data_root import apply_data_root, check_data, set_bands, set_classes
 from .output import check_writable, write
+from .scoring import score
 from .student_data import as_model_knows, check_fits
 from .students import last_checkpoint, leave_alone, model_facts
 from .teacher_training import trained_teacher
@@ -116,23 +113,6 @@ def default_checkpoint(config: Config, run: Path | None, arguments: argparse.Nam
             'name the checkpoint to score: tools/test.py CONFIG CHECKPOINT, or tools/test.py RUN_DIRECTORY'
         )
     return str(found)
-
-
-def score(config: Config, weights: Mapping[str, Any], checkpoint: str, pictures: int, name: str) -> dict[str, float]:
-    """Runs the config's test on these weights."""
-    hooks = config.default_hooks
-    for hook in set(hooks) - {'timer', 'logger'}:
-        hooks.pop(hook)
-    hooks.checkpoint = None  # this one is MMEngine's own, there by default
-    hooks.panels = dict(type='PanelHook', images=pictures, name=name)
-    config.train_dataloader = config.train_cfg = config.optim_wrapper = config.param_scheduler = None
-    config.val_dataloader = config.val_cfg = config.val_evaluator = None
-    config.visualizer.vis_backends = []
-    runner = ToolRunner.from_cfg(config)
-    model = revert_sync_batchnorm(model_of(runner))
-    teachers.load_whole(model, weights, f'checkpoint {checkpoint} does not fit the config')
-    runner.model = model
-    return {key: float(value) for key, value in runner.test().items()}
 
 
 def show(scores: Mapping[str, float], checkpoint: str) -> None:

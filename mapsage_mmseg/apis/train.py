@@ -27,7 +27,14 @@ from .jobs import interruptible
 from .run_length import off_schedule, set_epochs
 from .runs import begun, given_run_dir, new_run_dir, newest_run, runs_of
 from .switches import add_switches, apply_switches
-from .teacher_training import publish_teacher, refuse_untrained, teacher_config, unfinished_teacher
+from .teacher_training import (
+    publish_teacher,
+    put_together,
+    recipes_of,
+    refuse_untrained,
+    teacher_config,
+    unfinished_teacher,
+)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -73,6 +80,10 @@ def main(argv: Sequence[str]) -> None:
         place(config, arguments)
     if not arguments.resume:
         rehearse_all(config, arguments)
+    if config.get('members'):  # an ensemble: there is nothing to train but these
+        config.member_keys = [teachers.content_key(one) for one in recipes_of(config, arguments)]
+        trained(config, arguments)
+        return processes.leave()
     if is_distillation(config):
         ensure_teacher(config, arguments)
     if not arguments.resume:
@@ -88,19 +99,31 @@ def rehearse_all(config: Config, arguments: argparse.Namespace) -> None:
         InputError: What would have failed later.
     """
     roles = [('teacher' if config.get('publish_teacher') else 'student', config)]
+    if config.get('members'):
+        roles = [('teacher', one) for one in untrained(config, arguments)]
     if is_distillation(config) and config.model.get('teacher_ckpt', 'auto') == 'auto':
         recipe = teacher_config(config, arguments)
-        path = teachers.store(config.get('experiments', 'experiments'), teachers.content_key(recipe))
-        if not path.is_file() or arguments.retrain_teacher:
-            roles.insert(0, ('teacher', recipe))
+        if not stored(recipe).is_file() or arguments.retrain_teacher:
+            roles = [*(('teacher', one) for one in untrained(recipe, arguments)), *roles]
     with interruptible():
         seconds = sum(rehearse(settings, role) for role, settings in roles)
-    who = ' and '.join(role for role, _ in roles)
+    who = ' and '.join(role for role, _ in roles) or 'nothing'
     print_log(
         f'Rehearsal: a training batch, two validation images, the metrics, a record and a checkpoint of {who} went '
         f'through in {seconds:.1f} s',
         'current',
     )
+
+
+def stored(recipe: Config) -> Path:
+    """Where the teacher of a recipe is kept."""
+    return teachers.store(recipe.get('experiments', 'experiments'), teachers.content_key(recipe))
+
+
+def untrained(recipe: Config, arguments: argparse.Namespace) -> list[Config]:
+    """What is still to be trained for a teacher, once of each recipe: seeds make no other rehearsal."""
+    left = [one for one in recipes_of(recipe, arguments) if arguments.retrain_teacher or not stored(one).is_file()]
+    return list({one.filename: one for one in left}.values())
 
 
 def is_distillation(config: Config) -> bool:
@@ -115,8 +138,8 @@ def teacher_was_cut_off(config: Config, arguments: argparse.Namespace) -> bool:
     root = config.get('experiments', 'experiments')
     if runs_of(root, experiment_of(config, arguments)):
         return False
-    recipe = teacher_config(config, arguments)
-    return unfinished_teacher(recipe, teachers.content_key(recipe)) is not None
+    recipes = recipes_of(teacher_config(config, arguments), arguments)
+    return any(unfinished_teacher(recipe, teachers.content_key(recipe)) is not None for recipe in recipes)
 
 
 def prepare(arguments: argparse.Namespace) -> Config:
@@ -272,21 +295,35 @@ def ensure_teacher(config: Config, arguments: argparse.Namespace, by: Callable[[
     """
     if config.model.get('teacher_ckpt', 'auto') != 'auto':
         return
-    recipe = teacher_config(config, arguments)
-    root = config.get('experiments', 'experiments')
-    path = teachers.store(root, teachers.content_key(recipe))
+    config.model.teacher_ckpt = str(trained(teacher_config(config, arguments), arguments, by))
+
+
+def trained(recipe: Config, arguments: argparse.Namespace, by: Callable[[Config], Any] = train) -> Path:
+    """The file of a recipe's teacher, trained where it is missing; of an ensemble, its members are.
+
+    Args:
+        recipe: On its data.
+        arguments: Of this tool.
+        by: As of :func:`ensure_teacher`.
+    """
+    path = stored(recipe)
 
     def left_to_do() -> dict[str, Any] | None:
         if path.is_file() and not arguments.retrain_teacher:
             print_log(f'Teacher: found {path}, trained by {recipe.filename} on the same data', 'current')
             return None
+        if recipe.get('members'):
+            return {}
         print_log(f'Teacher: training it first, by {recipe.filename}; it is kept in {path}', 'current')
         left = None if arguments.retrain_teacher else unfinished_teacher(recipe, path.parent.name)
-        return dict(work_dir=str(left or new_run_dir(root, 'teacher')), resume=left is not None)
+        made = left or new_run_dir(recipe.get('experiments', 'experiments'), 'teacher')
+        return dict(work_dir=str(made), resume=left is not None)
 
     # Decided by one process, before any can have made what another still looks for.
     run = processes.from_first(left_to_do)
-    if run is not None:
+    if run is not None and recipe.get('members'):
+        put_together(recipe, [trained(one, arguments, by) for one in recipes_of(recipe, arguments)], path)
+    elif run is not None:
         recipe.merge_from_dict(run)
         by(recipe)
-    config.model.teacher_ckpt = str(path)
+    return path

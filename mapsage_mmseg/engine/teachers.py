@@ -119,8 +119,9 @@ def scored_key(config: Config) -> str:
 
 
 def content_key(recipe: Config) -> str:
-    """Names a teacher by what it follows from: its recipe and its data. The same key, the same teacher."""
-    settings = {key: recipe.get(key) for key in SETTINGS}
+    """Names a teacher by what it follows from: its recipe and its data; of an ensemble its members' keys, too. The same
+    key, the same teacher."""
+    settings = {key: recipe.get(key) for key in (*SETTINGS, *(['member_keys'] if recipe.get('members') else []))}
     settings = json.loads(json.dumps(settings, default=str))
     for split in ('train_dataloader', 'val_dataloader'):
         settings[split]['dataset'] = without(settings[split]['dataset'], *PLACES, *HANDLING)
@@ -153,10 +154,31 @@ def load_recipe(config: Config) -> Config:
             "teacher_ckpt='auto' needs teacher_recipe, the config that trains the teacher; or give "
             'model.teacher_ckpt the path of a checkpoint'
         )
+    return _recipe(config, name, 'teacher_recipe')
+
+
+def member_recipes(recipe: Config) -> list[Config]:
+    """Of an ensemble, whose ``members`` name a recipe and a seed each, every member's own config.
+
+    Raises:
+        InputError: A member's recipe is not there.
+    """
+    found = []
+    for number, member in enumerate(recipe.get('members') or ()):
+        one = _recipe(recipe, member['recipe'], f'members[{number}].recipe')
+        one.randomness = dict(one.get('randomness') or {}, seed=member.get('seed', 0))
+        found.append(one)
+    return found
+
+
+def _recipe(config: Config, name: str, key: str) -> Config:
     path = find_config(config, name)
     if path is None:
-        raise InputError(f'teacher_recipe={name!r} was not found beside {config.filename}')
-    return Config.fromfile(str(path))
+        raise InputError(f'{key}={name!r} was not found beside {config.filename}')
+    recipe = Config.fromfile(str(path))
+    if recipe.get('members'):
+        recipe.member_keys = [content_key(member) for member in member_recipes(recipe)]
+    return recipe
 
 
 def find_config(config: Config, name: str) -> Path | None:

@@ -1,3 +1,4 @@
+from .ensemble import SegmentorEnsemble
 from .multi_level_distill import MultiLevelDistill
 
-__all__ = ['MultiLevelDistill']
+__all__ = ['MultiLevelDistill', 'SegmentorEnsemble']

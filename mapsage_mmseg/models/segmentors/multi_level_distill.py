@@ -312,6 +312,7 @@ def _built_apart(distiller: Mapping[str, Any]) -> MultiLevelDistillLoss:
 
 
 def _num_classes(config: Mapping[str, Any]) -> int | None:
+    config = config['members'][0] if config.get('members') else config  # of an ensemble
     head = config.get('decode_head')
     head = head[-1] if isinstance(head, list | tuple) else head
     return head.get('num_classes') if head else None
