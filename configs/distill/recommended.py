@@ -8,7 +8,7 @@ same tiles (the extra [pretrained]).
 _base_ = [
     '../_base_/datasets/synthetic.py',
     '../_base_/default_runtime.py',
-    '../_base_/schedules/25e_pretrained.py',
+    '../_base_/schedules/100e_pretrained.py',
     '../_base_/models/fpn_efficientnet_lite0.py',
     '../_base_/models/fpn_efficientnet_lite2.py',
 ]
@@ -16,7 +16,7 @@ experiment = 'recommended'
 control = 'recommended_control.py'
 teacher_recipe = 'teacher_efficientnet_lite2.py'
 tiles_dataset = 'folder_augmented.py'  # of configs/_base_/datasets: how --data-root's tiles are read
-train_dataloader = dict(sampler=dict(at_least=600))  # a small folder, too, gives 3750 steps of four images
+train_dataloader = dict(sampler=dict(at_least=600))  # a small folder, too, gives 15,000 steps of four images
 model = dict(
     type='MultiLevelDistill',
     data_preprocessor=_base_.data_preprocessor,

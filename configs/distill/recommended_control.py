@@ -3,7 +3,7 @@
 _base_ = [
     '../_base_/datasets/synthetic.py',
     '../_base_/default_runtime.py',
-    '../_base_/schedules/25e_pretrained.py',
+    '../_base_/schedules/100e_pretrained.py',
     '../_base_/models/fpn_efficientnet_lite0.py',
 ]
 experiment = 'recommended_control'

@@ -7,13 +7,13 @@ What recommended.py learns from.
 _base_ = [
     '../_base_/datasets/synthetic.py',
     '../_base_/default_runtime.py',
-    '../_base_/schedules/25e_pretrained.py',
+    '../_base_/schedules/100e_pretrained.py',
     '../_base_/models/fpn_efficientnet_lite2.py',
 ]
 experiment = 'teacher'
 publish_teacher = True  # kept where distillations look for it, under its recipe and data
 tiles_dataset = 'folder_augmented.py'  # of configs/_base_/datasets: how --data-root's tiles are read
 model = dict(data_preprocessor=_base_.data_preprocessor, **_base_.efficientnet_lite2)
-train_dataloader = dict(sampler=dict(at_least=600))  # a small folder, too, gives 3750 steps of four images
-train_cfg = dict(val_interval=5)
-default_hooks = dict(checkpoint=dict(interval=5), mean=dict(type='StudentMeanHook'))
+train_dataloader = dict(sampler=dict(at_least=600))  # a small folder, too, gives 15,000 steps of four images
+train_cfg = dict(val_interval=10)
+default_hooks = dict(mean=dict(type='StudentMeanHook'))
