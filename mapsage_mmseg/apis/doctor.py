@@ -120,6 +120,7 @@ def show(found: Examination, entry: Mapping[str, Any], findings: Sequence[Mappin
         f'On {found.sample} of {found.validation} validation images: teacher mIoU {_figure(teacher, ".2f")} (recorded '
         f'{_figure(found.teacher.get("mIoU"), ".2f")}), the new student {_figure(student, ".2f")}; chance level of the '
         f'task loss {chance}',
+        *([found.knowledge.line()] if found.knowledge else []),
         f'Whole run: {found.iterations} iterations, about {_duration(found.seconds)} here; peak memory {found.gib:.1f} '
         'GiB',
         *(finding_line(finding) for finding in findings),

@@ -1,5 +1,6 @@
 """A few iterations of every phase of a config, and a small validation; nothing of it is kept."""
 
+import copy
 import resource
 import tempfile
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from ..datasets import epoch_size
 from ..evaluation.prognosis import foresee_seconds
 from ..schedules import Clock, PhaseSchedule
 from .hooks.examination_hook import ExaminationHook
+from .runner_model import model_of
+from .teacher_knowledge import TeacherKnowledge, teacher_knowledge
 from .tool_runner import ToolRunner
 
 SHORT = 6  # iterations of every phase but the last
@@ -37,6 +40,7 @@ class Examination:
         iterations: Of the whole run.
         seconds: Expected for the whole run.
         gib: Peak memory in GiB: the device's, or this process's where there is none.
+        knowledge: What the teacher knows of its training images and of others; None where that cannot be told.
     """
 
     phase: str
@@ -50,6 +54,7 @@ class Examination:
     iterations: int
     seconds: float
     gib: float
+    knowledge: TeacherKnowledge | None = None
 
 
 def examine(config: Config, iterations: int, images: int) -> Examination:
@@ -63,6 +68,7 @@ def examine(config: Config, iterations: int, images: int) -> Examination:
     init_default_scope(config.get('default_scope', 'mmseg'))
     train, validation = (_dataset(config[loader]) for loader in ('train_dataloader', 'val_dataloader'))
     lengths, per_epoch, validations = _whole_run(config, train)
+    whole = copy.deepcopy(config)
     if len(validation) > images:
         chosen = np.linspace(0, len(validation) - 1, images).round().astype(int).tolist()
         config.val_dataloader.dataset.indices = chosen
@@ -87,6 +93,7 @@ def examine(config: Config, iterations: int, images: int) -> Examination:
         iterations=sum(lengths),
         seconds=foresee_seconds(lengths, hook.seconds, validations, one_validation),
         gib=_peak_gib(),
+        knowledge=teacher_knowledge(model_of(runner), whole, images),
     )
 
 
@@ -104,7 +111,8 @@ def _whole_run(config: Config, train: BaseDataset) -> tuple[list[int], int, int]
     """Iterations of each phase, iterations of an epoch, and how many validations the config asks for."""
     loop, settings = config.train_cfg, config.default_hooks.phases
     loader = config.train_dataloader
-    per_epoch, rest = divmod(epoch_size(train), loader.get('batch_size', 1))
+    samples = max(epoch_size(train), (loader.get('sampler') or {}).get('at_least', 0))
+    per_epoch, rest = divmod(samples, loader.get('batch_size', 1))
     per_epoch += bool(rest and not loader.get('drop_last'))
     total, interval = loop.get('max_iters'), loop.get('val_interval', 1)
     if total is None:

@@ -5,10 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
 from mapsage_mmseg.apis import cli, doctor, test, train
 from mapsage_mmseg.datasets import SyntheticLandCover, draw_scene
+from mapsage_mmseg.engine import teachers
+from mapsage_mmseg.engine.teacher_knowledge import TeacherKnowledge
 from tests import runs
 
 
@@ -49,6 +54,42 @@ def test_it_says_what_every_term_weighs_and_what_the_run_will_cost(balance, exam
     assert 'recorded 90.00' in out and 'chance level of the task loss 1.9459' in out
     assert 'Whole run: 24 iterations, about' in out  # 4 epochs of 6
     assert not list(tmp_path.glob('**/result.json'))
+
+
+def test_it_says_how_well_the_teacher_knows_its_training_images(examine, tmp_path):
+    status, out, _ = examine()
+    assert status == 0
+    said = re.search(
+        r"The teacher's cross-entropy: (\d\.\d{4}) on training images, (\d\.\d{4}) on validation images", out
+    )
+    # A teacher with random weights knows neither; by hand, over two images of each.
+    cfg = runs.config(tmp_path, teacher=tmp_path / 'teacher.pth')
+    init_default_scope('mmseg')
+    model = MODELS.build(cfg.model)
+    teachers.load_whole(model.build_teacher(), teachers.read_teacher(cfg.model.teacher_ckpt)[0], '')
+    for split, found in zip(('train', 'val'), said.groups(), strict=True):
+        dataset = DATASETS.build({**cfg[f'{split}_dataloader'].dataset, 'pipeline': [dict(type='PackSegInputs')]})
+        total = count = 0
+        for index in (0, len(dataset) - 1):
+            data = model.data_preprocessor({key: [value] for key, value in dataset[index].items()}, False)
+            logits = model.teacher(data['inputs'], mode='tensor')
+            label = data['data_samples'][0].gt_sem_seg.data.long()
+            logits = torch.nn.functional.interpolate(logits, label.shape[1:], mode='bilinear')
+            total += torch.nn.functional.cross_entropy(logits, label, ignore_index=255, reduction='sum').item()
+            count += (label != 255).sum().item()
+        assert float(found) == pytest.approx(total / count, abs=2e-4)
+    assert 'not only their labels' in out
+
+
+@pytest.mark.parametrize(('training', 'by_heart'), [(0.1, True), (0.24, True), (0.26, False), (0.9, False)])
+def test_by_heart_is_less_than_half_the_loss_on_other_images(training, by_heart):
+    knowledge = TeacherKnowledge(training, 0.5, 16)
+    assert knowledge.by_heart is by_heart and ('by heart' in knowledge.line()) is by_heart
+
+
+def test_an_epoch_that_a_small_folder_fills_counts(examine):
+    status, out, _ = examine(lambda cfg: cfg.train_dataloader.sampler.update(at_least=48))
+    assert status == 0 and 'Whole run: 96 iterations, about' in out  # 4 epochs of 24
 
 
 def test_a_level_without_a_gradient_cannot_work(examine):
