@@ -78,7 +78,9 @@ def write_onnx(student: Student, path: Path, images: Sequence[NDArray[Any]]) -> 
 def _translated(graph: PixelsToLogits) -> bytes:
     """The graph in ONNX, with free batch size, height and width."""
     dim = torch.export.Dim
-    free = {0: dim('batch'), 1: dim('height', min=32), 2: dim('width', min=32)}
+    # Not 32, which the graph takes as well: there the last stride's map is one pixel, which torch tells apart, and it
+    # would trace all a second time.
+    free = {0: dim('batch'), 1: dim('height', min=33), 2: dim('width', min=33)}
     with _quietly(), torch.no_grad():
         program = torch.onnx.export(
             graph,
