@@ -70,7 +70,7 @@ def put_together(recipe: Config, members: Sequence[Path], path: Path) -> None:
     weights = {f'members.{i}.{key}': value for i, (state, _) in enumerate(read) for key, value in state.items()}
     card = read[0][1]
     config = copy.deepcopy(recipe)
-    config.work_dir = str(path.parent)
+    config.work_dir, config.test_dataloader = str(path.parent), copy.deepcopy(recipe.val_dataloader)
     scores = score(config, weights, str(path), 0, 'ensemble')
     meta: dict[str, Any] = dict(
         mIoU=scores['mIoU'],

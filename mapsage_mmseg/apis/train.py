@@ -74,22 +74,40 @@ def main(argv: Sequence[str]) -> None:
     if arguments.launcher != 'none':
         processes.join(arguments.launcher, load_config(arguments.config).get('env_cfg', {}))
     config = prepare(arguments)
+    if config.get('members'):
+        train_members(config, arguments)
+        return processes.leave()
     if arguments.resume and teacher_was_cut_off(config, arguments):
         arguments.resume = False  # the student has not begun: what there is to go on with is the teacher
     if arguments.resume:  # whether there is a run to go on with is known before a teacher is trained
         place(config, arguments)
     if not arguments.resume:
         rehearse_all(config, arguments)
-    if config.get('members'):  # an ensemble: there is nothing to train but these
-        config.member_keys = [teachers.content_key(one) for one in recipes_of(config, arguments)]
-        trained(config, arguments)
-        return processes.leave()
     if is_distillation(config):
         ensure_teacher(config, arguments)
     if not arguments.resume:
         place(config, arguments)
     train(config)
     processes.leave()
+
+
+def train_members(config: Config, arguments: argparse.Namespace) -> None:
+    """Trains what is missing of an ensemble, and puts it together.
+
+    Raises:
+        InputError: An argument would change a training that an ensemble does not have.
+    """
+    for name in ('epochs', 'seed', 'work_dir'):
+        if getattr(arguments, name) is not None:
+            raise InputError(
+                f'--{name.replace("_", "-")} {getattr(arguments, name)}: {arguments.config} is an ensemble, which has '
+                "no training of its own; make it a setting of its members' recipes"
+            )
+    config.member_keys = [teachers.content_key(one) for one in recipes_of(config, arguments)]
+    left = [] if stored(config).is_file() else untrained(config, arguments)
+    if left:
+        rehearse_roles([('teacher', one) for one in left])
+    trained(config, arguments)
 
 
 def rehearse_all(config: Config, arguments: argparse.Namespace) -> None:
@@ -99,15 +117,18 @@ def rehearse_all(config: Config, arguments: argparse.Namespace) -> None:
         InputError: What would have failed later.
     """
     roles = [('teacher' if config.get('publish_teacher') else 'student', config)]
-    if config.get('members'):
-        roles = [('teacher', one) for one in untrained(config, arguments)]
     if is_distillation(config) and config.model.get('teacher_ckpt', 'auto') == 'auto':
         recipe = teacher_config(config, arguments)
         if not stored(recipe).is_file() or arguments.retrain_teacher:
             roles = [*(('teacher', one) for one in untrained(recipe, arguments)), *roles]
+    rehearse_roles(roles)
+
+
+def rehearse_roles(roles: Sequence[tuple[str, Config]]) -> None:
+    """Rehearses trainings, each with what it trains, and says how long that took."""
     with interruptible():
         seconds = sum(rehearse(settings, role) for role, settings in roles)
-    who = ' and '.join(role for role, _ in roles) or 'nothing'
+    who = ' and '.join(role for role, _ in roles)
     print_log(
         f'Rehearsal: a training batch, two validation images, the metrics, a record and a checkpoint of {who} went '
         f'through in {seconds:.1f} s',

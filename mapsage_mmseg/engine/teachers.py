@@ -161,10 +161,12 @@ def member_recipes(recipe: Config) -> list[Config]:
     """Of an ensemble, whose ``members`` name a recipe and a seed each, every member's own config.
 
     Raises:
-        InputError: A member's recipe is not there.
+        InputError: A member names no recipe, or one that is not there.
     """
     found = []
     for number, member in enumerate(recipe.get('members') or ()):
+        if not isinstance(member, Mapping) or not {'recipe'} <= member.keys() <= {'recipe', 'seed'}:
+            raise InputError(f"members[{number}]={member!r}: expected dict(recipe='a config that trains it', seed=0)")
         one = _recipe(recipe, member['recipe'], f'members[{number}].recipe')
         one.randomness = dict(one.get('randomness') or {}, seed=member.get('seed', 0))
         found.append(one)

@@ -1,6 +1,7 @@
 """A teacher of several: each member is trained once, the whole is scored, kept, found again and learned from."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,22 @@ def test_a_member_that_is_not_there_is_named(folder, monkeypatch, capfd):
     Path('wrong.py').write_text("_base_ = 'two.py'\nmembers = [dict(recipe='none.py', seed=0)]\n")
     assert cli.run(train.main, ['wrong.py']) == 2
     assert "members[0].recipe='none.py' was not found beside" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ('text', 'argv', 'message'),
+    [
+        ('', ('--epochs', '3'), '--epochs 3: two.py is an ensemble, which has no training of its own'),
+        ('', ('--seed', '4'), '--seed 4: two.py is an ensemble'),
+        ("members = ['teacher.py']", (), r"members\[0\]='teacher.py': expected dict\(recipe="),
+        ("members = [dict(recipe='teacher.py', sed=1)]", (), r"members\[0\]=.*'sed': 1}: expected dict\(recipe="),
+    ],
+)
+def test_what_an_ensemble_would_ignore_is_refused(folder, monkeypatch, capfd, text, argv, message):
+    monkeypatch.chdir(folder)
+    name = 'two.py'
+    if text:
+        name = 'mistaken.py'
+        Path(name).write_text(f"_base_ = 'two.py'\n{text}\n")
+    assert cli.run(train.main, [name, *argv]) == 2
+    assert re.search(message, capfd.readouterr().err)

@@ -22,8 +22,8 @@ class StudentMeanHook(Hook):
     Juditsky 1992; Tarvainen and Valpola 2017, arXiv:1703.01780).
 
     The mean takes the weights' place in validation and in every checkpoint, so that it is the student wherever one is
-    read. A checkpoint to resume from holds the raw weights besides. Of a distillation only the student has one: neither
-    connectors nor the teacher.
+    read. A checkpoint to resume from holds the raw weights besides. Of a distillation only the student has one:
+    MMEngine's ``EMAHook`` would average the whole model, connectors included, and store a second copy of it.
 
     Args:
         momentum: m, of the weights after each step, from 0, below 1. About 1 / (1 - m) steps count.
