@@ -21,6 +21,7 @@ from ..engine.examination import planned_iterations
 from ..engine.hooks.run_facts import device_name, git_commit
 from ..errors import InputError
 from ..evaluation.timing import over, ratios, summarise_seconds
+from . import terminal
 from .config import load_config, override
 from .train import is_distillation
 
@@ -89,7 +90,7 @@ def main(argv: Sequence[str]) -> None:
     if not is_distillation(config):
         raise InputError(f'{arguments.config} has no teacher; the benchmark times distillations')
     figures = measure(config, arguments)
-    show(figures, Console())
+    show(figures, terminal.console())
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(figures, indent=1))
 

@@ -3,13 +3,11 @@
 import argparse
 import json
 import re
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +17,7 @@ from ..evaluation.comparison_text import markdown, notes, tables
 from ..evaluation.grouping import run_name
 from ..evaluation.record import open_record
 from ..evaluation.transfer import Answer, answers
+from . import terminal
 from .output import write
 
 TIME = re.compile(r'\d{8}_\d{6}')
@@ -130,7 +129,7 @@ def _begun(record: dict[str, Any]) -> str:
 
 def show(comparison: Comparison, found: Sequence[Answer]) -> None:
     """Prints the tables, what has to be known besides, and whether knowledge was transferred."""
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = terminal.console()
     for content in tables(comparison):
         table = Table(title=Text(content.title), title_justify='left')
         for index, name in enumerate(content.header):

@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..evaluation.diagnosis import diagnose
 from ..evaluation.prognosis import examined, gradient_ratios, suggest_weights
 from ..evaluation.verdict_text import finding_line
+from . import terminal
 from .teacher_training import trained_teacher
 from .train import is_distillation, prepare
 
@@ -69,7 +70,7 @@ def main(argv: Sequence[str]) -> None:
     found = examine(config, arguments.iterations, arguments.images)
     record = as_record(found)
     findings = diagnose(record)
-    show(found, record['epochs'][0], findings, Console())
+    show(found, record['epochs'][0], findings, terminal.console())
     fatal = [finding['evidence'] for finding in findings if finding['check'] in FATAL]
     if fatal:
         raise InputError(f'{arguments.config} cannot work: {"; ".join(fatal)}')

@@ -7,14 +7,13 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ..compat import keep_freed_memory
 from ..engine import processes
 from ..errors import InputError
-from . import cli
+from . import cli, terminal
 from .config import load_config, override
 from .config_check import check_config
 from .data_root import apply_data_root, check_data, set_bands, set_classes
@@ -124,4 +123,4 @@ def show(scores: Mapping[str, float], checkpoint: str) -> None:
     for key, value in scores.items():
         if key not in ('data_time', 'time'):
             table.add_row(Text(key.replace('IoU.', 'IoU of ')), f'{value:.4f}' if 'loss' in key else f'{value:.2f}')
-    Console().print(table)
+    terminal.console().print(table)

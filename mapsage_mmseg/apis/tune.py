@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -24,7 +23,7 @@ from ..engine.teachers import data_key
 from ..errors import InputError
 from ..evaluation.criteria import validated
 from ..evaluation.record import read_record
-from . import jobs, train
+from . import jobs, terminal, train
 from .arms import Arm
 from .knobs import changes, knobs_of
 from .run_length import set_epochs
@@ -168,9 +167,7 @@ def remove_checkpoints(run: Path) -> None:
 def conclude(study: Any, folder: Path, arguments: argparse.Namespace) -> None:
     """Prints the trials and what each knob mattered, and writes the best trial as a config."""
     complete = [trial for trial in study.trials if trial.state.name == 'COMPLETE']
-    console = Console()
-    console = console if console.is_terminal else Console(width=160)
-    console.print(table(study))
+    terminal.console().print(table(study))
     if not complete:
         print(f'no trial was completed; see {jobs.CONSOLE} in the directories under {folder}', file=sys.stderr)
         raise SystemExit(1)

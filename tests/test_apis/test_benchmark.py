@@ -12,7 +12,7 @@ from tests import runs
 
 
 def test_every_contender_is_timed_and_every_ratio_that_can_be_is_given(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv('COLUMNS', '160')
+    monkeypatch.delenv('COLUMNS', raising=False)
     cfg = runs.config(tmp_path)
     cfg.dump(str(tmp_path / 'config.py'))
     options = ['--device', 'cpu', '--size', '64', '--batch-size', '2', '--rounds', '2', '--warm-up', '1']

@@ -22,7 +22,7 @@ def examine(tmp_path, capsys, monkeypatch):
     """Runs the tool on a config that ``change`` may break; returns its status and what it printed."""
 
     def run(change=None, *arguments, score=90.0):
-        monkeypatch.setenv('COLUMNS', '160')
+        monkeypatch.delenv('COLUMNS', raising=False)  # into a pipe, the table is whole
         cfg = runs.config(tmp_path, teacher=runs.make_teacher(tmp_path, score=score))
         if change:
             change(cfg)
