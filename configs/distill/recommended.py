@@ -9,8 +9,7 @@ _base_ = [
     '../_base_/datasets/synthetic.py',
     '../_base_/default_runtime.py',
     '../_base_/schedules/100e_pretrained.py',
-    '../_base_/models/fpn_efficientnet_lite0.py',
-    '../_base_/models/fpn_efficientnet_lite2.py',
+    '../_base_/models/fpn_efficientnet_lite.py',
 ]
 experiment = 'recommended'
 control = 'recommended_control.py'

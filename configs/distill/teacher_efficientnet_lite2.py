@@ -8,7 +8,7 @@ _base_ = [
     '../_base_/datasets/synthetic.py',
     '../_base_/default_runtime.py',
     '../_base_/schedules/100e_pretrained.py',
-    '../_base_/models/fpn_efficientnet_lite2.py',
+    '../_base_/models/fpn_efficientnet_lite.py',
 ]
 experiment = 'teacher'
 publish_teacher = True  # kept where distillations look for it, under its recipe and data

@@ -3,7 +3,7 @@
 import argparse
 import copy
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..evaluation.record import read_record
 from ..models.normalisation import normalisation
 from .config import load_config
 from .data_root import LOADERS, apply_data_root
+from .runs import new_run_dir
 from .scoring import score
 from .tuning_split import follow_tuning_split
 
@@ -31,9 +32,14 @@ def teacher_config(config: Config, arguments: argparse.Namespace) -> Config:
     """The teacher's recipe, on the data of this run."""
     recipe = teachers.load_recipe(config)
     _follow(recipe, config, arguments.data_root)
+    name_members(recipe, arguments)
+    return recipe
+
+
+def name_members(recipe: Config, arguments: argparse.Namespace) -> None:
+    """Writes the keys of an ensemble's members, on this data, into its recipe: its own key follows from them."""
     if recipe.get('members'):
         recipe.member_keys = [teachers.content_key(one) for one in recipes_of(recipe, arguments)]
-    return recipe
 
 
 def recipes_of(recipe: Config, arguments: argparse.Namespace) -> list[Config]:
@@ -56,6 +62,48 @@ def _follow(recipe: Config, config: Config, data_root: str | None) -> None:
     follow_tuning_split(recipe, config)
     recipe.experiments = config.get('experiments', 'experiments')
     recipe.launcher, recipe.publish_teacher = config.get('launcher', 'none'), True
+
+
+def stored(recipe: Config) -> Path:
+    """Where the teacher of a recipe is kept."""
+    return teachers.store(recipe.get('experiments', 'experiments'), teachers.content_key(recipe))
+
+
+def untrained(recipe: Config, arguments: argparse.Namespace) -> list[Config]:
+    """What is still to be trained for a teacher, once of each recipe: seeds make no other rehearsal."""
+    left = [one for one in recipes_of(recipe, arguments) if arguments.retrain_teacher or not stored(one).is_file()]
+    return list({one.filename: one for one in left}.values())
+
+
+def trained(recipe: Config, arguments: argparse.Namespace, by: Callable[[Config], Any]) -> Path:
+    """The file of a recipe's teacher, trained where it is missing; of an ensemble, its members are.
+
+    Args:
+        recipe: On its data.
+        arguments: Of the training tool.
+        by: What trains a recipe, which has its work_dir: in this process, or in one of its own.
+    """
+    path = stored(recipe)
+
+    def left_to_do() -> dict[str, Any] | None:
+        if path.is_file() and not arguments.retrain_teacher:
+            print_log(f'Teacher: found {path}, trained by {recipe.filename} on the same data', 'current')
+            return None
+        if recipe.get('members'):
+            return {}
+        print_log(f'Teacher: training it first, by {recipe.filename}; it is kept in {path}', 'current')
+        left = None if arguments.retrain_teacher else unfinished_teacher(recipe, path.parent.name)
+        made = left or new_run_dir(recipe.get('experiments', 'experiments'), 'teacher')
+        return dict(work_dir=str(made), resume=left is not None)
+
+    # Decided by one process, before any can have made what another still looks for.
+    run = from_first(left_to_do)
+    if run is not None and recipe.get('members'):
+        put_together(recipe, [trained(one, arguments, by) for one in recipes_of(recipe, arguments)], path)
+    elif run is not None:
+        recipe.merge_from_dict(run)
+        by(recipe)
+    return path
 
 
 def put_together(recipe: Config, members: Sequence[Path], path: Path) -> None:

@@ -28,12 +28,15 @@ from .run_length import off_schedule, set_epochs
 from .runs import begun, given_run_dir, new_run_dir, newest_run, runs_of
 from .switches import add_switches, apply_switches
 from .teacher_training import (
+    name_members,
     publish_teacher,
-    put_together,
     recipes_of,
     refuse_untrained,
+    stored,
     teacher_config,
+    trained,
     unfinished_teacher,
+    untrained,
 )
 
 
@@ -103,11 +106,11 @@ def train_members(config: Config, arguments: argparse.Namespace) -> None:
                 f'--{name.replace("_", "-")} {getattr(arguments, name)}: {arguments.config} is an ensemble, which has '
                 "no training of its own; make it a setting of its members' recipes"
             )
-    config.member_keys = [teachers.content_key(one) for one in recipes_of(config, arguments)]
+    name_members(config, arguments)
     left = [] if stored(config).is_file() else untrained(config, arguments)
     if left:
         rehearse_roles([('teacher', one) for one in left])
-    trained(config, arguments)
+    trained(config, arguments, train)
 
 
 def rehearse_all(config: Config, arguments: argparse.Namespace) -> None:
@@ -134,17 +137,6 @@ def rehearse_roles(roles: Sequence[tuple[str, Config]]) -> None:
         f'through in {seconds:.1f} s',
         'current',
     )
-
-
-def stored(recipe: Config) -> Path:
-    """Where the teacher of a recipe is kept."""
-    return teachers.store(recipe.get('experiments', 'experiments'), teachers.content_key(recipe))
-
-
-def untrained(recipe: Config, arguments: argparse.Namespace) -> list[Config]:
-    """What is still to be trained for a teacher, once of each recipe: seeds make no other rehearsal."""
-    left = [one for one in recipes_of(recipe, arguments) if arguments.retrain_teacher or not stored(one).is_file()]
-    return list({one.filename: one for one in left}.values())
 
 
 def is_distillation(config: Config) -> bool:
@@ -317,34 +309,3 @@ def ensure_teacher(config: Config, arguments: argparse.Namespace, by: Callable[[
     if config.model.get('teacher_ckpt', 'auto') != 'auto':
         return
     config.model.teacher_ckpt = str(trained(teacher_config(config, arguments), arguments, by))
-
-
-def trained(recipe: Config, arguments: argparse.Namespace, by: Callable[[Config], Any] = train) -> Path:
-    """The file of a recipe's teacher, trained where it is missing; of an ensemble, its members are.
-
-    Args:
-        recipe: On its data.
-        arguments: Of this tool.
-        by: As of :func:`ensure_teacher`.
-    """
-    path = stored(recipe)
-
-    def left_to_do() -> dict[str, Any] | None:
-        if path.is_file() and not arguments.retrain_teacher:
-            print_log(f'Teacher: found {path}, trained by {recipe.filename} on the same data', 'current')
-            return None
-        if recipe.get('members'):
-            return {}
-        print_log(f'Teacher: training it first, by {recipe.filename}; it is kept in {path}', 'current')
-        left = None if arguments.retrain_teacher else unfinished_teacher(recipe, path.parent.name)
-        made = left or new_run_dir(recipe.get('experiments', 'experiments'), 'teacher')
-        return dict(work_dir=str(made), resume=left is not None)
-
-    # Decided by one process, before any can have made what another still looks for.
-    run = processes.from_first(left_to_do)
-    if run is not None and recipe.get('members'):
-        put_together(recipe, [trained(one, arguments, by) for one in recipes_of(recipe, arguments)], path)
-    elif run is not None:
-        recipe.merge_from_dict(run)
-        by(recipe)
-    return path

@@ -17,14 +17,7 @@ def finished(root: str | Path, experiment: str, data: str) -> list[dict[str, Any
         experiment: As a record names it.
         data: Key of the data, as a record names it.
     """
-    found = []
-    for path in sorted(Path(root).glob(f'{experiment}*/result.json')):
-        record = read_record(path)
-        if not record or record.get('status') != 'finished' or record.get('experiment') != experiment:
-            continue
-        if (record.get('dataset') or {}).get('key') == data and record.get('epochs'):
-            found.append({**record, 'path': str(path)})
-    return found
+    return [record for record in _finished(root, f'{experiment}*', data) if record.get('experiment') == experiment]
 
 
 def best_alone(root: str | Path, data: str) -> dict[str, Any] | None:
@@ -35,14 +28,23 @@ def best_alone(root: str | Path, data: str) -> dict[str, Any] | None:
         root: The experiments folder.
         data: Key of the data, as a record names it.
     """
-    runs = []
-    for path in sorted(Path(root).glob('*/result.json')):
-        record = read_record(path)
-        if not record or record.get('status') != 'finished' or record.get('teacher') or _is_teacher(record):
-            continue
-        if (record.get('dataset') or {}).get('key') == data and final(record, 'mIoU') is not None:
-            runs.append({**record, 'path': str(path)})
+    runs = [
+        record
+        for record in _finished(root, '*', data)
+        if not record.get('teacher') and not _is_teacher(record) and final(record, 'mIoU') is not None
+    ]
     return max(runs, key=lambda record: final(record, 'mIoU'), default=None)
+
+
+def _finished(root: str | Path, folders: str, data: str) -> list[dict[str, Any]]:
+    found = []
+    for path in sorted(Path(root).glob(f'{folders}/result.json')):
+        record = read_record(path)
+        if not record or record.get('status') != 'finished' or not record.get('epochs'):
+            continue
+        if (record.get('dataset') or {}).get('key') == data:
+            found.append({**record, 'path': str(path)})
+    return found
 
 
 def _is_teacher(record: Mapping[str, Any]) -> bool:
