@@ -14,6 +14,7 @@ from torch import nn
 from ..errors import InputError, RunStopped
 
 SMALLEST = 32  # pixels of a side
+_times: set[str] = set()  # at which this process has begun runs
 # What MMEngine says at every start, some 400 lines: the environment, the config (which stands in config.py too), the
 # order of the hooks, the settings of each parameter, two warnings about its own code, and where checkpoints do not go;
 # and two lines at every checkpoint.
@@ -86,7 +87,6 @@ def preprocessors(node: Any) -> Iterator[dict[str, Any]]:
 class ToolRunner(Runner):
     """Keeps MMEngine's start-up text off the console, and names the section of the config that cannot be built."""
 
-    setup_env = _answered(Runner.setup_env, 'env_cfg or launcher')
     set_randomness = _answered(Runner.set_randomness, 'randomness')
     build_model = _answered(_build_padded, 'model')
     build_visualizer = _answered(Runner.build_visualizer, 'visualizer')
@@ -97,6 +97,16 @@ class ToolRunner(Runner):
     build_optim_wrapper = _answered(Runner.build_optim_wrapper, 'optim_wrapper')
     build_param_scheduler = _answered(Runner.build_param_scheduler, 'param_scheduler')
     build_log_processor = _answered(Runner.build_log_processor, 'log_processor')
+
+    def setup_env(self, env_cfg: dict[str, Any]) -> None:
+        """Gives a process's runs names of their own. MMEngine names logger, visualizer and message hub after the second in
+        which a run begins, and a second run of that second would write into the first one's."""
+        _answered(super().setup_env, 'env_cfg or launcher')(env_cfg)
+        began, number = self._timestamp, 2
+        while self._timestamp in _times:
+            self._timestamp = f'{began}_{number}'
+            number += 1
+        _times.add(self._timestamp)
 
     def dump_config(self) -> None:
         """Leaves it to the record's hook, which writes ``config.py`` under the stock tool too."""

@@ -243,7 +243,7 @@ def test_a_run_that_another_command_has_is_left_alone(configs, compared, capfd):
     (run,) = repeat.plan(arms('no_distill.py', control=False), [0])
     script = (
         'import sys, time; from mapsage_mmseg.engine.run_lock import RunLock; '
-        'RunLock(sys.argv[1]).acquire(); print("held", flush=True); time.sleep(60)'
+        'lock = RunLock(sys.argv[1]); lock.acquire(); print("held", flush=True); time.sleep(60)'
     )
     folder = Path(run.arm.root) / repeat.CLAIMS / f'{run.arm.key}_0'
     other = subprocess.Popen([sys.executable, '-W', 'ignore', '-c', script, str(folder)], stdout=subprocess.PIPE)

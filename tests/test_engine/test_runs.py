@@ -12,6 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from mapsage_mmseg.datasets import SyntheticLandCover
 from mapsage_mmseg.engine import teachers
+from mapsage_mmseg.engine.tool_runner import ToolRunner
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.evaluation.record import read_record
 from tests import runs, tiny
@@ -254,3 +255,15 @@ def test_the_log_prints_the_last_validation_and_not_the_mean_of_all(finished):
     lines = [line for line in log.read_text().splitlines() if 'task_loss: ' in line]
     printed = [float(line.split('task_loss: ')[1].split()[0]) for line in lines]
     assert printed == pytest.approx(values, abs=1e-4)
+
+
+def test_two_runs_that_begin_in_one_second_have_names_of_their_own(tmp_path, monkeypatch):
+    """MMEngine hands out loggers, visualizers and message hubs by name, and would give the first run's to the second."""
+    monkeypatch.setattr('time.time', lambda: 1e9)
+    folders = [tmp_path / name / 'same' for name in ('first', 'second')]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    first, second = (ToolRunner.from_cfg(runs.config(folder)) for folder in folders)
+    assert first.experiment_name != second.experiment_name and first.log_dir != second.log_dir
+    assert first.logger is not second.logger and first.message_hub is not second.message_hub
+    assert first.visualizer is not second.visualizer
