@@ -30,6 +30,7 @@ from ..imagery.loading import UNLABELLED
 from .config import configs_dir, load_config
 
 BUILT_IN_RECIPE, TILES_RECIPE = 'teacher.py', 'teacher_tiles.py'
+UNLABELLED_TOO = ('unlabelled', 'everywhere')  # values of model.distill_where that learn where no label is
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -85,14 +86,14 @@ def one_leaf(config: Config, split: str, data_root: str) -> ConfigDict:
 
 
 def use_unlabelled(config: Config) -> None:
-    """Has a config that distils everywhere train on the unlabelled tiles of its folder too, one for each labelled tile
+    """Has a config that distils where no label is train on the unlabelled tiles of its folder too, one for each labelled tile
     if it does not say how many; no other config, for there they would only be steps. It says where there are none.
     """
-    dataset = config.train_dataloader.dataset
-    if config.model.get('distill_where') == 'everywhere':
+    dataset, asks = config.train_dataloader.dataset, config.model.get('distill_where') in UNLABELLED_TOO
+    if asks:
         _keep_unlabelled(config)
     if dataset.get('type') != 'FolderLandCover':
-        if config.model.get('distill_where') == 'everywhere' and any(
+        if asks and any(
             leaf.get('type') == 'FolderLandCover' for leaf in leaves(dataset)
         ):
             print_log(
@@ -104,7 +105,7 @@ def use_unlabelled(config: Config) -> None:
     folder = f'{dataset.get("data_root")}/img_dir/unlabelled'
     found, given = has_unlabelled(dataset.get('data_root') or '.'), 'unlabelled' in dataset
     share = dataset.pop('unlabelled', 1.0)
-    if config.model.get('distill_where') == 'everywhere':
+    if asks:
         if not found:
             print_log(f'{folder} does not exist: there are labelled tiles alone', 'current', logging.WARNING)
         elif share:
@@ -112,13 +113,13 @@ def use_unlabelled(config: Config) -> None:
             print_log(f'{folder}: at most {share} of its tiles for each labelled one in an epoch', 'current')
     elif given and share:
         print_log(
-            f"train_dataloader.dataset.unlabelled={share} does nothing without model.distill_where='everywhere', as "
-            'configs/distill/best_unlabelled.py has it',
+            f"train_dataloader.dataset.unlabelled={share} does nothing without model.distill_where='unlabelled', as "
+            'configs/distill/recommended_unlabelled.py has it',
             'current',
             logging.WARNING,
         )
     elif found and config.model.get('teacher') is not None:
-        print_log(f'{folder} is left out; configs/distill/best_unlabelled.py learns from it', 'current')
+        print_log(f'{folder} is left out; configs/distill/recommended_unlabelled.py learns from it', 'current')
 
 
 def _keep_unlabelled(config: Config) -> None:

@@ -1,4 +1,4 @@
-"""Where the levels compare: at labelled pixels, or everywhere in the image."""
+"""Where the levels compare: at labelled pixels, at those without a label, or everywhere in the image."""
 
 import pytest
 import torch
@@ -40,6 +40,19 @@ def test_everywhere_is_the_image_and_not_what_fills_it_up():
     assert mask.dtype == torch.float32 and torch.equal(mask, expected)
     model.distill_where = 'labelled'
     assert not model.valid(samples).any()
+
+
+@pytest.mark.parametrize('marked', [False, True])
+def test_unlabelled_is_what_is_shown_and_has_no_label(marked):
+    model = built('unlabelled')
+    model.unlabelled_label = 254 if marked else None
+    _, samples = batch(model, (40, 64), (64, 64), label=254 if marked else 255)
+    samples[1].gt_sem_seg.data[:, 40:] = 3
+    expected = torch.ones(2, 1, 64, 64)
+    expected[0, :, 40:] = expected[1, :, 40:] = 0
+    assert torch.equal(model.valid(samples), expected)
+    model.distill_where = 'labelled'
+    assert model.valid(samples).sum() == 24 * 64
 
 
 def test_where_the_data_mark_what_has_no_label_filled_pixels_are_not_compared():
@@ -98,5 +111,5 @@ def test_the_task_does_not_see_it():
 
 
 def test_another_value_is_refused():
-    with pytest.raises(InputError, match=r"model.distill_where='anywhere' must be 'labelled' or 'everywhere'"):
+    with pytest.raises(InputError, match="model.distill_where='anywhere' must be one of labelled, unlabelled, everywhere"):
         built('anywhere')

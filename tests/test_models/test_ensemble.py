@@ -6,6 +6,7 @@ from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
+from mapsage_mmseg.engine.teachers import load_whole
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.models.segmentors.frozen_teacher import freeze_teacher
 from tests import runs, tiny
@@ -47,6 +48,16 @@ def test_one_member_and_one_view_are_that_member():
     model = ensemble(tiny.student())
     alone = model.members[0](images(64, 96), mode='tensor')
     assert torch.allclose(model(images(64, 96), mode='tensor').softmax(1), alone.softmax(1), atol=1e-6)
+
+
+@torch.no_grad()
+def test_one_member_loads_that_segmentors_own_file():
+    model, other = ensemble(tiny.student()), MODELS.build(tiny.student())
+    load_whole(model, other.state_dict(), 'file')
+    assert torch.equal(model.members[0].decode_head.conv_seg.weight, other.decode_head.conv_seg.weight)
+    load_whole(model, model.state_dict(), 'file')
+    with pytest.raises(InputError, match='unexpected'):
+        load_whole(ensemble(), other.state_dict(), 'file')
 
 
 @torch.no_grad()

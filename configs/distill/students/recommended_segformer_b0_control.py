@@ -7,4 +7,4 @@ optim_wrapper = dict(
     optimizer=dict(lr=5e-4, weight_decay=0.05),
     paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=1.0), connectors=dict(lr_mult=1.0))),
 )
-default_hooks = dict(mean=None)
+default_hooks = dict(mean=dict(momentum=0.0))

@@ -23,7 +23,8 @@ class SegmentorEnsemble(BaseSegmentor):
 
     It is a teacher like any other: ``decode_head.conv_seg`` gives the logarithm of the mean probabilities, and the
     teacher cache runs it once an image, so that a run pays for one forward of each member and view an image, whatever
-    the number of epochs. Its checkpoint holds each member's weights under ``members.<number>.``.
+    the number of epochs. Its checkpoint holds each member's weights under ``members.<number>.``; one of a single member
+    loads that segmentor's own checkpoint, too.
 
     Args:
         members: Configs of segmentors of the same classes, which see the same normalised image.
@@ -53,6 +54,8 @@ class SegmentorEnsemble(BaseSegmentor):
         self.members, self.views = nn.ModuleList(built), CHOICES[views]
         self.decode_head = _Mean(last_head(built[0]))
         self.align_corners, self.out_channels = self.decode_head.align_corners, classes[0]
+        if len(built) == 1:
+            self.register_load_state_dict_pre_hook(_take_for_the_member)
 
     def mean(self, inputs: Tensor) -> Tensor:
         """(N, B, H, W), normalised, to logits (N, C, h, w): the logarithm of the mean probabilities."""
@@ -92,6 +95,14 @@ class SegmentorEnsemble(BaseSegmentor):
             InputError: Always.
         """
         raise InputError('SegmentorEnsemble is not trained as one: train its members, each by itself')
+
+
+def _take_for_the_member(model: nn.Module, weights: dict[str, Any], prefix: str, *rest: Any) -> None:
+    """Names a plain segmentor's weights as those of the only member."""
+    own = [key for key in weights if key.startswith(prefix)]
+    if not any(key.startswith(f'{prefix}members.') for key in own):
+        for key in own:
+            weights[f'{prefix}members.0.{key[len(prefix) :]}'] = weights.pop(key)
 
 
 class _Mean(nn.Module):

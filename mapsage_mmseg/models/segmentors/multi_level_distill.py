@@ -21,6 +21,7 @@ from .cached_records import cached_records
 from .teacher_predictions import TeacherPredictions
 from .term_gradients import TermGradients, norms_and_cosines
 
+PLACES = ('labelled', 'unlabelled', 'everywhere')
 DTYPES = dict(bfloat16=torch.bfloat16, float16=torch.float16)
 
 
@@ -45,8 +46,9 @@ class MultiLevelDistill(SingleTeacherDistill):
             docs/teacher_cache.md.
         teacher_dtype: ``'bfloat16'`` or ``'float16'`` runs the teacher under autocast, whatever the student trains in;
             None leaves it to the run.
-        distill_where: Which pixels the levels compare: ``'labelled'``, or ``'everywhere'``, those without a label
-            too (of tiles without any, say), all but what fills a batch up.
+        distill_where: Which pixels the levels compare: ``'labelled'``; ``'unlabelled'``, those without a label (of tiles
+            without any, say), where a teacher says what the labels do not; or ``'everywhere'``. What fills a batch up
+            is none of these.
         unlabelled_label: The value of pixels that show something and have no label, where the data set marks them: then
             what transforms have filled up is not compared either.
         balance: What adapts the declared weights: None (fixed), ``'shares'``, ``'uncertainty'``, ``'gradnorm'``, or a
@@ -81,8 +83,8 @@ class MultiLevelDistill(SingleTeacherDistill):
             raise InputError(f"model.teacher_check={teacher_check!r} must be 'error' or 'warn'")
         if teacher_dtype not in (None, *DTYPES):
             raise InputError(f'model.teacher_dtype={teacher_dtype!r} must be None or one of {", ".join(DTYPES)}')
-        if distill_where not in ('labelled', 'everywhere'):
-            raise InputError(f"model.distill_where={distill_where!r} must be 'labelled' or 'everywhere'")
+        if distill_where not in PLACES:
+            raise InputError(f'model.distill_where={distill_where!r} must be one of {", ".join(PLACES)}')
         # Not SingleTeacherDistill.__init__: it builds the teacher, registers it as a child and reads its file.
         BaseAlgorithm.__init__(self, architecture, data_preprocessor, init_cfg)
         if isinstance(distiller.get('levels'), Mapping):
@@ -241,16 +243,18 @@ class MultiLevelDistill(SingleTeacherDistill):
     def valid(self, data_samples: list) -> Tensor:
         """1 where the levels compare, 0 elsewhere (see ``distill_where``): (N, 1, H, W) in float."""
         labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples])
-        if self.distill_where == 'labelled':
-            return (labels != last_head(self.student).ignore_index).float()
         ignored = last_head(self.student).ignore_index
+        labelled = labels != ignored
         if self.unlabelled_label is not None:
-            return (labels != ignored).float()  # what is marked as unlabelled is none of these
-        mask = torch.zeros_like(labels, dtype=torch.float32)
-        for image, sample in zip(mask, data_samples, strict=True):
-            height, width = sample.metainfo.get('img_shape', image.shape[-2:])  # before the preprocessor's padding
-            image[:, :height, :width] = 1
-        return mask
+            shown, labelled = labelled, labelled & (labels != self.unlabelled_label)
+        elif self.distill_where != 'labelled':
+            shown = torch.zeros_like(labelled)
+            for image, sample in zip(shown, data_samples, strict=True):
+                height, width = sample.metainfo.get('img_shape', image.shape[-2:])  # before the preprocessor's padding
+                image[:, :height, :width] = True
+        if self.distill_where == 'labelled':
+            return labelled.float()
+        return (shown if self.distill_where == 'everywhere' else shown & ~labelled).float()
 
     def _ignore_unlabelled(self, data_samples: list) -> None:
         """Has the student's own loss ignore what is marked as unlabelled."""
