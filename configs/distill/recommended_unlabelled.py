@@ -1,0 +1,28 @@
+"""recommended.py where the labels end: the teacher tells the student what it sees in tiles without labels.
+
+    python tools/prepare_data.py SCENES --unlabelled IMAGES -o PATH      # or any tiles in PATH/img_dir/unlabelled
+    python tools/repeat.py configs/distill/recommended_unlabelled.py --data-root PATH
+
+On its own training tiles a teacher says little that the labels do not say; elsewhere what it says is new. So the labelled
+tiles are left to the labels. The teacher is asked once a tile, for each of its eight turns and reflections. An epoch
+draws as many tiles without labels as there are labelled ones, at most; train_dataloader.dataset.unlabelled=5 draws five
+times as many.
+"""
+
+_base_ = 'recommended.py'
+experiment = 'recommended_unlabelled'
+model = dict(
+    distill_where='unlabelled',
+    teacher_cache='float16',
+    teacher=dict(
+        _delete_=True,
+        type='SegmentorEnsemble',
+        data_preprocessor=_base_.data_preprocessor,
+        members=[_base_.efficientnet_lite2],
+        views=8,
+    ),
+    distiller=dict(levels=dict(feature=None)),
+)
+default_hooks = dict(
+    phases=dict(phases=[dict(name='distill', begin=1, by='epoch', weights=dict(task=1.0, distill=2.0))]),
+)
