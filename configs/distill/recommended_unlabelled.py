@@ -3,10 +3,10 @@
     python tools/prepare_data.py SCENES --unlabelled IMAGES -o PATH      # or any tiles in PATH/img_dir/unlabelled
     python tools/repeat.py configs/distill/recommended_unlabelled.py --data-root PATH
 
-On its own training tiles a teacher says little that the labels do not say; elsewhere what it says is new. So the labelled
-tiles are left to the labels. The teacher is asked once a tile, for each of its eight turns and reflections. An epoch
-draws as many tiles without labels as there are labelled ones, at most; train_dataloader.dataset.unlabelled=5 draws five
-times as many.
+On its own training tiles a teacher says little that the labels do not say; elsewhere what it says is new. So labelled
+tiles have their labels alone, and the others the teacher alone, which sees each tile once, in its eight turns and
+reflections. An epoch draws one tile without a label for each labelled one at most;
+train_dataloader.dataset.unlabelled=5 draws five.
 """
 
 _base_ = 'recommended.py'

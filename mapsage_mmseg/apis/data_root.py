@@ -86,16 +86,14 @@ def one_leaf(config: Config, split: str, data_root: str) -> ConfigDict:
 
 
 def use_unlabelled(config: Config) -> None:
-    """Has a config that distils where no label is train on the unlabelled tiles of its folder too, one for each labelled tile
-    if it does not say how many; no other config, for there they would only be steps. It says where there are none.
+    """Has a config that distils where no label is train on the unlabelled tiles of its folder, too: one for each
+    labelled tile, if it does not say how many. Other configs leave them out. It says where there are none.
     """
     dataset, asks = config.train_dataloader.dataset, config.model.get('distill_where') in UNLABELLED_TOO
     if asks:
         _keep_unlabelled(config)
     if dataset.get('type') != 'FolderLandCover':
-        if asks and any(
-            leaf.get('type') == 'FolderLandCover' for leaf in leaves(dataset)
-        ):
+        if asks and any(leaf.get('type') == 'FolderLandCover' for leaf in leaves(dataset)):
             print_log(
                 f'Tiles without labels are left out: {dataset.type} wraps the folder of tiles',
                 'current',

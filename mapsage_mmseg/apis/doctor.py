@@ -17,6 +17,7 @@ from ..engine.examination import Examination, examine
 from ..errors import InputError
 from ..evaluation.diagnosis import diagnose
 from ..evaluation.prognosis import examined, gradient_ratios, suggest_weights
+from ..evaluation.score_text import sentence
 from ..evaluation.verdict_text import finding_line
 from . import terminal
 from .teacher_training import trained_teacher
@@ -121,7 +122,7 @@ def show(found: Examination, entry: Mapping[str, Any], findings: Sequence[Mappin
         f'On {found.sample} of {found.validation} validation images: teacher mIoU {_figure(teacher, ".2f")} (recorded '
         f'{_figure(found.teacher.get("mIoU"), ".2f")}), the new student {_figure(student, ".2f")}; chance level of the '
         f'task loss {chance}',
-        *([found.knowledge.line()] if found.knowledge else []),
+        *([sentence(found.knowledge.line())] if found.knowledge else []),
         f'Whole run: {found.iterations} iterations, about {_duration(found.seconds)} here; peak memory {found.gib:.1f} '
         'GiB',
         *(finding_line(finding) for finding in findings),

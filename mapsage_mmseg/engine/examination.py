@@ -1,6 +1,5 @@
 """A few iterations of every phase of a config, and a small validation; nothing of it is kept."""
 
-import copy
 import resource
 import tempfile
 from collections.abc import Mapping
@@ -15,11 +14,10 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ..datasets import epoch_size
+from ..evaluation.knowledge import TeacherKnowledge, recorded_knowledge
 from ..evaluation.prognosis import foresee_seconds
 from ..schedules import Clock, PhaseSchedule
 from .hooks.examination_hook import ExaminationHook
-from .runner_model import model_of
-from .teacher_knowledge import TeacherKnowledge, teacher_knowledge
 from .tool_runner import ToolRunner
 
 SHORT = 6  # iterations of every phase but the last
@@ -68,7 +66,6 @@ def examine(config: Config, iterations: int, images: int) -> Examination:
     init_default_scope(config.get('default_scope', 'mmseg'))
     train, validation = (_dataset(config[loader]) for loader in ('train_dataloader', 'val_dataloader'))
     lengths, per_epoch, validations = _whole_run(config, train)
-    whole = copy.deepcopy(config)
     if len(validation) > images:
         chosen = np.linspace(0, len(validation) - 1, images).round().astype(int).tolist()
         config.val_dataloader.dataset.indices = chosen
@@ -81,6 +78,7 @@ def examine(config: Config, iterations: int, images: int) -> Examination:
     hook = next(hook for hook in runner.hooks if isinstance(hook, ExaminationHook))
     phase, sample = hook.schedule.phases[-1], len(runner.val_dataloader.dataset)
     one_validation = hook.validation_seconds / sample * len(validation)
+    teacher = runner.message_hub.get_info('distill/teacher')
     return Examination(
         phase=phase.name,
         weights={term: phase.weights.get(term, 0.0) for term in ('task', *runner.model.distiller.levels)},
@@ -89,11 +87,11 @@ def examine(config: Config, iterations: int, images: int) -> Examination:
         sample=sample,
         validation=len(validation),
         classes=list(train.metainfo.get('classes', ())),
-        teacher=runner.message_hub.get_info('distill/teacher'),
+        teacher=teacher,
         iterations=sum(lengths),
         seconds=foresee_seconds(lengths, hook.seconds, validations, one_validation),
         gib=_peak_gib(),
-        knowledge=teacher_knowledge(model_of(runner), whole, images),
+        knowledge=recorded_knowledge(dict(teacher=teacher)),
     )
 
 

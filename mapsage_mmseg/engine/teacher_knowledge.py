@@ -1,9 +1,8 @@
-"""How much a teacher says that the labels do not: its loss on the images it was trained on, and on others."""
+"""Measures how much a teacher says that the labels do not."""
 
 import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,42 +11,8 @@ from mmengine.config import Config
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from ..evaluation.knowledge import TeacherKnowledge
 from ..metrics import TaskLoss
-
-BY_HEART = 0.5  # of the loss on other images: below it a teacher repeats the labels of its own
-
-
-@dataclass(frozen=True)
-class TeacherKnowledge:
-    """Mean cross-entropy of a teacher, nats a labelled pixel, over whole images as in validation.
-
-    Attributes:
-        training: On images that the student trains on.
-        validation: On images of the validation.
-        images: Of each at most.
-    """
-
-    training: float
-    validation: float
-    images: int
-
-    @property
-    def by_heart(self) -> bool:
-        """Whether it knows the training images so much better that, there, it says little but their labels."""
-        return self.training < BY_HEART * self.validation
-
-    def line(self) -> str:
-        """In words."""
-        said = (
-            f"The teacher's cross-entropy: {self.training:.4f} on training images, {self.validation:.4f} on validation "
-            f'images ({self.images} of each at most)'
-        )
-        if not self.by_heart:
-            return f'{said}; what it says of training images is not only their labels'
-        return (
-            f'{said}: it has learned its training images by heart, and says little of them that their labels do not. '
-            'Tiles without labels (configs/distill/best_unlabelled.py) are where it can tell more'
-        )
 
 
 @torch.no_grad()

@@ -99,14 +99,14 @@ class ToolRunner(Runner):
     build_log_processor = _answered(Runner.build_log_processor, 'log_processor')
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
-        """Gives a process's runs names of their own. MMEngine names logger, visualizer and message hub after the second in
-        which a run begins, and a second run of that second would write into the first one's."""
+        """Gives each run of a process its own name. MMEngine names logger, visualizer and message hub after the second
+        in which a run begins, so that two runs of one second would share them."""
         _answered(super().setup_env, 'env_cfg or launcher')(env_cfg)
-        began, number = self._timestamp, 2
-        while self._timestamp in _times:
-            self._timestamp = f'{began}_{number}'
-            number += 1
-        _times.add(self._timestamp)
+        name, number = self.timestamp, 2
+        while name in _times:
+            name, number = f'{self.timestamp}_{number}', number + 1
+        _times.add(name)
+        self._timestamp = name
 
     def dump_config(self) -> None:
         """Leaves it to the record's hook, which writes ``config.py`` under the stock tool too."""

@@ -35,3 +35,8 @@ def plus_minus(found: Estimate | None, key: str = '') -> str:
     if found is None:
         return NOTHING
     return digits(found.mean, key) + (f' ± {digits(found.half, key)}' if found.half is not None else '')
+
+
+def sentence(text: str) -> str:
+    """A clause with a capital in front and a full stop behind."""
+    return f'{text[:1].upper()}{text[1:]}.'

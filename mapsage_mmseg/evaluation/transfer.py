@@ -8,7 +8,8 @@ from typing import Any
 from .comparison import Arm, Comparison, Difference
 from .criteria import SEEDS, Record, agreement, agreement_since, final, judge
 from .grouping import group
-from .score_text import share, signed
+from .knowledge import recorded_knowledge
+from .score_text import sentence, share, signed
 from .seeds import WANTED
 
 
@@ -55,15 +56,15 @@ def _answer(arm: Arm, runs: Sequence[Record], controls: dict[Any, Record]) -> An
     paired = [(run, controls[run['seed']]) for run in runs if run['seed'] in controls]
     if arm.apart:
         reason = f'{arm.control} is no control of {arm.experiment}, they differ in more than distillation'
-        return Answer(arm.experiment, None, 'Not shown', _sentence(f'{reason}: {"; ".join(arm.apart)}'))
+        return Answer(arm.experiment, None, 'Not shown', sentence(f'{reason}: {"; ".join(arm.apart)}'))
     difference = arm.differences['mIoU']
     if difference is not None and difference.estimate.n >= SEEDS:
         return _many(arm, difference, [run for run, _ in paired if agreement(run)])
     criteria = [judge(run, control=controls.get(run['seed']))['knowledge_transfer'] for run in runs]
-    reasons = dict.fromkeys(_sentence(criterion['reason']) for criterion in criteria)
+    reasons = dict.fromkeys(sentence(criterion['reason']) for criterion in criteria)
     if difference is not None and difference.estimate.n > 1:
         reasons = {
-            _sentence(
+            sentence(
                 f'over {difference.estimate.n} seeds mIoU {signed(difference.estimate.mean)} against {arm.control}; '
                 f'{SEEDS} at least tell a difference from chance'
             ): None
@@ -95,19 +96,18 @@ def _many(arm: Arm, difference: Difference, runs: Sequence[Record]) -> Answer:
         before, last = (fmean(values) for values in zip(*agreed, strict=True))
         since = agreement_since(runs[0])
         parts.append(f'agreement with the teacher {before:.1f} % {since}, {last:.1f} % at the end')
+    knowledge = recorded_knowledge(runs[0]) if verdict is not True and runs else None
+    if knowledge is not None and knowledge.by_heart:
+        parts.append(f'{knowledge.figures()}: of its training images it says little that their labels do not')
     passed = [run for run in runs if _passed(run)]
     if passed:
         parts.append(f'the student passed its teacher in {len(passed)} of {len(runs)} runs')
     headline = {True: 'Yes', False: 'No', None: 'Not shown'}[verdict]
     if difference.verdict == 'too small' and verdict is None:
         headline = 'No difference that matters'
-    return Answer(arm.experiment, verdict, headline, _sentence('; '.join(parts)))
+    return Answer(arm.experiment, verdict, headline, sentence('; '.join(parts)))
 
 
 def _passed(run: Record) -> bool:
     mine, teacher = final(run, 'mIoU'), (run.get('teacher') or {}).get('mIoU')
     return None not in (mine, teacher) and mine > teacher
-
-
-def _sentence(text: str) -> str:
-    return f'{text[:1].upper()}{text[1:]}.'

@@ -258,7 +258,7 @@ def test_the_log_prints_the_last_validation_and_not_the_mean_of_all(finished):
 
 
 def test_two_runs_that_begin_in_one_second_have_names_of_their_own(tmp_path, monkeypatch):
-    """MMEngine hands out loggers, visualizers and message hubs by name, and would give the first run's to the second."""
+    """MMEngine hands out loggers, visualizers and message hubs by name."""
     monkeypatch.setattr('time.time', lambda: 1e9)
     folders = [tmp_path / name / 'same' for name in ('first', 'second')]
     for folder in folders:

@@ -191,3 +191,15 @@ def test_a_control_that_was_trained_for_less_answers_nothing():
 def test_who_had_no_teacher_is_not_asked():
     runs = [record('no_distill')]
     assert answers(compare(runs), runs) == []
+
+
+@pytest.mark.parametrize(('training', 'said'), [(0.231, True), (0.4, False), (None, False)])
+def test_where_nothing_was_shown_a_teacher_that_repeats_the_labels_is_named(training, said):
+    runs = three([50.5, 52.0, 48.5])
+    for run in runs[3:]:
+        run['teacher']['knowledge'] = training and dict(training=training, validation=0.566, images=16)
+    reason = answer(runs).reason
+    assert ('cross-entropy is 0.2310 on training images and 0.5660 on validation images' in reason) is said
+    good = three([52.0, 52.1, 51.9])
+    good[3]['teacher']['knowledge'] = dict(training=0.1, validation=0.5, images=16)
+    assert answer(good).verdict is True and 'cross-entropy' not in answer(good).reason

@@ -111,5 +111,5 @@ def test_the_task_does_not_see_it():
 
 
 def test_another_value_is_refused():
-    with pytest.raises(InputError, match="model.distill_where='anywhere' must be one of labelled, unlabelled, everywhere"):
+    with pytest.raises(InputError, match="distill_where='anywhere' must be one of labelled, unlabelled, everywhere"):
         built('anywhere')

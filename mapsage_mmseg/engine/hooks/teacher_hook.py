@@ -8,14 +8,19 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...errors import InputError
+from ...evaluation.score_text import sentence
 from ...models.normalisation import channels, difference, normalisation
 from ...models.segmentors.frozen_teacher import freeze_teacher
 from ...models.segmentors.probe import probe_levels
 from .. import teachers
 from ..cache_report import report
 from ..flops import crop_size, forward_gflops
+from ..processes import from_first
 from ..runner_model import model_of
 from ..teacher_cache import TeacherCache
+from ..teacher_knowledge import teacher_knowledge
+
+IMAGES = 16  # of the training and of the validation data, on which the teacher's loss is measured
 
 
 @HOOKS.register_module()
@@ -56,6 +61,7 @@ class TeacherHook(Hook):
             f'Teacher {path}: {card.params_m:.1f} M parameters, validation mIoU {score}, on {get_device()}'
         )
         self._probe(runner, model)
+        self._note_knowledge(runner, model)
         if model.teacher_cache is not None:
             cache = TeacherCache(runner, model, card.sha256)
             found = report(cache, cache.build())
@@ -99,6 +105,16 @@ class TeacherHook(Hook):
         if model.teacher_check == 'error':
             raise InputError(doubt)
         runner.logger.log(logging.WARNING, f'Going on with a doubtful teacher: {doubt}')
+
+    @staticmethod
+    def _note_knowledge(runner: Runner, model) -> None:
+        if model.distill_where == 'unlabelled':  # there, it is asked of no training image
+            return
+        knowledge = from_first(lambda: teacher_knowledge(model, runner.cfg, IMAGES))
+        if knowledge is not None:
+            runner.message_hub.get_info('distill/teacher')['knowledge'] = knowledge.as_dict()
+            if knowledge.by_heart:
+                runner.logger.warning(sentence(knowledge.line()))
 
     @staticmethod
     def _probe(runner: Runner, model) -> None:

@@ -46,9 +46,9 @@ class MultiLevelDistill(SingleTeacherDistill):
             docs/teacher_cache.md.
         teacher_dtype: ``'bfloat16'`` or ``'float16'`` runs the teacher under autocast, whatever the student trains in;
             None leaves it to the run.
-        distill_where: Which pixels the levels compare: ``'labelled'``; ``'unlabelled'``, those without a label (of tiles
-            without any, say), where a teacher says what the labels do not; or ``'everywhere'``. What fills a batch up
-            is none of these.
+        distill_where: Which pixels the levels compare: ``'labelled'``; ``'unlabelled'``, those without a label (of
+            tiles without any, say), where a teacher says what the labels do not; or ``'everywhere'``. What fills a
+            batch up is none of these.
         unlabelled_label: The value of pixels that show something and have no label, where the data set marks them: then
             what transforms have filled up is not compared either.
         balance: What adapts the declared weights: None (fixed), ``'shares'``, ``'uncertainty'``, ``'gradnorm'``, or a
