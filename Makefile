@@ -29,7 +29,7 @@ FITS := import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))
 HAS_TORCH := import torch; assert tuple(map(int, torch.__version__.split(".")[:2])) >= (2, 6)
 HAS_MMCV := import importlib.util, sys; sys.exit(importlib.util.find_spec("mmcv") is None)
 REACHES := import sys, urllib.request; urllib.request.urlopen(sys.argv[1], timeout=5)
-WARM_UP := import mapsage_mmseg.apis.train, torch.utils.tensorboard, pytest, hypothesis
+WARM_UP := import mapsage_mmseg.commands.train, torch.utils.tensorboard, pytest, hypothesis
 SUMMARY := import torch, mmcv, mmseg, mmrazor; print(f"setup: torch {torch.__version__} (CUDA: {torch.cuda.is_available()}), \
 	mmseg {mmseg.__version__}, mmcv {mmcv.__version__}, mmrazor {mmrazor.__version__}")
 

@@ -1,12 +1,14 @@
 """The one door through which weights come: files that can hold code are read without executing anything they say."""
 
+import hashlib
 import importlib
 import json
 import os
 import pickle
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -118,3 +120,28 @@ def load_checkpoint_file(filename: str | os.PathLike, map_location: Any = 'cpu')
         return read_allowed(path, torch.load, map_location=map_location)
     except OSError as error:
         raise InputError(f'checkpoint {path} cannot be read: {error}') from error
+
+
+def load_whole(model: torch.nn.Module, weights: Mapping[str, torch.Tensor], trouble: str) -> None:
+    """Loads weights that must fit a model entirely.
+
+    Raises:
+        InputError: A key is missing or unexpected, or a shape differs; ``trouble`` begins the message.
+    """
+    try:
+        missing, unexpected = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:  # torch's answer to a shape, strict or not: a headline, then a line a key
+        raise InputError(f'{trouble}: {str(error).splitlines()[1].strip()}') from error
+    if missing or unexpected:
+        raise InputError(
+            f'{trouble}: {len(missing)} keys missing ({", ".join(missing[:3])}), '
+            f'{len(unexpected)} unexpected ({", ".join(unexpected[:3])})'
+        )
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, 'rb') as file:
+        if hasattr(hashlib, 'file_digest'):  # from Python 3.11 on
+            return hashlib.file_digest(file, 'sha256').hexdigest()
+        return hashlib.sha256(file.read()).hexdigest()

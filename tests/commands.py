@@ -1,6 +1,5 @@
 """Commands in Markdown, and what is wrong with each."""
 
-import ast
 import contextlib
 import importlib
 import io
@@ -13,12 +12,17 @@ from pathlib import Path
 
 import mmseg
 
-from mapsage_mmseg.apis.config import load_config, override
-from mapsage_mmseg.apis.config_check import check_config
-from mapsage_mmseg.apis.data_root import apply_data_root
-from mapsage_mmseg.apis.prepare_data import KNOWN, known_parser
-from mapsage_mmseg.datasets import has_own_layout
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10, where coverage[toml] brings it
+    import tomli as tomllib  # type: ignore[no-redef]
+
+from mapsage_mmseg.commands.prepare_data import KNOWN, known_parser
+from mapsage_mmseg.datasets.stock import has_own_layout
 from mapsage_mmseg.errors import InputError
+from mapsage_mmseg.settings.check import check_config
+from mapsage_mmseg.settings.data_root import apply_data_root
+from mapsage_mmseg.settings.load import load_config, override
 from tests.pages import ASSIGNMENT, KNOB, Command
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -71,8 +75,8 @@ def parser_of(tool: str, arguments: list[str]) -> ArgumentParser:
     if not (ROOT / 'tools' / f'{tool}.py').is_file():
         raise Wrong(f'there is no tools/{tool}.py')
     if tool == 'prepare_data' and arguments[:1] and arguments[0] in KNOWN:
-        return known_parser(KNOWN[arguments[0]])
-    return importlib.import_module(f'mapsage_mmseg.apis.{tool}').parser()
+        return known_parser(arguments[0])
+    return importlib.import_module(f'mapsage_mmseg.commands.{tool}').parser()
 
 
 def _parse(tool: str, arguments: list[str]) -> None:
@@ -195,11 +199,9 @@ def _pip(words: list[str]) -> None:
 
 
 def extras() -> list[str]:
-    """Names of the extras in setup.py that bring something."""
-    for node in ast.parse((ROOT / 'setup.py').read_text()).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == 'EXTRAS_REQUIRE':  # type: ignore[attr-defined]
-            return [name for name, packages in ast.literal_eval(node.value).items() if packages]
-    raise AssertionError('setup.py has no EXTRAS_REQUIRE')
+    """Names of the extras in pyproject.toml that bring something."""
+    project = tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']
+    return [name for name, packages in project['optional-dependencies'].items() if packages]
 
 
 def _source(words: list[str]) -> None:

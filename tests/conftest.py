@@ -13,9 +13,10 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.registry import MODELS
 
-from mapsage_mmseg.apis import predict
+import mapsage_mmseg.register  # noqa: F401
+from mapsage_mmseg.deployment import find_student
 from mapsage_mmseg.deployment.predictor import Predictor
-from mapsage_mmseg.engine import teachers
+from mapsage_mmseg.engine.teachers.store import write_teacher
 from tests.drill import Drill
 from tests.tool_process import Trainings
 
@@ -94,7 +95,7 @@ def full_teacher(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     model = MODELS.build(Config.fromfile(str(REPOSITORY / 'configs/distill/teacher.py')).model)
     model.init_weights()
-    return teachers.publish(tmp_path_factory.mktemp('teacher') / 'teacher.pth', model.state_dict(), dict(mIoU=50.0))
+    return write_teacher(tmp_path_factory.mktemp('teacher') / 'teacher.pth', model.state_dict(), dict(mIoU=50.0))
 
 
 @pytest.fixture
@@ -106,5 +107,5 @@ def by_colour(monkeypatch) -> Predictor:
         palette=((255, 0, 0), (0, 255, 0), (0, 0, 255)),
         sha256='0' * 64,
     )
-    monkeypatch.setattr(predict, 'load', lambda name, config: model)
+    monkeypatch.setattr(find_student, 'load_predictor', lambda name, config: model)
     return model

@@ -10,7 +10,7 @@ import torch
 from mmengine.registry import init_default_scope
 from torch import multiprocessing
 
-PRELOADED = ['mapsage_mmseg.apis.train', 'mapsage_mmseg.apis.test', 'mapsage_mmseg.visualization.report']
+PRELOADED = ['mapsage_mmseg.commands.train', 'mapsage_mmseg.commands.test', 'mapsage_mmseg.visualization.report']
 
 
 def run_processes(function: Callable[..., None], *arguments: Any, count: int = 2) -> None:

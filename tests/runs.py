@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmseg.registry import HOOKS, MODELS
 
-from mapsage_mmseg.engine import teachers
+from mapsage_mmseg.engine.teachers.store import write_teacher
 from tests import tiny
 
 PHASES = [
@@ -21,7 +21,7 @@ def make_teacher(folder: Path, score: float | None = 90.0, data: str | None = No
     torch.manual_seed(1)
     model = MODELS.build(tiny.teacher())
     model.init_weights()
-    return teachers.publish(folder / 'teacher.pth', model.state_dict(), dict(mIoU=score, data_key=data))
+    return write_teacher(folder / 'teacher.pth', model.state_dict(), dict(mIoU=score, data_key=data))
 
 
 def config(

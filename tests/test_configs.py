@@ -9,10 +9,13 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmseg.registry import DATASETS, MODELS
 
-from mapsage_mmseg.apis.config import load_config
-from mapsage_mmseg.apis.config_check import check_config
-from mapsage_mmseg.apis.data_root import set_classes
-from mapsage_mmseg.engine import teachers
+from mapsage_mmseg.engine.teachers.doubts import doubts
+from mapsage_mmseg.engine.teachers.keys import scored_key
+from mapsage_mmseg.engine.teachers.recipes import find_config, load_recipe
+from mapsage_mmseg.engine.teachers.store import TeacherCard, write_teacher
+from mapsage_mmseg.settings.check import check_config
+from mapsage_mmseg.settings.data_root import set_classes
+from mapsage_mmseg.settings.load import load_config
 
 STOCK = Path(mmseg.__file__).parent / '.mim' / 'configs' / '_base_' / 'datasets'
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs' / 'distill'
@@ -88,7 +91,7 @@ def test_two_iterations(name, repository, full_teacher, tmp_path, monkeypatch):
         path = full_teacher
         if cfg.model.teacher.get('backbone', {}).get('stem', {}).get('type') != 'ConvStem':
             path = tmp_path / 'own.pth'
-            teachers.publish(path, MODELS.build(cfg.model.teacher).state_dict(), dict(mIoU=50.0))
+            write_teacher(path, MODELS.build(cfg.model.teacher).state_dict(), dict(mIoU=50.0))
         cfg.model.teacher_ckpt = str(path)
         cfg.default_hooks.phases.iters_per_epoch = cfg.default_hooks.temperature.iters_per_epoch = 1
         for phase in cfg.default_hooks.phases.phases:  # the edge between the two iterations
@@ -113,10 +116,10 @@ def test_an_ablation_is_a_small_diff(name, repository):
 )
 def test_a_teacher_is_scored_on_its_students_data(name, repository):
     config = load_config(repository / f'configs/distill/{name}.py')
-    recipe = teachers.load_recipe(config)
-    assert teachers.scored_key(recipe) == teachers.scored_key(config)
-    card = teachers.TeacherCard(100.0, '', 1.0, 'teacher.pth', teachers.scored_key(recipe))
-    assert teachers.doubts(card, config) is None
+    recipe = load_recipe(config)
+    assert scored_key(recipe) == scored_key(config)
+    card = TeacherCard(100.0, '', 1.0, 'teacher.pth', scored_key(recipe))
+    assert doubts(card, config) is None
 
 
 def test_the_constants_of_the_improved_experiment(repository):
@@ -245,10 +248,8 @@ def test_a_data_set_changes_data_and_classes_alone(name, repository):
     if arm in ('improved', 'baseline'):
         plain.model.teacher.data_preprocessor.size = size
         plain.model.teacher.backbone.stem = dict(type='EfficientNetLiteStem')
-        assert config.model.teacher == teachers.load_recipe(config).model
-        assert (
-            teachers.find_config(config, config.control) == repository / f'configs/distill/{data}/no_distill_{data}.py'
-        )
+        assert config.model.teacher == load_recipe(config).model
+        assert find_config(config, config.control) == repository / f'configs/distill/{data}/no_distill_{data}.py'
     assert config.model == plain.model and config.data_preprocessor == plain.data_preprocessor
     assert config.experiments == f'experiments/{data}'
     assert len((repository / f'configs/distill/{name}.py').read_text().splitlines()) <= 16

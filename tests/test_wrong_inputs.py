@@ -11,8 +11,8 @@ from mmengine.config import Config
 from mmseg.registry import MODELS
 from PIL import Image
 
-from mapsage_mmseg.apis import benchmark, cli, compare, doctor, repeat, test, train, tune
-from mapsage_mmseg.apis.config import override
+from mapsage_mmseg.commands import benchmark, cli, compare, doctor, repeat, test, train, tune
+from mapsage_mmseg.settings.load import override
 from tests import runs, small, tiny
 
 LEVELS, HOOKS = 'model.distiller.levels', 'default_hooks'

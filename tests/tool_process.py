@@ -13,7 +13,7 @@ from pathlib import Path
 ZYGOTE = """
 import json, os, sys
 import matplotlib.pyplot, torch._dynamo, torch.utils.tensorboard  # what a training imports when it needs it
-from mapsage_mmseg.apis import cli, train
+from mapsage_mmseg.commands import cli, train
 print('ready', flush=True)
 for line in sys.stdin:
     verb, value, log = json.loads(line)

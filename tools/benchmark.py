@@ -2,7 +2,7 @@
 
 import sys
 
-from mapsage_mmseg.apis import benchmark, cli
+from mapsage_mmseg.commands import benchmark, cli
 
 if __name__ == '__main__':
     sys.exit(cli.run(benchmark.main))

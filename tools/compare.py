@@ -2,7 +2,7 @@
 
 import sys
 
-from mapsage_mmseg.apis import cli, compare
+from mapsage_mmseg.commands import cli, compare
 
 if __name__ == '__main__':
     sys.exit(cli.run(compare.main))

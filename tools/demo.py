@@ -2,7 +2,7 @@
 
 import sys
 
-from mapsage_mmseg.apis import cli, demo
+from mapsage_mmseg.commands import cli, demo
 
 if __name__ == '__main__':
     sys.exit(cli.run(demo.main))

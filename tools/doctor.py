@@ -2,7 +2,7 @@
 
 import sys
 
-from mapsage_mmseg.apis import cli, doctor
+from mapsage_mmseg.commands import cli, doctor
 
 if __name__ == '__main__':
     sys.exit(cli.run(doctor.main))

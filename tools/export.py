@@ -2,7 +2,7 @@
 
 import sys
 
-from mapsage_mmseg.apis import cli, export
+from mapsage_mmseg.commands import cli, export
 
 if __name__ == '__main__':
     sys.exit(cli.run(export.main))

@@ -2,7 +2,7 @@
 
 import sys
 
-from mapsage_mmseg.apis import cli, predict
+from mapsage_mmseg.commands import cli, predict
 
 if __name__ == '__main__':
     sys.exit(cli.run(predict.main))

@@ -2,7 +2,7 @@
 
 import sys
 
-from mapsage_mmseg.apis import cli, prepare_data
+from mapsage_mmseg.commands import cli, prepare_data
 
 if __name__ == '__main__':
     sys.exit(cli.run(prepare_data.main))

@@ -2,7 +2,7 @@
 
 import sys
 
-from mapsage_mmseg.apis import cli, repeat
+from mapsage_mmseg.commands import cli, repeat
 
 if __name__ == '__main__':
     sys.exit(cli.run(repeat.main))

@@ -2,7 +2,7 @@
 
 import sys
 
-from mapsage_mmseg.apis import cli, replay
+from mapsage_mmseg.commands import cli, replay
 
 if __name__ == '__main__':
     sys.exit(cli.run(replay.main))

@@ -2,7 +2,7 @@
 
 import sys
 
-from mapsage_mmseg.apis import cli, test
+from mapsage_mmseg.commands import cli, test
 
 if __name__ == '__main__':
     sys.exit(cli.run(test.main))

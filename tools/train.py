@@ -2,7 +2,7 @@
 
 import sys
 
-from mapsage_mmseg.apis import cli, train
+from mapsage_mmseg.commands import cli, train
 
 if __name__ == '__main__':
     sys.exit(cli.run(train.main))

@@ -2,7 +2,7 @@
 
 import sys
 
-from mapsage_mmseg.apis import cli, tune
+from mapsage_mmseg.commands import cli, tune
 
 if __name__ == '__main__':
     sys.exit(cli.run(tune.main))

@@ -10,9 +10,9 @@ from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
 from ..errors import InputError
-from .folder import FolderLandCover
-from .parts import PARTS, tuning_names
-from .synthetic import SyntheticLandCover
+from .synthetic.dataset import SyntheticLandCover
+from .tiles.dataset import FolderLandCover
+from .tiles.parts import PARTS, tuning_names
 
 PAGE = 'https://mmsegmentation.readthedocs.io/en/latest/user_guides/2_dataset_prepare.html'
 MIM = 'mim run mmsegmentation {} DOWNLOAD -o {{}}'
@@ -97,7 +97,7 @@ def divide(dataset: Mapping[str, Any], scene: str | None) -> dict[str, list[str]
         By part, ``'fit'`` and ``'tune'``.
 
     Raises:
-        InputError: As :func:`~mapsage_mmseg.datasets.parts.tuning_names`; or there is no image.
+        InputError: As :func:`~mapsage_mmseg.datasets.tiles.parts.tuning_names`; or there is no image.
     """
     data = _listed(dataset)
     folder, suffix = data.data_prefix['img_path'], data.img_suffix

@@ -1,1 +1,1 @@
-"""A trained student as files that leave: for stock MMSegmentation, for ONNX Runtime, and over whole scenes."""
+"""A trained student at work: exported, over whole scenes, and in a demo."""

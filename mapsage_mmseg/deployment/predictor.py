@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..datasets import Bands
-from ..engine.teachers import file_digest
 from ..errors import InputError
-from .graph import SMALLEST, PixelsToLogits
-from .onnx_file import require_onnx, session
-from .student import Student
+from ..imagery import Bands
+from ..weights_file import file_digest
+from .student.graph import SMALLEST, PixelsToLogits
+from .student.onnx_file import require_onnx, session
+from .student.student import Student
 
 Logits = Callable[[NDArray[Any]], NDArray[np.float32]]
 
@@ -30,7 +30,7 @@ class Predictor:
         palette: (R, G, B), 0 to 255, per class.
         sha256: Of the file that it came from.
         bands: What it takes of an image's bands, as they are; None for red, green and blue of 8 bits.
-        provenance: As of a :class:`~mapsage_mmseg.deployment.student.Student`; empty where it is not known.
+        provenance: As of a :class:`~mapsage_mmseg.deployment.student.student.Student`; empty where it is not known.
     """
 
     logits: Logits

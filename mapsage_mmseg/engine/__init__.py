@@ -1,3 +1,5 @@
-from . import data_parallel, guarded_step, hooks, loops, mixed_precision
+"""What runs: loops, optimizer wrappers, hooks, run directories and teachers."""
 
-__all__ = ['data_parallel', 'guarded_step', 'hooks', 'loops', 'mixed_precision']
+from .. import compat
+
+compat.apply()  # before mmseg.models or mmrazor is imported

@@ -9,7 +9,7 @@ from mmseg.registry import LOOPS
 from torch import nn
 from torch.utils.data import DataLoader
 
-from ..datasets import SeededSampler
+from ..datasets.sampler import SeededSampler
 from ..errors import InputError
 
 

@@ -28,11 +28,11 @@ from ..evaluation.record import summarise
 from ..imagery import open_raster
 from ..models.segmentors.probe import probe_levels
 from ..weights_file import read_allowed
-from .flops import crop_size
 from .hooks.record_hook import val_entry
-from .hooks.run_facts import check_fits
 from .runner_model import model_of
-from .teacher_cache import replay_of
+from .runs.facts import check_fits
+from .runs.flops import crop_size
+from .teachers.cache import replay_of
 from .tool_runner import ToolRunner
 
 MEASURED = 2000  # validation images whose heads are read, at most, to find the smallest and the largest

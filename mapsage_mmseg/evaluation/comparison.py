@@ -8,14 +8,13 @@ from typing import Any
 
 from ..errors import InputError
 from .alike import mixed, unlike
+from .conventions import CONTROL, MATTERS
 from .criteria import SEEDS, Record, final, validated
 from .estimate import Estimate, estimate
 from .grouping import as_long, check_same_data, group, run_name, uneven
 from .over_images import paired_bootstrap, read_areas
 from .seeds import seeds_needed
 
-CONTROL = 'no_distill'
-MATTERS = 0.3  # mIoU, percent points: about what a run differs by when it is only repeated on another machine
 # The last validation's scores, and which way is better. The total has no direction: its weights differ.
 SCORES = dict(mIoU=1, task_loss=-1, boundary_f1=1, teacher_agreement=1)
 EARLIER: dict[str, Any] = dict(
@@ -53,7 +52,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Arm:
+class ExperimentResult:
     """One experiment's runs.
 
     Attributes:
@@ -114,7 +113,7 @@ class Comparison:
 
     dataset: dict[str, Any]
     control: str | None
-    arms: list[Arm]
+    arms: list[ExperimentResult]
     notes: list[str]
     earlier: dict[str, Any] = field(default_factory=lambda: dict(EARLIER))
 
@@ -179,7 +178,7 @@ def last_iou(record: Record, name: str) -> float | None:
 
 def _arm(
     experiment: str, runs: Sequence[Record], control: str | None, groups: Mapping[str, Sequence[Record]], matters: float
-) -> Arm:
+) -> ExperimentResult:
     classes = runs[0]['dataset']['classes']
     teachers = [run['teacher'] for run in runs if run.get('teacher')]
     student = runs[-1]['student']
@@ -188,7 +187,7 @@ def _arm(
     apart = list(dict.fromkeys(told for pair in pairs for told in unlike(*pair)))
     apart += mixed(runs) if pairs else []
     best = [max(score for _, score in found) for run in runs if (found := validated(run, 'mIoU'))]
-    return Arm(
+    return ExperimentResult(
         experiment=experiment,
         control=control,
         seeds=[run['seed'] for run in runs],

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from .comparison import Arm, Comparison, Difference
+from .comparison import Comparison, Difference, ExperimentResult
 from .score_text import NAMES, NOTHING, plus_minus, share, signed
 from .transfer import Answer
 from .verdict_text import number
@@ -79,7 +79,7 @@ def markdown(comparison: Comparison, answers: Iterable[Answer]) -> str:
     return '\n\n'.join([*blocks, *notes(comparison)]) + '\n'
 
 
-def _against(arm: Arm) -> list[str]:
+def _against(arm: ExperimentResult) -> list[str]:
     shared = arm.differences['mIoU']
     seeds = _seeds(shared.seeds) if shared else 'none shared'
     return [_marked(arm), seeds, *(_difference(arm.differences[key], key) for key in AGAINST), share(arm.closed)]
@@ -96,7 +96,7 @@ def _difference(found: Difference | None, key: str) -> str:
     return f'{mean} {interval}{images} {found.verdict}'
 
 
-def _cost(arm: Arm) -> list[str]:
+def _cost(arm: ExperimentResult) -> list[str]:
     seconds = NOTHING if arm.seconds_per_epoch is None else f'{arm.seconds_per_epoch:.1f}'
     return [
         _marked(arm),
@@ -108,7 +108,7 @@ def _cost(arm: Arm) -> list[str]:
     ]
 
 
-def _marked(arm: Arm) -> str:
+def _marked(arm: ExperimentResult) -> str:
     return arm.experiment + ('*' if arm.unfinished else '')
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isclose, sqrt
 from statistics import fmean, stdev
 
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
 SAME = 1e-9  # up to which two ends of an interval are one: differences of rounded scores are not exact
@@ -46,5 +46,5 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     n, mean = len(values), fmean(values)
     if n == 1:
         return Estimate(1, mean)
-    half = float(student_t.ppf((1 + CONFIDENCE) / 2, n - 1)) * stdev(values) / sqrt(n)
+    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * stdev(values) / sqrt(n)
     return Estimate(n, mean, mean - half, mean + half)

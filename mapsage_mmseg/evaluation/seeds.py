@@ -3,8 +3,7 @@
 from math import sqrt
 from statistics import stdev
 
-from scipy.stats import nct
-from scipy.stats import t as student_t
+from scipy.special import nctdtr, stdtrit
 
 from .estimate import CONFIDENCE, SAME
 
@@ -24,8 +23,8 @@ def power(deviation: float, n: int, wanted: float = WANTED) -> float:
     Returns:
         The probability, 0 to 1, that the 95 % interval lies above zero.
     """
-    bound = student_t.ppf((1 + CONFIDENCE) / 2, n - 1)
-    return float(1 - nct.cdf(bound, n - 1, wanted * sqrt(n) / deviation))
+    bound = stdtrit(n - 1, (1 + CONFIDENCE) / 2)
+    return float(1 - nctdtr(n - 1, wanted * sqrt(n) / deviation, bound))
 
 
 def seeds_needed(differences: list[float], wanted: float = WANTED) -> int | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from .comparison import Arm, Comparison, Difference
+from .comparison import Comparison, Difference, ExperimentResult
 from .criteria import SEEDS, Record, agreement, agreement_since, final, judge
 from .grouping import group
 from .knowledge import recorded_knowledge
@@ -50,7 +50,7 @@ def answers(comparison: Comparison, records: Sequence[Record]) -> list[Answer]:
     ]
 
 
-def _answer(arm: Arm, runs: Sequence[Record], controls: dict[Any, Record]) -> Answer:
+def _answer(arm: ExperimentResult, runs: Sequence[Record], controls: dict[Any, Record]) -> Answer:
     if arm.unfinished:
         return Answer(arm.experiment, None, 'Not shown', f'Not every run has finished: {"; ".join(arm.unfinished)}.')
     paired = [(run, controls[run['seed']]) for run in runs if run['seed'] in controls]
@@ -72,7 +72,7 @@ def _answer(arm: Arm, runs: Sequence[Record], controls: dict[Any, Record]) -> An
     return Answer(arm.experiment, None, 'Not shown', ' '.join(reasons))
 
 
-def _many(arm: Arm, difference: Difference, runs: Sequence[Record]) -> Answer:
+def _many(arm: ExperimentResult, difference: Difference, runs: Sequence[Record]) -> Answer:
     found, agreed = difference.estimate, [pair for run in runs if (pair := agreement(run))]
     rose = [last > before for before, last in agreed]
     verdict = None

@@ -108,3 +108,26 @@ class Scene:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._opened.close()
+
+
+def check_range(span: Sequence[float] | None) -> None:
+    """Refuses a range that is none.
+
+    Raises:
+        InputError: Its first value is not below its second.
+    """
+    if span and not span[0] < span[1]:
+        raise InputError(f'--range {span[0]:g} {span[1]:g}: the first must be below the second')
+
+
+def check_bands(bands: Sequence[int] | None, span: Sequence[float] | None, wanted: Bands | None) -> None:
+    """Refuses ``--bands`` and ``--range`` other than a model takes.
+
+    Raises:
+        InputError: Names the option.
+    """
+    count = len(wanted.numbers) if wanted else 3
+    if bands and len(bands) != count:
+        raise InputError(f'--bands {" ".join(map(str, bands))}: the model takes {count}')
+    if span and wanted:
+        raise InputError('--range: the model takes values as they are; leave it out')

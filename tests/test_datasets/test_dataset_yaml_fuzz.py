@@ -5,9 +5,8 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mapsage_mmseg.datasets import DatasetSpec, read_dataset_yaml
-from mapsage_mmseg.datasets.dataset_yaml import KEYS, is_plain
-from mapsage_mmseg.datasets.parts import tuning_names
+from mapsage_mmseg.datasets.tiles.dataset_yaml import KEYS, DatasetSpec, is_plain, read_dataset_yaml
+from mapsage_mmseg.datasets.tiles.parts import tuning_names
 from mapsage_mmseg.errors import InputError
 
 NAMES = ['img_dir/t1_a.png', 'img_dir/t2_b.png', 'img_dir/t3_c.png']

@@ -10,7 +10,10 @@ import yaml
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from mapsage_mmseg.datasets import FolderLandCover, check_folder, fingerprint, folder_files, read_dataset_yaml
+from mapsage_mmseg.datasets.tiles import files as folder_files
+from mapsage_mmseg.datasets.tiles.dataset import FolderLandCover, check_folder
+from mapsage_mmseg.datasets.tiles.dataset_yaml import read_dataset_yaml
+from mapsage_mmseg.datasets.tiles.files import fingerprint
 from mapsage_mmseg.errors import InputError
 
 NAMES = {'name': 'tiny', 'classes': ['water', 'land', 'road']}

@@ -7,10 +7,13 @@ import pytest
 from mmseg.datasets import BaseSegDataset
 from PIL import Image
 
-from mapsage_mmseg.apis.data_root import apply_data_root
-from mapsage_mmseg.datasets import FolderLandCover, check_folder, folder, leaves, read_dataset_yaml
-from mapsage_mmseg.datasets.folder_settings import REFUSED, own_loading
+from mapsage_mmseg.datasets.leaves import leaves
+from mapsage_mmseg.datasets.tiles import dataset as folder
+from mapsage_mmseg.datasets.tiles.dataset import FolderLandCover, check_folder
+from mapsage_mmseg.datasets.tiles.dataset_yaml import read_dataset_yaml
+from mapsage_mmseg.datasets.tiles.settings import REFUSED, own_loading
 from mapsage_mmseg.errors import InputError
+from mapsage_mmseg.settings.data_root import apply_data_root
 from tests import runs
 
 LOADING = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mapsage_mmseg.datasets import MapKind, MapStore
+from mapsage_mmseg.datasets.transforms.map_store import MapKind, MapStore
 from mapsage_mmseg.errors import InputError
 
 HEIGHT, WIDTH = 62, 90  # no multiples of the stride

@@ -5,8 +5,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapsage_mmseg.datasets import FolderLandCover, SyntheticLandCover, folder, read_dataset_yaml
-from mapsage_mmseg.datasets.parts import in_part, tuning_names
+from mapsage_mmseg.datasets.synthetic.dataset import SyntheticLandCover
+from mapsage_mmseg.datasets.tiles import dataset as folder
+from mapsage_mmseg.datasets.tiles.dataset import FolderLandCover
+from mapsage_mmseg.datasets.tiles.dataset_yaml import read_dataset_yaml
+from mapsage_mmseg.datasets.tiles.parts import in_part, tuning_names
 from mapsage_mmseg.errors import InputError
 
 

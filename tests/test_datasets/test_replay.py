@@ -5,7 +5,8 @@ import pytest
 from mmcv.transforms import BaseTransform, Compose
 from mmseg.registry import TRANSFORMS
 
-from mapsage_mmseg.datasets import Replay, ReplayedPipeline, SyntheticLandCover
+from mapsage_mmseg.datasets.synthetic.dataset import SyntheticLandCover
+from mapsage_mmseg.datasets.transforms.replayed_pipeline import Replay, ReplayedPipeline
 from mapsage_mmseg.errors import InputError
 
 HEIGHT, WIDTH = 60, 84

@@ -9,7 +9,8 @@ from mmengine.dataset import BaseDataset, ConcatDataset, RepeatDataset
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
-from mapsage_mmseg.datasets import DrawIndex, SeededSampler, sampler
+from mapsage_mmseg.datasets import sampler
+from mapsage_mmseg.datasets.sampler import DrawIndex, SeededSampler
 from mapsage_mmseg.errors import InputError
 
 

@@ -10,7 +10,10 @@ from mmengine.dataset import pseudo_collate
 from mmseg.datasets import LoveDADataset
 from torch.utils.data import DataLoader
 
-from mapsage_mmseg.datasets import DrawIndex, SeedDraws, SeededSampler, StableDraws, SyntheticLandCover, draw_scene
+from mapsage_mmseg.datasets.sampler import DrawIndex, SeededSampler
+from mapsage_mmseg.datasets.synthetic.dataset import SyntheticLandCover
+from mapsage_mmseg.datasets.synthetic.drawing import draw_scene
+from mapsage_mmseg.datasets.transforms.seeding import SeedDraws, StableDraws
 from mapsage_mmseg.errors import InputError
 
 AUGMENTATION = [

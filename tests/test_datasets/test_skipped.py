@@ -13,9 +13,9 @@ from mmseg.registry import DATASETS, HOOKS
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from mapsage_mmseg.datasets import folder
 from mapsage_mmseg.datasets.sampler import DrawIndex
-from mapsage_mmseg.datasets.skipped import SkippedImages
+from mapsage_mmseg.datasets.tiles import dataset as folder
+from mapsage_mmseg.datasets.tiles.skipped import SkippedImages
 from mapsage_mmseg.engine import processes
 from mapsage_mmseg.engine.hooks import RecordHook
 from mapsage_mmseg.errors import InputError

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from mmseg.registry import DATASETS
 
-from mapsage_mmseg.datasets import SyntheticLandCover, draw_scene, synthetic
+from mapsage_mmseg.datasets.synthetic import dataset as synthetic
+from mapsage_mmseg.datasets.synthetic.dataset import SyntheticLandCover
+from mapsage_mmseg.datasets.synthetic.drawing import draw_scene
 from mapsage_mmseg.errors import InputError
 
 CLASSES = 7

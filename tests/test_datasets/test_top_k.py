@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mapsage_mmseg.datasets.top_k import keep_top_k, spread, top_k_dtype
+from mapsage_mmseg.datasets.transforms.top_k import keep_top_k, spread, top_k_dtype
 
 
 def log_softmax(logits, temperature=1.0):

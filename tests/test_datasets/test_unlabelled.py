@@ -11,18 +11,13 @@ from mmengine.config import Config
 from mmseg.registry import DATASETS
 from PIL import Image
 
-from mapsage_mmseg.datasets import (
-    DrawIndex,
-    FolderLandCover,
-    Replay,
-    SeededSampler,
-    check_folder,
-    fingerprint,
-    has_unlabelled,
-    read_dataset_yaml,
-)
-from mapsage_mmseg.engine import teachers
-from mapsage_mmseg.engine.run_key import run_key
+from mapsage_mmseg.datasets.sampler import DrawIndex, SeededSampler
+from mapsage_mmseg.datasets.tiles.dataset import FolderLandCover, check_folder
+from mapsage_mmseg.datasets.tiles.dataset_yaml import read_dataset_yaml
+from mapsage_mmseg.datasets.tiles.files import fingerprint, has_unlabelled
+from mapsage_mmseg.datasets.transforms.replayed_pipeline import Replay
+from mapsage_mmseg.engine.runs.key import run_key
+from mapsage_mmseg.engine.teachers.keys import data_key, unlabelled_key
 from mapsage_mmseg.errors import InputError
 from tests.test_datasets.test_folder import refused, root  # noqa: F401
 
@@ -173,13 +168,13 @@ def config(folder, **settings):
 
 def test_arms_with_and_without_them_have_the_same_data_and_other_keys(both):
     without, along = config(both), config(both, unlabelled=1)
-    key, data = run_key(along), teachers.data_key(along)
-    assert data == teachers.data_key(without) and key != run_key(without)
-    content = teachers.unlabelled_key(along)
-    assert content is not None and teachers.unlabelled_key(without) is None
+    key, data = run_key(along), data_key(along)
+    assert data == data_key(without) and key != run_key(without)
+    content = unlabelled_key(along)
+    assert content is not None and unlabelled_key(without) is None
     before = fingerprint(both, read_dataset_yaml(both))
     Image.fromarray(np.full((6, 10, 3), 5, np.uint8)).save(both / 'img_dir/unlabelled/z.png')
-    assert run_key(along) != key and teachers.data_key(along) == data and teachers.unlabelled_key(along) != content
+    assert run_key(along) != key and data_key(along) == data and unlabelled_key(along) != content
     assert fingerprint(both, read_dataset_yaml(both)) == before
 
 

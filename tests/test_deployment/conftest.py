@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mapsage_mmseg.apis import cli, export, train
-from mapsage_mmseg.datasets import draw_scene
+from mapsage_mmseg.commands import cli, export, train
+from mapsage_mmseg.datasets.synthetic.drawing import draw_scene
 from tests import small
 
 

@@ -12,12 +12,13 @@ import pytest
 import rasterio
 from PIL import Image
 
-from mapsage_mmseg.apis import cli, demo, demo_page
-from mapsage_mmseg.datasets import Bands
+from mapsage_mmseg.commands import cli, demo
+from mapsage_mmseg.deployment.demo import page as demo_page
+from mapsage_mmseg.deployment.demo.side_by_side import Contestant, see
+from mapsage_mmseg.deployment.demo.uploads import LARGEST, read_upload
 from mapsage_mmseg.deployment.predictor import Predictor
-from mapsage_mmseg.deployment.side_by_side import Contestant, see
-from mapsage_mmseg.deployment.uploads import LARGEST, read_upload
 from mapsage_mmseg.errors import InputError
+from mapsage_mmseg.imagery import Bands
 from tests.chromium import Browser, find
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (64, 80, 3), np.uint8)
@@ -25,7 +26,7 @@ ANSWER = '.answer h2, .demo-message'
 
 
 def gathered(*arguments):
-    return demo.gather(demo.parser().parse_args([str(argument) for argument in arguments]))
+    return demo.shown(demo.parser().parse_args([str(argument) for argument in arguments]))
 
 
 @pytest.fixture(scope='module')

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mapsage_mmseg.deployment.strip_store import StripStore
-from mapsage_mmseg.deployment.strips import Plan, predict_strips
-from mapsage_mmseg.deployment.windows import starts, weights
+from mapsage_mmseg.deployment.maps.strip_store import StripStore
+from mapsage_mmseg.deployment.maps.strips import Plan, predict_strips
 from mapsage_mmseg.errors import InputError
+from mapsage_mmseg.imagery.windows import starts_by_overlap, weights
 
 
 def picture(height, width, seed=0):
@@ -45,7 +45,7 @@ SIDES = st.integers(1, 500).flatmap(
 @given(SIDES)
 def test_windows_cover_a_side_and_their_weights_sum_to_one(side):
     length, window, overlap = side
-    first, size = starts(length, window, overlap), min(window, length)
+    first, size = starts_by_overlap(length, window, overlap), min(window, length)
     assert first[0] == 0 and first[-1] + size == length
     assert all(0 < b - a <= window - overlap for a, b in zip(first, first[1:], strict=False))
     total = np.zeros(length)

@@ -10,15 +10,16 @@ import pytest
 import torch
 from PIL import Image
 
-from mapsage_mmseg.apis import cli, export, export_onnx, predict
-from mapsage_mmseg.apis.export_onnx import metadata_of
-from mapsage_mmseg.apis.students import find_student
-from mapsage_mmseg.deployment import onnx_file
-from mapsage_mmseg.deployment.graph import PixelsToLogits
-from mapsage_mmseg.deployment.measure import Form, milliseconds, miou
+from mapsage_mmseg.commands import cli, export, predict
+from mapsage_mmseg.deployment.export import export_onnx
+from mapsage_mmseg.deployment.export.export_onnx import metadata_of
+from mapsage_mmseg.deployment.export.measure import Form, milliseconds, miou
+from mapsage_mmseg.deployment.export.quantise import Way, of_one_size, quantise
+from mapsage_mmseg.deployment.export.scored_tiles import Tiles
+from mapsage_mmseg.deployment.find_student import find_student
 from mapsage_mmseg.deployment.predictor import onnx_predictor, torch_predictor
-from mapsage_mmseg.deployment.quantise import Way, of_one_size, quantise
-from mapsage_mmseg.deployment.tiles import Tiles
+from mapsage_mmseg.deployment.student import onnx_file
+from mapsage_mmseg.deployment.student.graph import PixelsToLogits
 
 onnx = pytest.importorskip('onnx', reason='needs the extra [deploy]')
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from mapsage_mmseg.apis import cli, predict
+from mapsage_mmseg.commands import cli, predict
 from tests.scenes import write_geotiff
 
 RED = np.full((64, 64, 3), (200, 10, 10), np.uint8)

@@ -12,7 +12,8 @@ import pytest
 import rasterio
 from PIL import Image
 
-from mapsage_mmseg.apis import cli, predict
+from mapsage_mmseg.commands import cli, predict
+from mapsage_mmseg.deployment.find_student import load_predictor
 from mapsage_mmseg.imagery.scene_reader import Scene
 from tests.scenes import write_geotiff
 
@@ -50,7 +51,7 @@ def test_a_geotiff_keeps_its_place_colours_names_and_nodata(trained, tmp_path):
         assert (np.take_along_axis(steps, classes[None].clip(0, 6), 0)[0] == steps.max(0))[~empty].all()
     content = json.loads((out / 'scene.geojson').read_text())
     names = {feature['properties']['class'] for feature in content['features']}
-    assert names == {predict.load(str(trained), None).classes[value] for value in np.unique(classes[~empty])}
+    assert names == {load_predictor(str(trained)).classes[value] for value in np.unique(classes[~empty])}
     longitude, latitude = content['features'][0]['geometry']['coordinates'][0][0]
     assert 55 < longitude < 56 and 25 < latitude < 26  # Dubai
 
@@ -63,7 +64,7 @@ def test_a_plain_picture_gives_a_palette_png_of_its_size(trained, tmp_path):
     with Image.open(tmp_path / 'out/a.png') as found:
         assert found.size == (90, 40) and found.mode == 'P' and found.getpalette()[3:6] == [255, 0, 0]
         assert found.text['class_5'] == 'forest'
-        expected = predict.load(str(trained), None).logits(picture(40, 90)[None])[0].argmax(0)
+        expected = load_predictor(str(trained)).logits(picture(40, 90)[None])[0].argmax(0)
         assert np.array_equal(np.asarray(found), expected)
     assert (tmp_path / 'out/b.png').is_file()
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mapsage_mmseg.apis import cli, predict
-from mapsage_mmseg.deployment.products import Products, said
+from mapsage_mmseg.commands import cli, predict
+from mapsage_mmseg.deployment.maps.products import Products, said
 from tests.scenes import write, write_geotiff
 
 RED = np.full((40, 40, 3), (200, 10, 10), np.uint8)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from mapsage_mmseg.apis import cli, demo_models, export, train
-from mapsage_mmseg.apis.student_data import data_of, stock_data
-from mapsage_mmseg.apis.students import find_student
-from mapsage_mmseg.deployment.stock_config import stock_config
+from mapsage_mmseg.commands import cli, export, train
+from mapsage_mmseg.deployment.demo import models as demo_models
+from mapsage_mmseg.deployment.export.stock_config import stock_config
+from mapsage_mmseg.deployment.find_student import find_student
+from mapsage_mmseg.deployment.student_data import data_of, stock_data
 from mapsage_mmseg.errors import InputError
 from tests.downloads import made_by_converter
 from tests.stock_sets import only, write_small

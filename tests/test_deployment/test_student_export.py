@@ -9,14 +9,14 @@ import torch
 from mmengine.config import Config
 from mmseg.apis import inference_model
 
-from mapsage_mmseg.apis import cli, export
-from mapsage_mmseg.apis.student_data import stock_data
-from mapsage_mmseg.apis.students import find_student
-from mapsage_mmseg.deployment.card import with_section
-from mapsage_mmseg.deployment.stock_config import stock_config
-from mapsage_mmseg.engine.teachers import file_digest
+from mapsage_mmseg.commands import cli, export
+from mapsage_mmseg.deployment.export.card import with_section
+from mapsage_mmseg.deployment.export.stock_config import stock_config
+from mapsage_mmseg.deployment.find_student import find_student
+from mapsage_mmseg.deployment.student_data import stock_data
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.evaluation.record import read_record
+from mapsage_mmseg.weights_file import file_digest
 from tests import tiny
 from tests.under_stock import under_stock
 

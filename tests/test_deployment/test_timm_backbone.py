@@ -13,11 +13,11 @@ from mmengine.config import Config
 from mmseg.apis import inference_model
 from mmseg.registry import MODELS
 
-from mapsage_mmseg.apis import cli, export
-from mapsage_mmseg.apis.students import find_student
-from mapsage_mmseg.deployment.stock_config import stock_config
-from mapsage_mmseg.deployment.student import Student
-from mapsage_mmseg.deployment.timm_backbone import from_timm, needs_timm, to_timm
+from mapsage_mmseg.commands import cli, export
+from mapsage_mmseg.deployment.export.stock_config import stock_config
+from mapsage_mmseg.deployment.find_student import find_student
+from mapsage_mmseg.deployment.student.student import Student
+from mapsage_mmseg.deployment.student.timm_backbone import from_timm, needs_timm, to_timm
 from mapsage_mmseg.errors import InputError
 from tests.under_stock import under_stock
 

@@ -10,7 +10,7 @@ import torch
 from mmengine.runner import Runner
 
 from mapsage_mmseg.compat import load_checkpoint_file
-from mapsage_mmseg.engine.checkpoint_files import newest_whole, resumable
+from mapsage_mmseg.engine.runs.checkpoint_files import newest_whole, resumable
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.evaluation.record import read_record
 from tests import runs

@@ -9,8 +9,8 @@ from mmcv.transforms import BaseTransform
 from mmengine.runner import Runner
 from mmseg.registry import TRANSFORMS
 
-from mapsage_mmseg.apis import cli
-from mapsage_mmseg.engine import teachers
+from mapsage_mmseg.commands import cli
+from mapsage_mmseg.engine.teachers.store import write_teacher
 from mapsage_mmseg.errors import InputError, RunStopped
 from tests import runs, tiny
 
@@ -49,7 +49,7 @@ def trained_teacher(tmp_path_factory):
     runner = Runner.from_cfg(cfg)
     runner.train()
     score = json.loads((folder / 'run' / 'result.json').read_text())['epochs'][-1]['val']['mIoU']
-    return teachers.publish(folder / 'teacher.pth', runner.model.state_dict(), dict(mIoU=score))
+    return write_teacher(folder / 'teacher.pth', runner.model.state_dict(), dict(mIoU=score))
 
 
 def distil(folder, teacher, change=None, epochs=EPOCHS, **hooks):

@@ -5,7 +5,7 @@ import copy
 import torch
 from mmseg.registry import MODELS
 
-from mapsage_mmseg.engine.first_weights import fingerprint
+from mapsage_mmseg.engine.runs.first_weights import fingerprint
 from tests import tiny
 
 

@@ -8,7 +8,7 @@ from mmseg.registry import MODELS
 from torch import nn
 from torch.nn import functional as F
 
-from mapsage_mmseg.engine.flops import crop_size, forward_gflops
+from mapsage_mmseg.engine.runs.flops import crop_size, forward_gflops
 from tests import tiny
 
 

@@ -12,12 +12,13 @@ from tensorboard.backend.event_processing.event_file_loader import EventFileLoad
 
 from mapsage_mmseg.compat import load_checkpoint_file
 from mapsage_mmseg.engine import processes
-from mapsage_mmseg.engine.checkpoint_files import WholeFileBackend
 from mapsage_mmseg.engine.hooks import RecordHook, RunCheckpointHook
+from mapsage_mmseg.engine.runs.checkpoint_files import WholeFileBackend
 from mapsage_mmseg.engine.tool_runner import ToolRunner
 from mapsage_mmseg.errors import RunStopped
 from mapsage_mmseg.evaluation.record import read_record
-from mapsage_mmseg.visualization import RunTensorboardBackend, tensorboard_backend
+from mapsage_mmseg.visualization import tensorboard_backend
+from mapsage_mmseg.visualization.tensorboard_backend import RunTensorboardBackend
 from tests import runs, tiny
 from tests.processes import run_processes
 
@@ -164,7 +165,7 @@ def two_processes(folder):
         runner.train()
     assert not full or not processes.is_main_process()
     assert (hook._saved, hook._missed[0], runner.iter) == (3, 'epoch_2.pth', 6)
-    hook.save(runner, 2, runner.iter)  # as after a signal
+    hook.before_interruption(runner, 2, runner.iter)  # as after a signal
     assert (hook._saved, hook._missed) == (6, None)
     record._path = folder / 'teacher.pth' / 'result.json'
     (folder / 'teacher.pth').touch()

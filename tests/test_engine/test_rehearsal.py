@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from mmseg.registry import METRICS
 from PIL import Image
 
-from mapsage_mmseg.datasets import FolderLandCover
+from mapsage_mmseg.datasets.tiles.dataset import FolderLandCover
 from mapsage_mmseg.engine.rehearsal import rehearse, smallest_and_largest
 from mapsage_mmseg.errors import InputError
 from tests import runs

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from PIL import Image
 
 from mapsage_mmseg.engine.hooks import ReportHook
-from mapsage_mmseg.engine.known_runs import judged_against
+from mapsage_mmseg.engine.runs.known import judged_against
 from mapsage_mmseg.visualization.pictures import read_pictures
 from tests import records, runs, tiny
 

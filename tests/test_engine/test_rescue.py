@@ -16,12 +16,15 @@ from mmseg.registry import HOOKS
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mapsage_mmseg.apis import cli, replay, train
+from mapsage_mmseg.commands import cli, replay
 from mapsage_mmseg.engine import processes
 from mapsage_mmseg.engine.guarded_step import GuardedOptimWrapper, GuardedStep, gradient_norm
 from mapsage_mmseg.engine.hooks import RescueHook
 from mapsage_mmseg.engine.mixed_precision import MixedPrecisionOptimWrapper
 from mapsage_mmseg.errors import RollBack, RunStopped
+from mapsage_mmseg.settings.load import load_config
+from mapsage_mmseg.training import session
+from mapsage_mmseg.training.session import fit
 from tests import runs
 from tests.processes import run_processes
 
@@ -82,12 +85,12 @@ def test_a_loss_scale_that_is_searched_for_is_no_gradient_that_is_no_number():
 
 
 def test_configs_that_say_optimwrapper_have_the_guard(repository):
-    cfg = train.load_config(repository / 'configs/distill/no_distill.py')
+    cfg = load_config(repository / 'configs/distill/no_distill.py')
     assert isinstance(build_optim_wrapper(nn.Linear(2, 2), cfg.optim_wrapper), GuardedOptimWrapper)
 
 
 def test_one_bad_gradient_costs_its_step(tmp_path):
-    runner = train.train(config(tmp_path, [4], 1))
+    runner = fit(config(tmp_path, [4], 1))
     assert [entry['stability']['skipped'] for entry in entries(tmp_path)] == [1, 0, 0]
     assert all(torch.isfinite(value).all() for value in runner.model.state_dict().values())
     log = '\n'.join(path.read_text() for path in (tmp_path / 'run').glob('*/*.log'))
@@ -96,8 +99,8 @@ def test_one_bad_gradient_costs_its_step(tmp_path):
 
 
 def test_several_in_a_row_roll_back_to_the_last_checkpoint_at_half_the_rate(tmp_path):
-    train.train(config(tmp_path / 'whole', [], 0))
-    train.train(config(tmp_path, range(8, 99), 2, patience=2))
+    fit(config(tmp_path / 'whole', [], 0))
+    fit(config(tmp_path, range(8, 99), 2, patience=2))
     rates = [[entry['lr'] for entry in entries(folder)] for folder in (tmp_path / 'whole', tmp_path)]
     assert rates[1] == pytest.approx([rates[0][0], rates[0][1] / 2, rates[0][2] / 2])
     assert [entry['iter'] for entry in entries(tmp_path)] == [6, 12, 18]
@@ -108,32 +111,32 @@ def test_several_in_a_row_roll_back_to_the_last_checkpoint_at_half_the_rate(tmp_
 def test_what_is_resumed_by_hand_is_halved_and_counted_and_a_new_run_is_not(tmp_path):
     cfg = config(tmp_path, range(8, 99), 2, patience=2)
     with pytest.raises(RollBack):
-        train.train_once(cfg)
+        session._fit_once(cfg)
     before = entries(tmp_path)[0]['lr']
     shutil.copytree(tmp_path / 'run', tmp_path / 'new')
     cfg.resume, cfg.experiment_name = True, f'{tmp_path.name}_by_hand'
-    train.train_once(cfg)
+    session._fit_once(cfg)
     assert entries(tmp_path)[1]['lr'] < before / 2
     checkpoint = torch.load(tmp_path / 'run/checkpoints/epoch_3.pth', weights_only=False)
     assert checkpoint['rolled_back'] == 1
 
     anew = runs.config(tmp_path, name='new', epochs=1)
-    train.train_once(anew)
+    session._fit_once(anew)
     assert torch.load(tmp_path / 'new/checkpoints/epoch_1.pth', weights_only=False)['rolled_back'] == 0
     anew.resume, anew.experiment_name, anew.train_cfg.max_epochs = True, f'{tmp_path.name}_new_again', 2
-    train.train_once(anew)
+    session._fit_once(anew)
     assert torch.load(tmp_path / 'new/checkpoints/epoch_2.pth', weights_only=False)['rolled_back'] == 0
 
 
 def test_images_that_are_no_numbers_spoil_the_norms_and_are_rolled_back_at_once(tmp_path):
-    runner = train.train(config(tmp_path, [9], 1, images=True))
+    runner = fit(config(tmp_path, [9], 1, images=True))
     assert all(torch.isfinite(value).all() for value in runner.model.state_dict().values())
     assert [entry['iter'] for entry in entries(tmp_path)] == [6, 12, 18]
 
 
 def test_in_the_end_it_stops_and_leaves_a_black_box_that_can_be_run_again(tmp_path, capsys):
     with pytest.raises(RunStopped, match='after 1 times at half the rate; first that is no number: the images'):
-        train.train(config(tmp_path, range(8, 99), 99, images=True, rollbacks=1))
+        fit(config(tmp_path, range(8, 99), 99, images=True, rollbacks=1))
     assert json.loads((tmp_path / 'run/result.json').read_text())['status'] == 'failed'
     assert cli.run(replay.main, [str(tmp_path / 'run')]) == 0
     told = capsys.readouterr().out
@@ -169,10 +172,10 @@ def test_of_two_processes_none_runs_the_step_again(tmp_path):
 
 
 def test_a_parameter_that_is_no_number_is_named(tmp_path, capsys):
-    runner = train.train(config(tmp_path, [], 0))
+    runner = fit(config(tmp_path, [], 0))
     with torch.no_grad():
         runner.model.student.backbone.layers[1][0].projection.weight[0] = math.inf
-    from mapsage_mmseg.engine.black_box import write_black_box
+    from mapsage_mmseg.engine.runs.black_box import write_black_box
 
     write_black_box(tmp_path / 'run', runner.model, next(iter(runner.train_dataloader)), 1)
     assert cli.run(replay.main, [str(tmp_path / 'run')]) == 0

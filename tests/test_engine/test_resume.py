@@ -9,8 +9,8 @@ import torch
 from mmengine.runner import Runner
 
 from mapsage_mmseg.compat import load_checkpoint_file
-from mapsage_mmseg.engine import teachers
-from mapsage_mmseg.engine.first_weights import fingerprint
+from mapsage_mmseg.engine.runs.first_weights import fingerprint
+from mapsage_mmseg.engine.teachers.store import read_teacher, write_teacher
 from mapsage_mmseg.errors import InputError
 from tests import runs, tiny
 
@@ -105,8 +105,8 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path):
 
 def test_a_run_is_not_gone_on_with_under_another_teacher_unless_the_user_insists(tmp_path):
     Runner.from_cfg(runs.config(tmp_path, epochs=1)).train()
-    weights, _ = teachers.read_teacher(tmp_path / 'teacher.pth')
-    other = teachers.publish(tmp_path / 'other.pth', weights, dict(mIoU=91.0))
+    weights, _ = read_teacher(tmp_path / 'teacher.pth')
+    other = write_teacher(tmp_path / 'other.pth', weights, dict(mIoU=91.0))
     cfg = runs.config(tmp_path, epochs=2, teacher=other)
     cfg.resume, cfg.experiment_name = True, 'again'
     with pytest.raises(InputError, match=r"not the one that this run began with.*teacher_check='warn'"):

@@ -9,10 +9,12 @@ import pytest
 from mmengine.runner import Runner
 from PIL import Image
 
-from mapsage_mmseg.apis.config import load_config, override
-from mapsage_mmseg.apis.data_root import apply_data_root
-from mapsage_mmseg.engine.run_key import run_key
-from mapsage_mmseg.engine.teachers import content_key, data_key, load_recipe, scored_key, stored_key
+from mapsage_mmseg.engine.runs.key import run_key
+from mapsage_mmseg.engine.teachers.keys import content_key, data_key, scored_key
+from mapsage_mmseg.engine.teachers.recipes import load_recipe
+from mapsage_mmseg.engine.teachers.store import key_of_file
+from mapsage_mmseg.settings.data_root import apply_data_root
+from mapsage_mmseg.settings.load import load_config, override
 from tests import runs
 
 SAME = [
@@ -86,8 +88,8 @@ def test_a_teacher_is_named_by_what_it_follows_from_or_by_its_content(key, repos
 
 @pytest.mark.parametrize('path', ['teacher.pth', 'k/teacher.pth', 'teachers/k/best.pth', '/teacher.pth', ''])
 def test_a_file_from_elsewhere_has_no_key_of_its_own(path):
-    assert stored_key(path) is None
-    assert stored_key('/x/teachers/k/teacher.pth') == stored_key('teachers/k/teacher.pth') == 'k'
+    assert key_of_file(path) is None
+    assert key_of_file('/x/teachers/k/teacher.pth') == key_of_file('teachers/k/teacher.pth') == 'k'
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mapsage_mmseg.apis.runs import new_run_dir, newest_run
-from mapsage_mmseg.engine import run_lock
-from mapsage_mmseg.engine.run_lock import RunLock, claimed, held
+from mapsage_mmseg import folder_lock as run_lock
+from mapsage_mmseg.engine.runs.directory import new_run_dir, newest_run
 from mapsage_mmseg.errors import InputError
+from mapsage_mmseg.folder_lock import RunLock, claimed, held
 from tests.tool_process import kill, wait_until
 
 

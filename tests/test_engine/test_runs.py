@@ -10,8 +10,8 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mapsage_mmseg.datasets import SyntheticLandCover
-from mapsage_mmseg.engine import teachers
+from mapsage_mmseg.datasets.synthetic.dataset import SyntheticLandCover
+from mapsage_mmseg.engine.teachers.store import read_teacher, write_teacher
 from mapsage_mmseg.engine.tool_runner import ToolRunner
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.evaluation.record import read_record
@@ -234,9 +234,9 @@ def test_a_teacher_whose_score_says_nothing_here_is_refused(tmp_path, settings, 
 
 def test_a_teacher_of_the_same_number_of_other_classes_is_refused(tmp_path):
     teacher = runs.make_teacher(tmp_path)
-    weights, _ = teachers.read_teacher(teacher)
+    weights, _ = read_teacher(teacher)
     names = list(SyntheticLandCover.METAINFO['classes'])
-    teachers.publish(teacher, weights, dict(mIoU=90.0, classes=names[::-1]))
+    write_teacher(teacher, weights, dict(mIoU=90.0, classes=names[::-1]))
     with pytest.raises(InputError, match=rf'knows the classes {names[-1]}, .* the data has {names[0]}, '):
         Runner.from_cfg(runs.config(tmp_path, teacher=teacher)).train()
 

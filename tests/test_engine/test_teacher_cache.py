@@ -16,12 +16,14 @@ from mmseg.registry import DATASETS, MODELS
 from PIL import Image
 
 from mapsage_mmseg.compat import load_checkpoint_file
-from mapsage_mmseg.datasets import MapKind, Replay
-from mapsage_mmseg.engine import teachers
-from mapsage_mmseg.engine.cache_plan import content, kept_maps
-from mapsage_mmseg.engine.teacher_cache import Built, TeacherCache
-from mapsage_mmseg.engine.teachers import digest
+from mapsage_mmseg.datasets.transforms.map_store import MapKind
+from mapsage_mmseg.datasets.transforms.replayed_pipeline import Replay
+from mapsage_mmseg.engine.teachers.cache import Built, TeacherCache
+from mapsage_mmseg.engine.teachers.cache_plan import content, kept_maps
+from mapsage_mmseg.engine.teachers.keys import digest
+from mapsage_mmseg.engine.teachers.store import read_teacher
 from mapsage_mmseg.errors import InputError
+from mapsage_mmseg.weights_file import load_whole
 from tests import runs, tiny
 
 LOGITS = [
@@ -74,8 +76,8 @@ def cache(tmp_path_factory):
     runner = Runner.from_cfg(configured(folder))
     runner._train_loop = runner.build_train_loop(runner.cfg.train_cfg)
     runner.model.build_teacher()
-    weights, card = teachers.read_teacher(runner.cfg.model.teacher_ckpt)
-    teachers.load_whole(runner.model.teacher, weights, '')
+    weights, card = read_teacher(runner.cfg.model.teacher_ckpt)
+    load_whole(runner.model.teacher, weights, '')
     cache = TeacherCache(runner, runner.model, card.sha256)
     assert cache.build().images == 11
     return cache

@@ -7,14 +7,14 @@ import torch
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 
-from mapsage_mmseg.apis import train
-from mapsage_mmseg.apis.config import load_config
-from mapsage_mmseg.engine import teachers
+from mapsage_mmseg.engine.teachers.store import read_teacher, write_teacher
 from mapsage_mmseg.errors import InputError, RunStopped
 from mapsage_mmseg.evaluation import diagnosis
 from mapsage_mmseg.evaluation.record import read_record
 from mapsage_mmseg.models.normalisation import difference, normalisation
-from mapsage_mmseg.weights_file import load_checkpoint_file
+from mapsage_mmseg.settings.load import load_config
+from mapsage_mmseg.training.session import fit
+from mapsage_mmseg.weights_file import file_digest, load_checkpoint_file
 from tests import runs, small, tiny
 
 MEAN, STD = tiny.PREPROCESSOR['mean'], tiny.PREPROCESSOR['std']
@@ -22,14 +22,14 @@ MEAN, STD = tiny.PREPROCESSOR['mean'], tiny.PREPROCESSOR['std']
 
 def republished(path, **meta):
     """The same weights with another card."""
-    weights, card = teachers.read_teacher(path)
-    return teachers.publish(path, weights, dict(mIoU=card.mIoU, **meta))
+    weights, card = read_teacher(path)
+    return write_teacher(path, weights, dict(mIoU=card.mIoU, **meta))
 
 
 def test_its_sha256_stands_in_the_record_and_in_every_checkpoint(tmp_path):
     cfg = runs.config(tmp_path, epochs=1)
     Runner.from_cfg(cfg).train()
-    digest = teachers.file_digest(tmp_path / 'teacher.pth')
+    digest = file_digest(tmp_path / 'teacher.pth')
     assert read_record(tmp_path / 'run/result.json')['teacher']['sha256'] == digest
     found = list((tmp_path / 'run/checkpoints').glob('*.pth'))
     assert found and all(load_checkpoint_file(path)['teacher_sha256'] == digest for path in found)
@@ -86,7 +86,7 @@ def test_normalisations_compare_as_people_write_them():
 def test_the_classes_that_mmengine_writes_down_count_too(tmp_path):
     path = runs.make_teacher(tmp_path)
     republished(path, dataset_meta=dict(classes=('water', 'land')))
-    assert teachers.read_teacher(path)[1].classes == ('water', 'land')
+    assert read_teacher(path)[1].classes == ('water', 'land')
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_the_classes_that_mmengine_writes_down_count_too(tmp_path):
 )
 def test_of_a_card_only_what_has_the_right_type_is_believed(tmp_path, meta):
     torch.save(dict(state_dict=dict(weight=torch.zeros(2)), meta=meta), tmp_path / 'odd.pth')
-    card = teachers.read_teacher(tmp_path / 'odd.pth')[1]
+    card = read_teacher(tmp_path / 'odd.pth')[1]
     assert (card.mIoU, card.data, card.classes, card.normalisation) == (None, None, (), None)
 
 
@@ -104,7 +104,7 @@ def test_of_a_card_only_what_has_the_right_type_is_believed(tmp_path, meta):
 def test_what_holds_no_weights_is_refused_by_name(tmp_path, content):
     torch.save(content, tmp_path / 'odd.pth')
     with pytest.raises(InputError, match=r'odd\.pth'):
-        teachers.read_teacher(tmp_path / 'odd.pth')
+        read_teacher(tmp_path / 'odd.pth')
 
 
 def test_a_trained_teacher_is_published_with_its_card(tmp_path, monkeypatch):
@@ -112,9 +112,9 @@ def test_a_trained_teacher_is_published_with_its_card(tmp_path, monkeypatch):
     small.write_configs(tmp_path, epochs=1)
     config = load_config('teacher.py')
     config.work_dir, config.publish_teacher = 'teacher', True
-    train.train(config)
+    fit(config)
     (path,) = tmp_path.glob('experiments/teachers/*/teacher.pth')
-    card = teachers.read_teacher(path)[1]
+    card = read_teacher(path)[1]
     assert card.normalisation == normalisation(MODELS.build(tiny.PREPROCESSOR))
     assert card.mIoU > 0 and len(card.classes) == 7
 
@@ -123,9 +123,9 @@ def test_a_teacher_below_its_student_in_phase_two_is_a_finding_that_strict_makes
     only = {'teacher_no_better': diagnosis.CHECKS['teacher_no_better']}  # so few steps leave the student at chance, too
     monkeypatch.setattr(diagnosis, 'CHECKS', only)
     path = runs.make_teacher(tmp_path)
-    weights, _ = teachers.read_teacher(path)
+    weights, _ = read_teacher(path)
     weights['decode_head.conv_seg.bias'][1] = 1e4  # it sees one class everywhere, a rare one
-    teachers.publish(path, weights, dict(mIoU=90.0))
+    write_teacher(path, weights, dict(mIoU=90.0))
     weights = dict(task=1.0, distill=0.01)
     phases = [dict(begin=1, end=1, weights=dict(task=1.0)), dict(begin=2, weights=weights)]
     cfg = runs.config(tmp_path, epochs=3, phases=phases, teacher=path, diagnosis=dict(strict=True))

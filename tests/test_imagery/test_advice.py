@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from mapsage_mmseg.datasets import FolderLandCover
+from mapsage_mmseg.datasets.tiles.dataset import FolderLandCover
 from mapsage_mmseg.errors import InputError, message_of
 from mapsage_mmseg.imagery.images import read_image
 

@@ -9,9 +9,11 @@ import rasterio
 import yaml
 from PIL import Image
 
-from mapsage_mmseg.datasets import Bands, FolderLandCover, check_folder, fingerprint, read_dataset_yaml
+from mapsage_mmseg.datasets.tiles.dataset import FolderLandCover, check_folder
+from mapsage_mmseg.datasets.tiles.dataset_yaml import read_dataset_yaml
+from mapsage_mmseg.datasets.tiles.files import fingerprint
 from mapsage_mmseg.errors import InputError
-from mapsage_mmseg.imagery import read_image
+from mapsage_mmseg.imagery import Bands, read_image
 
 BANDS = Bands((4, 1), (1000.0, 2000.0), (100.0, 50.0))
 

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 
-from mapsage_mmseg.apis import cli, prepare_data
+from mapsage_mmseg.commands import cli, prepare_data
 from mapsage_mmseg.imagery.rasters import Window, open_raster
 from tests import scenes
 

@@ -8,7 +8,8 @@ import pytest
 import rasterio
 from PIL import Image
 
-from mapsage_mmseg.datasets import check_folder, read_dataset_yaml
+from mapsage_mmseg.datasets.tiles.dataset import check_folder
+from mapsage_mmseg.datasets.tiles.dataset_yaml import read_dataset_yaml
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.imagery import open_raster, read_image, read_mask
 from mapsage_mmseg.imagery.scene_reader import Scene

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mapsage_mmseg.datasets import FolderLandCover, check_folder, fingerprint, read_dataset_yaml
+from mapsage_mmseg.datasets.tiles.dataset import FolderLandCover, check_folder
+from mapsage_mmseg.datasets.tiles.dataset_yaml import read_dataset_yaml
+from mapsage_mmseg.datasets.tiles.files import fingerprint
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.imagery import MAX_PIXELS, open_raster
 

@@ -9,13 +9,14 @@ import rasterio
 import yaml
 from PIL import Image
 
-from mapsage_mmseg.datasets import FolderLandCover, check_folder, read_dataset_yaml
 from mapsage_mmseg.datasets.prepare.colours import ClassTable
 from mapsage_mmseg.datasets.prepare.pairing import Pair
 from mapsage_mmseg.datasets.prepare.preparing import Cutting, look_at, prepare
 from mapsage_mmseg.datasets.prepare.writing import Staging
-from mapsage_mmseg.deployment.tiles import Tiles
-from mapsage_mmseg.deployment.uploads import read_upload
+from mapsage_mmseg.datasets.tiles.dataset import FolderLandCover, check_folder
+from mapsage_mmseg.datasets.tiles.dataset_yaml import read_dataset_yaml
+from mapsage_mmseg.deployment.demo.uploads import read_upload
+from mapsage_mmseg.deployment.export.scored_tiles import Tiles
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.imagery import Bands, read_image
 from mapsage_mmseg.imagery.images import MISSING_RGB

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from mapsage_mmseg.apis import cli, predict
-from mapsage_mmseg.datasets import Bands
+from mapsage_mmseg.commands import cli, predict
+from mapsage_mmseg.imagery import Bands
 from mapsage_mmseg.imagery.scene_reader import Scene
 from tests.scenes import write_geotiff
 

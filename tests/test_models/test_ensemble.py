@@ -6,9 +6,9 @@ from mmengine.config import ConfigDict
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from mapsage_mmseg.engine.teachers import load_whole
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.models.segmentors.frozen_teacher import freeze_teacher
+from mapsage_mmseg.weights_file import load_whole
 from tests import runs, tiny
 
 

@@ -8,10 +8,10 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-from mapsage_mmseg.apis.teacher_training import refuse_untrained
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.models.backbones import HFBackbone, LightweightViT
 from mapsage_mmseg.models.segmentors.frozen_teacher import freeze_teacher
+from mapsage_mmseg.training.teacher_training import refuse_untrained
 from tests import tiny
 
 transformers = pytest.importorskip('transformers', reason='needs the extra [hf]')

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from mapsage_mmseg.errors import InputError
-from mapsage_mmseg.visualization import colorize, grid, panel
-from mapsage_mmseg.visualization.panels import CORRECT, GAP, IGNORED, LINE, WRONG, difference
+from mapsage_mmseg.visualization.panels import CORRECT, GAP, IGNORED, LINE, WRONG, colorize, difference, grid, panel
 
 PALETTE = [[60, 16, 152], [132, 41, 246], [110, 193, 228]]
 CLASSES = ['building', 'land', 'road']

@@ -12,7 +12,7 @@ from mmengine.visualization import Visualizer
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mapsage_mmseg.errors import InputError
-from mapsage_mmseg.visualization import RunTensorboardBackend
+from mapsage_mmseg.visualization.tensorboard_backend import RunTensorboardBackend
 
 
 def _events(logs: Path) -> EventAccumulator:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
-from ..dataset_yaml import IGNORE, class_names, class_palette, expect, read_yaml
+from ..tiles.dataset_yaml import IGNORE, class_names, class_palette, expect, read_yaml
 
 Colour = tuple[int, int, int]
 

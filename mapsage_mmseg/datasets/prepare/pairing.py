@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ...errors import InputError
 from ...imagery import Window
-from ..dataset_yaml import IMAGE_SUFFIXES, tile_files
-from ..parts import scene_pattern
+from ..tiles.dataset_yaml import IMAGE_SUFFIXES, tile_files
+from ..tiles.parts import scene_pattern
 from .remarks import Note, in_short
-from .windows import tile_name
+from .tiling import tile_name
 
 MASK_SUFFIXES = ('_mask', '_masks', '_label', '_labels', '_gt')  # looked for where none is named
 IMAGE_FOLDERS, MASK_FOLDERS = ('images', 'image', 'img'), ('masks', 'mask', 'labels', 'label')

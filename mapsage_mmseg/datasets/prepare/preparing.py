@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from ...errors import InputError
 from ...imagery import Raster, Window, open_raster, to_8_bits
 from ...imagery.images import MISSING_RGB, filled, missing_in
-from ..dataset_yaml import IGNORE, class_palette
-from ..folder_files import UNLABELLED
+from ..tiles.dataset_yaml import IGNORE, class_palette
+from ..tiles.files import UNLABELLED
 from .colours import UNKNOWN, ClassTable
 from .pairing import Pair
 from .placing import check_place
 from .proposed_range import proposed_range
 from .remarks import SMALL, Note, remark
 from .statistics import Counts, Statistics
-from .windows import tile_name, windows
+from .tiling import tile_name, windows
 from .writing import Staging, write_bands, write_image, write_label
 
 

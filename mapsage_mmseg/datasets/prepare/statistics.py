@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import InputError
-from ..dataset_yaml import IGNORE
-from ..folder_files import SPLITS, UNLABELLED
+from ..tiles.dataset_yaml import IGNORE
+from ..tiles.files import SPLITS, UNLABELLED
 
 
 @dataclass

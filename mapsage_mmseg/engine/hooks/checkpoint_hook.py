@@ -12,17 +12,16 @@ from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmseg.registry import HOOKS
 
-from ...datasets import epoch_size
+from ...datasets.sampler import epoch_size
 from ...errors import InputError, RunStopped
 from ...whole_file import remove_partial
-from .. import teachers
 from ..accumulated import accumulated, restore
-from ..checkpoint_files import FOLDER, WHOLE, damage, newest_whole, point_to, resumable, set_aside
 from ..data_parallel import average_statistics, images_per_step
 from ..followed_schedule import follow_config
 from ..processes import on_every
 from ..runner_model import model_of
-from .record_hook import RecordHook
+from ..runs.checkpoint_files import FOLDER, WHOLE, damage, newest_whole, point_to, resumable, set_aside
+from ..teachers.keys import data_key, unlabelled_key
 
 OURS = ('out_dir', 'filename_tmpl', 'backend_args', 'file_client_args')
 
@@ -113,7 +112,7 @@ class RunCheckpointHook(CheckpointHook):
             for name in (key, key.replace('best_ckpt', 'best_score')):
                 hub.pop_info(name)
 
-    def save(self, runner: Runner, epoch: int, iteration: int) -> None:
+    def before_interruption(self, runner: Runner, epoch: int, iteration: int) -> None:
         """Makes sure that there is a checkpoint of this very moment.
 
         Args:
@@ -186,9 +185,7 @@ class RunCheckpointHook(CheckpointHook):
         if self._missed is not None and last:
             self._save(runner, *self._missed)  # there may be room by now
         if self._missed is not None and last:
-            for hook in runner.hooks:
-                if isinstance(hook, RecordHook):
-                    hook.fail('failed')
+            runner.call_hook('after_failure', status='failed')
             raise RunStopped(
                 f'{self.folder / self._missed[0]} could not be written, so the run is not complete; make room, and '
                 '--resume goes on from the checkpoint before'
@@ -271,8 +268,8 @@ def _draws(runner: Runner) -> dict[str, int | None]:
 
 def _data_keys(runner: Runner) -> dict[str, str | None]:
     return {
-        'labelled tiles': teachers.data_key(runner.cfg),
-        'tiles without labels': teachers.unlabelled_key(runner.cfg),
+        'labelled tiles': data_key(runner.cfg),
+        'tiles without labels': unlabelled_key(runner.cfg),
     }
 
 

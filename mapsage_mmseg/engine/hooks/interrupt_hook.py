@@ -16,9 +16,6 @@ from torch.utils.data import DataLoader
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from ...errors import RunInterrupted
-from .checkpoint_hook import RunCheckpointHook
-from .progress_hook import ProgressHook
-from .record_hook import RecordHook
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 LONGEST = 60  # seconds that a worker goes on for after a signal
@@ -132,18 +129,15 @@ class InterruptHook(Hook):
 
     def _stop(self, runner: Runner, epoch: int, iteration: int) -> None:
         name = 'a signal' if self._came is None else signal.Signals(self._came).name
-        for hook in runner.hooks:
-            if isinstance(hook, RunCheckpointHook):
-                hook.save(runner, epoch, iteration)
-            elif isinstance(hook, RecordHook):
-                hook.fail('interrupted')
-            elif isinstance(hook, ProgressHook):
-                hook.stop()
+        runner.call_hook('before_interruption', epoch=epoch, iteration=iteration)
+        runner.call_hook('after_failure', status='interrupted')
         runner.visualizer.close()
-        self.restore()
         raise RunInterrupted(f'interrupted by {name} after iteration {iteration}; go on with --resume')
 
     def after_train(self, runner: Runner) -> None:
+        self.restore()
+
+    def after_failure(self, runner: Runner, status: str) -> None:
         self.restore()
 
     def restore(self) -> None:

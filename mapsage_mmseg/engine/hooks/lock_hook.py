@@ -6,7 +6,7 @@ from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from mmseg.registry import HOOKS
 
-from ..run_lock import RunLock
+from ...folder_lock import RunLock
 
 
 @HOOKS.register_module()
@@ -30,3 +30,6 @@ class LockHook(Hook):
     def after_run(self, runner: Runner) -> None:
         if self._lock is not None:
             self._lock.release()
+
+    def after_failure(self, runner: Runner, status: str) -> None:
+        self.after_run(runner)

@@ -12,9 +12,9 @@ from mmengine.runner.base_loop import BaseLoop
 from mmseg.registry import HOOKS
 from PIL import Image
 
-from ...datasets import Bands
 from ...errors import InputError
-from ...visualization import grid, panel
+from ...imagery import Bands
+from ...visualization.panels import grid, panel
 from ...visualization.pictures import NO_CLASS, write_picture
 
 

@@ -134,6 +134,9 @@ class ProgressHook(Hook):
     def after_train(self, runner: Runner) -> None:
         self.stop()
 
+    def after_failure(self, runner: Runner, status: str) -> None:
+        self.stop()
+
     def stop(self) -> None:
         """Gives the terminal back."""
         if self._progress is not None:

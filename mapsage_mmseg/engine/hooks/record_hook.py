@@ -24,10 +24,10 @@ from ...evaluation.verdict_text import verdict_lines
 from ...metrics.class_iou import STUDENT_FIELD, ClassIoU
 from ...whole_file import whole_file, write_text
 from ..guarded_step import gradient_norm
-from ..known_runs import judged_against
 from ..processes import from_first, global_means
 from ..runner_model import model_of
-from .run_facts import run_facts
+from ..runs.facts import run_facts
+from ..runs.known import judged_against
 
 
 @HOOKS.register_module()
@@ -135,7 +135,7 @@ class RecordHook(Hook):
         self.record['findings'] += findings
         self._write()
 
-    def fail(self, status: str) -> None:
+    def after_failure(self, runner: Runner, status: str) -> None:
         """Marks a run that did not reach its end."""
         if self.record:
             self.record['status'] = status

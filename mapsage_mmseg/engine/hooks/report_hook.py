@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...evaluation.record import open_record
-from ..known_runs import judged_against
+from ..runs.known import judged_against
 
 
 @HOOKS.register_module()

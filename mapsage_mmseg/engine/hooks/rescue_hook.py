@@ -13,10 +13,10 @@ from mmseg.registry import HOOKS
 
 from ...errors import InputError, RollBack, RunStopped
 from ...whole_file import write_text
-from ..black_box import broken_state, examine_step, write_black_box
 from ..guarded_step import GuardedStep
 from ..processes import from_first
 from ..runner_model import model_of
+from ..runs.black_box import broken_state, examine_step, write_black_box
 
 NAME = '.rolled_back'  # in the run directory: how many times the run was, whoever resumes it
 

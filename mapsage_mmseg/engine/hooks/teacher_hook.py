@@ -12,13 +12,16 @@ from ...evaluation.score_text import sentence
 from ...models.normalisation import channels, difference, normalisation
 from ...models.segmentors.frozen_teacher import freeze_teacher
 from ...models.segmentors.probe import probe_levels
-from .. import teachers
-from ..cache_report import report
-from ..flops import crop_size, forward_gflops
+from ...weights_file import load_whole
 from ..processes import from_first
 from ..runner_model import model_of
-from ..teacher_cache import TeacherCache
-from ..teacher_knowledge import teacher_knowledge
+from ..runs.flops import crop_size, forward_gflops
+from ..teachers.cache import TeacherCache
+from ..teachers.cache_report import report
+from ..teachers.doubts import doubts
+from ..teachers.knowledge import teacher_knowledge
+from ..teachers.recipes import resolve_teacher
+from ..teachers.store import TeacherCard, read_teacher
 
 IMAGES = 16  # of the training and of the validation data, on which the teacher's loss is measured
 
@@ -44,14 +47,14 @@ class TeacherHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         model = model_of(runner)
-        path = teachers.resolve(runner.cfg, model.teacher_ckpt)
-        weights, card = teachers.read_teacher(path)
+        path = resolve_teacher(runner.cfg, model.teacher_ckpt)
+        weights, card = read_teacher(path)
         self._check_classes(runner, card)
         self._check_normalisation(model, card)
         self._check(runner, model, card)
         self._sha256 = card.sha256
         teacher = model.build_teacher()
-        teachers.load_whole(teacher, weights, f'teacher {path} does not fit model.teacher')
+        load_whole(teacher, weights, f'teacher {path} does not fit model.teacher')
         bands = channels(model.data_preprocessor)
         gflops = forward_gflops(teacher, crop_size(model), bands)  # before packing, whose operators it does not know
         freeze_teacher(model, crop_size(model))
@@ -75,7 +78,7 @@ class TeacherHook(Hook):
         self._resumed = checkpoint.get('teacher_sha256') if runner._resume else None
 
     @staticmethod
-    def _check_classes(runner: Runner, card: teachers.TeacherCard) -> None:
+    def _check_classes(runner: Runner, card: TeacherCard) -> None:
         classes = tuple(runner.train_dataloader.dataset.metainfo.get('classes') or ())
         if card.classes and classes and card.classes != classes:
             raise InputError(
@@ -84,7 +87,7 @@ class TeacherHook(Hook):
             )
 
     @staticmethod
-    def _check_normalisation(model, card: teachers.TeacherCard) -> None:
+    def _check_normalisation(model, card: TeacherCard) -> None:
         mine = normalisation(model.data_preprocessor)
         key = difference(mine, card.normalisation)
         if mine is not None and card.normalisation is not None and key is not None:
@@ -93,8 +96,8 @@ class TeacherHook(Hook):
                 f'model.data_preprocessor.{key}={mine[key]}; both see the same normalised image, so give it that one'
             )
 
-    def _check(self, runner: Runner, model, card: teachers.TeacherCard) -> None:
-        doubt = teachers.doubts(card, runner.cfg)
+    def _check(self, runner: Runner, model, card: TeacherCard) -> None:
+        doubt = doubts(card, runner.cfg)
         if self._resumed not in (None, card.sha256):
             doubt = (
                 f'teacher {card.path} is not the one that this run began with (SHA-256 {card.sha256[:12]} instead of '

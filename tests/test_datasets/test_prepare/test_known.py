@@ -11,7 +11,7 @@ from PIL import Image, JpegImagePlugin
 
 from mapsage_mmseg.datasets.prepare import KNOWN, unpacked
 from mapsage_mmseg.datasets.prepare import known as known_module
-from mapsage_mmseg.datasets.prepare.windows import tile_name, windows
+from mapsage_mmseg.datasets.prepare.tiling import tile_name, windows
 from mapsage_mmseg.datasets.prepare.writing import write_image
 from mapsage_mmseg.errors import InputError
 from tests import scenes

@@ -7,9 +7,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from mapsage_mmseg.apis import cli, prepare_data
-from mapsage_mmseg.datasets import check_folder, read_dataset_yaml
+from mapsage_mmseg.commands import cli, prepare_data
 from mapsage_mmseg.datasets.prepare import LAYOUTS
+from mapsage_mmseg.datasets.tiles.dataset import check_folder
+from mapsage_mmseg.datasets.tiles.dataset_yaml import read_dataset_yaml
 from tests import scenes
 
 DEEPGLOBE = [(0, 255, 255), (255, 255, 0), (255, 0, 255), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)]

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mapsage_mmseg.datasets.parts import scene_pattern
-from mapsage_mmseg.datasets.prepare.windows import TILE_SCENE, starts, tile_name, windows
+from mapsage_mmseg.datasets.prepare.tiling import TILE_SCENE, tile_name, windows
+from mapsage_mmseg.datasets.tiles.parts import scene_pattern
 from mapsage_mmseg.imagery.rasters import Window
+from mapsage_mmseg.imagery.windows import starts_by_stride
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,7 @@ from mapsage_mmseg.imagery.rasters import Window
     ],
 )
 def test_by_hand(length, stride, expected):
-    assert starts(length, 256, stride) == expected
+    assert starts_by_stride(length, 256, stride) == expected
 
 
 @settings(deadline=None)
@@ -41,7 +42,7 @@ def test_every_pixel_is_in_a_tile_and_no_tile_leaves_the_image(height, width, si
 
 @given(st.integers(1, 3000), st.integers(1, 300))
 def test_even_tiles_lie_inside_and_reach_both_edges(length, size):
-    found = starts(length, size, None)
+    found = starts_by_stride(length, size, None)
     assert found == sorted(set(found)) and found[0] == 0
     assert found[-1] == length - size or len(found) == 1
     if len(found) > 1:

@@ -1,1 +1,0 @@
-"""One module a tool: what tools/*.py call."""

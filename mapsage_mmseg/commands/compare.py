@@ -1,0 +1,55 @@
+"""The comparing command: tables on the terminal, and reports as HTML, Markdown or JSON."""
+
+import argparse
+import json
+from collections.abc import Sequence
+
+from ..evaluation.conventions import CONTROL, MATTERS
+from . import cli
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments: the runs, what to compare them with, and where to write."""
+    parser = argparse.ArgumentParser(
+        description='Compare runs by experiment: means over seeds, and differences to the control.', allow_abbrev=False
+    )
+    parser.add_argument('runs', nargs='+', metavar='RUN', help='a run directory, a result.json, or a folder of runs')
+    parser.add_argument(
+        '--control', metavar='RUN', help=f'the run, or the experiment, to compare with; default: {CONTROL}'
+    )
+    parser.add_argument(
+        '--names', action='store_true', help='compare single runs by the names of their directories, not experiments'
+    )
+    parser.add_argument(
+        '--matters',
+        type=float,
+        default=MATTERS,
+        metavar='MIOU',
+        help=f'the smallest difference in mIoU that matters, in percent points (default {MATTERS})',
+    )
+    parser.add_argument('-o', '--output', metavar='FILE', help='write a report, one HTML file')
+    parser.add_argument('--markdown', metavar='FILE', help='write the tables as Markdown')
+    parser.add_argument('--json', metavar='FILE', help='write the figures as JSON')
+    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Compares what the arguments name."""
+    arguments = cli.parse(parser(), argv)
+    from ..evaluation.comparison_text import markdown
+    from ..evaluation.read_runs import compare_runs
+    from ..visualization import terminal
+    from ..visualization.terminal_tables import show_comparison
+    from .output import write
+
+    found = compare_runs(arguments.runs, arguments.control, arguments.names, arguments.matters)
+    show_comparison(found, terminal.console())
+    if arguments.json:
+        write(arguments.json, json.dumps(found.comparison.as_dict(), indent=1))
+    if arguments.markdown:
+        write(arguments.markdown, markdown(found.comparison, found.answers))
+    if arguments.output:
+        from ..visualization.report import render  # matplotlib costs a second that the tables alone can do without
+
+        write(arguments.output, render(found.records, found.control, matters=arguments.matters))

@@ -1,0 +1,58 @@
+"""The predicting command: class maps of pictures and GeoTIFFs of any size."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from . import cli
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments."""
+    parser = argparse.ArgumentParser(
+        description='Predict land cover of pictures and GeoTIFFs of any size. The same command goes on after an '
+        'interruption, and leaves alone what is done.',
+        allow_abbrev=False,
+    )
+    parser.add_argument('model', help='a run or exported directory, a checkpoint, or an ONNX file')
+    parser.add_argument('inputs', nargs='+', metavar='INPUT', help='pictures, GeoTIFFs, or folders of them')
+    parser.add_argument('-o', '--out', required=True, metavar='DIR', help='where the maps go')
+    parser.add_argument('--window', type=int, default=512, metavar='PIXELS', help='side of a window (default 512)')
+    parser.add_argument('--overlap', type=int, default=64, metavar='PIXELS', help='what windows share (default 64)')
+    parser.add_argument(
+        '--bands', type=int, nargs='+', metavar='N', help='red, green and blue, or what the model takes'
+    )
+    parser.add_argument(
+        '--range',
+        type=float,
+        nargs=2,
+        metavar=('LOW', 'HIGH'),
+        help='values that become 0 and 255, of other than bytes',
+    )
+    parser.add_argument('--probabilities', action='store_true', help='also a GeoTIFF with a band a class')
+    parser.add_argument('--polygons', action='store_true', help='also outlines, as GeoJSON')
+    parser.add_argument('--config', metavar='FILE', help='of a checkpoint without a config.py beside it')
+    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Predicts what the arguments say, and says what was written."""
+    arguments = cli.parse(parser(), argv)
+    from ..deployment.find_student import load_predictor
+    from ..deployment.maps.predict import PredictOptions, plan_products, predict
+    from .output import check_folder, out_folder
+
+    options = PredictOptions(
+        window=arguments.window,
+        overlap=arguments.overlap,
+        bands=arguments.bands,
+        span=tuple(arguments.range) if arguments.range else None,
+        probabilities=arguments.probabilities,
+        polygons=arguments.polygons,
+    )
+    predictor = load_predictor(arguments.model, arguments.config)
+    pairs = plan_products(arguments.inputs, Path(arguments.out), predictor, options)
+    check_folder(out_folder(arguments.out))
+    for path in predict(pairs, predictor, options):
+        print(path)

@@ -1,0 +1,91 @@
+"""The testing command: scores and pictures of a student, or of its teacher."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from . import cli
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments: those of MMSegmentation's own tool that fit, and ours."""
+    parser = argparse.ArgumentParser(
+        description='Score a student, or its teacher, on the validation tiles.', allow_abbrev=False
+    )
+    parser.add_argument('config', help='a config, or the directory of a run')
+    parser.add_argument(
+        'checkpoint',
+        nargs='?',
+        help="default: the last checkpoint of the run; with --teacher the teacher's",
+    )
+    parser.add_argument('--teacher', action='store_true', help='score the teacher instead of the student')
+    parser.add_argument('--data-root', metavar='PATH', help='score on this folder: img_dir, ann_dir and dataset.yaml')
+    parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
+    parser.add_argument('--work-dir', help='where logs and pictures go; default: <run>/test or work_dirs/test')
+    parser.add_argument('--pictures', type=int, default=8, metavar='N', help='how many pictures to draw (default 8)')
+    parser.add_argument('--out', metavar='FILE', help='write the scores as JSON')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
+    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Scores what the arguments say and prints a table."""
+    arguments = cli.parse(parser(), argv)
+    from mmengine.dist import is_main_process
+
+    from ..compat import keep_freed_memory
+    from ..engine import processes
+    from ..settings.load import load_config
+    from ..training.testing import TestOptions, test
+    from .output import check_writable, write
+
+    keep_freed_memory()
+    if arguments.launcher != 'none':
+        run = Path(arguments.config)
+        config = load_config(run / 'config.py' if run.is_dir() else run)
+        processes.join(arguments.launcher, config.get('env_cfg', {}))
+    if arguments.out:
+        check_writable(arguments.out)
+    found = test(
+        arguments.config,
+        TestOptions(
+            checkpoint=arguments.checkpoint,
+            teacher=arguments.teacher,
+            data_root=arguments.data_root,
+            skip_data_check=arguments.skip_data_check,
+            work_dir=arguments.work_dir,
+            pictures=arguments.pictures,
+            cfg_options=arguments.cfg_options,
+            launcher=arguments.launcher,
+        ),
+    )
+    if is_main_process():
+        show(found.scores, found.checkpoint)
+        if arguments.pictures:
+            print(f'Pictures: {Path(found.work_dir) / "pictures"}')
+        if arguments.out:
+            write(arguments.out, json.dumps(found.scores, indent=1))
+    processes.leave()
+
+
+def show(scores: Mapping[str, float], checkpoint: str) -> None:
+    """Prints the scores as a table."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from ..visualization import terminal
+
+    print(f'Scores of {checkpoint}')
+    table = Table()
+    table.add_column('score')
+    table.add_column('value', justify='right')
+    for key, value in scores.items():
+        if key not in ('data_time', 'time'):
+            table.add_row(Text(key.replace('IoU.', 'IoU of ')), f'{value:.4f}' if 'loss' in key else f'{value:.2f}')
+    terminal.console().print(table)

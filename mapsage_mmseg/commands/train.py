@@ -1,0 +1,68 @@
+"""The training command."""
+
+import argparse
+import ctypes
+import signal
+import sys
+from collections.abc import Sequence
+
+from . import cli
+
+_PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
+
+
+def parser() -> argparse.ArgumentParser:
+    """Arguments: those of MMSegmentation's own tool, and ours."""
+    parser = argparse.ArgumentParser(description='Train a student, its teacher, or its control.', allow_abbrev=False)
+    parser.add_argument('config', help='a config, such as configs/distill/improved.py')
+    parser.add_argument('--work-dir', help='where the run goes; default: experiments/<experiment>_<time>')
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help='go on with the newest run of this experiment, or with the one that --work-dir names',
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='mixed precision in bfloat16 (optim_wrapper.dtype=float16: a GPU alone)'
+    )
+    parser.add_argument('--channels-last', action='store_true', help='convolutions in NHWC')
+    parser.add_argument('--compile', action='store_true', help='torch.compile for the forwards of student and teacher')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
+    parser.add_argument('--data-root', metavar='PATH', help="folder with dataset.yaml, or of the config's own data set")
+    parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
+    parser.add_argument(
+        '--epochs', type=int, metavar='N', help='another length of the run; phases and schedules in epochs go with it'
+    )
+    parser.add_argument('--seed', type=int, help='seed of weights, order, augmentation and dropout')
+    parser.add_argument(
+        '--strict', action='store_true', help='stop at the first finding of the diagnosis (exit status 1)'
+    )
+    parser.add_argument('--retrain-teacher', action='store_true', help='train the teacher anew even where it exists')
+    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    return parser
+
+
+def main(argv: Sequence[str]) -> None:
+    """Trains what the arguments say."""
+    arguments = cli.parse(parser(), argv)
+    from ..compat import keep_freed_memory
+    from ..engine import processes
+    from ..settings.load import load_config
+    from ..training.options import TrainOptions
+    from ..training.session import train
+
+    keep_freed_memory()
+    if arguments.launcher != 'none':
+        processes.join(arguments.launcher, load_config(arguments.config).get('env_cfg', {}))
+    train(arguments.config, TrainOptions.of(arguments))
+    processes.leave()
+
+
+def child(argv: Sequence[str]) -> int:
+    """This command, in a process that another one started; returns its exit status."""
+    if sys.platform == 'linux':  # where the parent is killed, this one is interrupted
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
+    return cli.run(main, argv)

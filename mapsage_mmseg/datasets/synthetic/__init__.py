@@ -1,0 +1,1 @@
+"""Built-in land cover, drawn from a seed."""

@@ -1,0 +1,1 @@
+"""Folders of tiles, described by their dataset.yaml."""

@@ -1,0 +1,1 @@
+"""Transforms whose draws follow from a seed, and can be replayed on a teacher's maps."""

@@ -1,0 +1,1 @@
+"""The demo page: student and teacher side by side on pictures."""

@@ -1,0 +1,1 @@
+"""A trained student as files: for stock MMSegmentation and for ONNX Runtime."""

@@ -1,0 +1,1 @@
+"""Class maps of scenes of any size: windows, strips, GeoTIFFs and outlines."""

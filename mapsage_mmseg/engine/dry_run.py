@@ -1,0 +1,145 @@
+"""A few iterations of every phase of a config, and a small validation; nothing of it is kept."""
+
+import resource
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.registry import init_default_scope
+from mmseg.registry import DATASETS
+
+from ..datasets.sampler import epoch_size
+from ..evaluation.knowledge import TeacherKnowledge, recorded_knowledge
+from ..evaluation.prognosis import foresee_seconds
+from ..schedules import Clock, PhaseSchedule
+from .hooks.dry_run_hook import ExaminationHook
+from .tool_runner import ToolRunner
+
+SHORT = 6  # iterations of every phase but the last
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What came out.
+
+    Attributes:
+        phase: Name of the last phase.
+        weights: Weight of every term in it.
+        steps: Logged values of its iterations.
+        scores: Validation metrics on the sample.
+        sample, validation: Images in the sample, and in the whole validation.
+        classes: Names of the classes.
+        teacher: The teacher's card, as in a record.
+        iterations: Of the whole run.
+        seconds: Expected for the whole run.
+        gib: Peak memory in GiB: the device's, or this process's where there is none.
+        knowledge: What the teacher knows of its training images and of others; None where that cannot be told.
+    """
+
+    phase: str
+    weights: dict[str, float]
+    steps: list[dict[str, float]]
+    scores: dict[str, float]
+    sample: int
+    validation: int
+    classes: list[str]
+    teacher: dict[str, Any]
+    iterations: int
+    seconds: float
+    gib: float
+    knowledge: TeacherKnowledge | None = None
+
+
+def examine(config: Config, iterations: int, images: int) -> Examination:
+    """Runs the last phase for that many iterations, the others for a few, and validates on that many images.
+
+    Args:
+        config: A distillation whose teacher exists; changed in place.
+        iterations: Of the last phase.
+        images: Spread evenly over the validation data.
+    """
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    train, validation = (_dataset(config[loader]) for loader in ('train_dataloader', 'val_dataloader'))
+    lengths, per_epoch, validations = _whole_run(config, train)
+    if len(validation) > images:
+        chosen = np.linspace(0, len(validation) - 1, images).round().astype(int).tolist()
+        config.val_dataloader.dataset.indices = chosen
+    phases = config.default_hooks.phases.phases
+    _strip(config, [SHORT] * (len(phases) - 1) + [iterations], per_epoch)
+    with tempfile.TemporaryDirectory(prefix='examination_') as folder:
+        config.work_dir = folder
+        runner = ToolRunner.from_cfg(config)
+        runner.train()
+    hook = next(hook for hook in runner.hooks if isinstance(hook, ExaminationHook))
+    phase, sample = hook.schedule.phases[-1], len(runner.val_dataloader.dataset)
+    one_validation = hook.validation_seconds / sample * len(validation)
+    teacher = runner.message_hub.get_info('distill/teacher')
+    return Examination(
+        phase=phase.name,
+        weights={term: phase.weights.get(term, 0.0) for term in ('task', *runner.model.distiller.levels)},
+        steps=hook.steps[-1],
+        scores=hook.scores,
+        sample=sample,
+        validation=len(validation),
+        classes=list(train.metainfo.get('classes', ())),
+        teacher=teacher,
+        iterations=sum(lengths),
+        seconds=foresee_seconds(lengths, hook.seconds, validations, one_validation),
+        gib=_peak_gib(),
+        knowledge=recorded_knowledge(dict(teacher=teacher)),
+    )
+
+
+def planned_iterations(config: Config) -> list[int]:
+    """Iterations of each phase of a config's whole run."""
+    init_default_scope(config.get('default_scope', 'mmseg'))
+    return _whole_run(config, _dataset(config.train_dataloader))[0]
+
+
+def _dataset(loader: Mapping[str, Any]) -> BaseDataset:
+    return DATASETS.build(loader['dataset'])
+
+
+def _whole_run(config: Config, train: BaseDataset) -> tuple[list[int], int, int]:
+    """Iterations of each phase, iterations of an epoch, and how many validations the config asks for."""
+    loop, settings = config.train_cfg, config.default_hooks.phases
+    loader = config.train_dataloader
+    samples = max(epoch_size(train), (loader.get('sampler') or {}).get('at_least', 0))
+    per_epoch, rest = divmod(samples, loader.get('batch_size', 1))
+    per_epoch += bool(rest and not loader.get('drop_last'))
+    total, interval = loop.get('max_iters'), loop.get('val_interval', 1)
+    if total is None:
+        total, interval = loop.max_epochs * per_epoch, interval * per_epoch
+    else:
+        per_epoch = settings.get('iters_per_epoch') or per_epoch
+    schedule = PhaseSchedule(settings.phases)
+    lengths = [0] * len(schedule.phases)
+    for moment in range(total):
+        lengths[schedule.index(Clock(moment, total, per_epoch))] += 1
+    return lengths, per_epoch, total // interval
+
+
+def _strip(config: Config, counts: list[int], per_epoch: int) -> None:
+    """Leaves the hooks that make a step what it is, and puts the examination in the place of the rest."""
+    hooks = config.default_hooks
+    examination = dict(type='ExaminationHook', phases=hooks.phases.phases, iterations=counts)
+    temperature = {'temperature': dict(hooks.temperature, iters_per_epoch=per_epoch)} if 'temperature' in hooks else {}
+    for name in set(hooks) - {'seed', 'teacher', 'timer'}:
+        hooks.pop(name)
+    hooks.update(checkpoint=None, logger=None, examination=examination, **temperature)
+    config.train_cfg = dict(type='ResumableIterTrainLoop', max_iters=sum(counts), val_interval=sum(counts))
+    config.train_dataloader.sampler = dict(type='SeededSampler', infinite=True)
+    config.param_scheduler = None
+    config.visualizer.vis_backends = []
+    config.load_from, config.resume, config.log_level = None, False, 'ERROR'
+
+
+def _peak_gib() -> float:
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20  # KiB on Linux

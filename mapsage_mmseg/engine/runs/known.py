@@ -1,0 +1,85 @@
+"""Runs that lie under the experiments folder, as far as another run is judged by them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...evaluation.criteria import final
+from ...evaluation.grouping import as_long
+from ...evaluation.record import read_record
+
+
+def finished(root: str | Path, experiment: str, data: str) -> list[dict[str, Any]]:
+    """Records of an experiment's finished runs on the same data, oldest first; each with its ``path``.
+
+    Args:
+        root: The experiments folder.
+        experiment: As a record names it.
+        data: Key of the data, as a record names it.
+    """
+    return [record for record in _finished(root, f'{experiment}*', data) if record.get('experiment') == experiment]
+
+
+def best_alone(root: str | Path, data: str) -> dict[str, Any] | None:
+    """Of the finished runs of students from labels only on the same data, whatever the student, the one with the best
+    last mIoU, with its ``path``; None where there is none.
+
+    Args:
+        root: The experiments folder.
+        data: Key of the data, as a record names it.
+    """
+    runs = [
+        record
+        for record in _finished(root, '*', data)
+        if not record.get('teacher') and not _is_teacher(record) and final(record, 'mIoU') is not None
+    ]
+    return max(runs, key=lambda record: final(record, 'mIoU'), default=None)
+
+
+def _finished(root: str | Path, folders: str, data: str) -> list[dict[str, Any]]:
+    found = []
+    for path in sorted(Path(root).glob(f'{folders}/result.json')):
+        record = read_record(path)
+        if not record or record.get('status') != 'finished' or not record.get('epochs'):
+            continue
+        if (record.get('dataset') or {}).get('key') == data:
+            found.append({**record, 'path': str(path)})
+    return found
+
+
+def _is_teacher(record: Mapping[str, Any]) -> bool:
+    """Whether a run trained a teacher; records of before version 0.1 say so by their experiment's name alone."""
+    return bool(record.get('is_teacher', str(record.get('experiment')).startswith('teacher')))
+
+
+def by_key(root: str | Path) -> dict[tuple[str, int], list[Path]]:
+    """Run directories by what was run, a record's key and seed; the last that was written to comes last.
+
+    Args:
+        root: The experiments folder.
+    """
+    found: dict[tuple[str, int], list[Path]] = {}
+    for path in sorted(Path(root).glob('*/result.json'), key=lambda path: path.stat().st_mtime):
+        record = read_record(path) or {}
+        if record.get('key') and record.get('seed') is not None:
+            found.setdefault((record['key'], record['seed']), []).append(path.parent)
+    return found
+
+
+def judged_against(root: str | Path, record: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Finished runs on the same data that a run is judged by: baseline and control, each None where there is none.
+
+    The newest of the same seed, because differences are paired by seed; where there is none, the newest. A run that was
+    trained for longer, or shorter, is none to be judged by.
+
+    Args:
+        root: The experiments folder.
+        record: The run's record; it is not judged by a run of its own experiment.
+    """
+    chosen: list[dict[str, Any] | None] = []
+    for name in ('baseline_distill', record.get('control') or 'no_distill'):
+        runs = [] if name == record['experiment'] else finished(root, name, record['dataset']['key'])
+        runs = [run for run in runs if as_long(run, record)]
+        same_seed = [run for run in runs if run['seed'] == record['seed']]
+        chosen.append(next(reversed(same_seed or runs), None))
+    return chosen[0], chosen[1]

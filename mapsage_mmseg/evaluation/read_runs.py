@@ -1,0 +1,114 @@
+"""The records of runs that a user names, and what they say together."""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .comparison import Comparison, compare
+from .conventions import CONTROL, MATTERS
+from .grouping import run_name
+from .record import open_record
+from .transfer import Answer, answers
+
+TIME = re.compile(r'\d{8}_\d{6}')
+TEACHER = 'teacher'
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What runs say together.
+
+    Attributes:
+        records: Of the runs, oldest first.
+        control: Name of the experiment that they are compared with; None for the default.
+        comparison: The figures.
+        answers: Whether knowledge was transferred, an answer for each experiment with a teacher.
+    """
+
+    records: Sequence[dict[str, Any]]
+    control: str | None
+    comparison: Comparison
+    answers: Sequence[Answer]
+
+
+def compare_runs(
+    paths: Sequence[str | Path], control: str | None = None, names: bool = False, matters: float = MATTERS
+) -> Compared:
+    """Compares runs.
+
+    Args:
+        paths: Run directories, ``result.json`` files, or folders of runs.
+        control: The run, or the experiment, to compare with; None for the default.
+        names: Compare single runs by the names of their directories, not experiments.
+        matters: The smallest difference in mIoU that matters, percent points.
+
+    Raises:
+        InputError: A path holds no run, or the runs do not compare.
+    """
+    read = [record for path in paths for record in read_runs(path)]
+    records, name = with_control(read, control, names)
+    comparison = compare(records, name, matters)
+    return Compared(records, name, comparison, answers(comparison, records))
+
+
+def read_runs(path: str | Path) -> list[dict[str, Any]]:
+    """The records that a path stands for; each with its own ``path``.
+
+    A folder of runs stands for all of them but the teachers': a teacher is no arm, its score is in its students'
+    records. One that is named itself is taken.
+
+    Raises:
+        InputError: The path does not exist, holds no run, or a record cannot be read.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f'{path} does not exist; name a run directory, a result.json, or a folder of runs')
+    file = path / 'result.json' if path.is_dir() else path
+    if file.is_file() or not path.is_dir():
+        return [_read(file)]
+    found = [_read(file) for file in sorted(path.glob('*/result.json'))]
+    runs = [record for record in found if record['experiment'] != TEACHER]
+    if not runs:
+        raise InputError(f'{path} holds no run: neither it nor a folder in it has a result.json of a student')
+    return runs
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return {**open_record(file), 'path': str(file.resolve())}
+
+
+def with_control(
+    records: list[dict[str, Any]], control: str | None, names: bool
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Adds the control's runs where they are not among the others, and puts all in order, oldest first.
+
+    Args:
+        records: Runs, each with its ``path``.
+        control: A path, or the name of an experiment among the runs.
+        names: Whether a run is named by its directory.
+
+    Returns:
+        The records, and the control's name; None where the default will do.
+    """
+    extra = read_runs(control) if control is not None and Path(control).exists() else []
+    by_path = {record['path']: record for record in [*records, *extra]}
+    ordered = sorted(by_path.values(), key=_begun)
+    if names:
+        alone = [run_name(record) for record in ordered if record['experiment'] == CONTROL]
+        control = control or (alone[0] if len(alone) == 1 else None)
+        ordered = [{**record, 'experiment': run_name(record)} for record in ordered]
+    chosen = {by['experiment'] for by in ordered if by['path'] in {record['path'] for record in extra}}
+    if len(chosen) > 1:
+        raise InputError(f'--control {control}: one experiment is needed, and it holds {", ".join(sorted(chosen))}')
+    return ordered, chosen.pop() if chosen else control
+
+
+def _begun(record: dict[str, Any]) -> str:
+    """When a run began, as its directory says; else when its record was written."""
+    file = Path(record['path'])
+    found = TIME.search(file.parent.name)
+    return found[0] if found else time.strftime('%Y%m%d_%H%M%S', time.localtime(file.stat().st_mtime))

@@ -1,0 +1,102 @@
+"""Finding and reading configs."""
+
+import inspect
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from .. import register  # noqa: F401  (what a config names has to be known, older configs' import does not tell)
+from ..errors import InputError
+
+PACKAGE = Path(__file__).parents[1]
+# Keys that a config may have: what MMEngine's Runner reads, and what this package does.
+KEYS = {*inspect.signature(Runner.__init__).parameters} - {'self', 'cfg'}
+KEYS |= {'custom_imports', 'experiment', 'experiments', 'control', 'teacher_recipe', 'publish_teacher'}
+# What executing a config raises where it is wrong.
+MISTAKES = (SyntaxError, OSError, KeyError, AttributeError, TypeError, ValueError, NameError, ImportError)
+
+
+def configs_dir() -> Path:
+    """The package's own configs: in its checkout, or as an installed wheel carries them."""
+    for folder in (PACKAGE.parent / 'configs', PACKAGE / '.mim' / 'configs'):
+        if (folder / '_base_' / 'default_runtime.py').is_file():
+            return folder
+    raise InputError(
+        f'the configs of mapsage_mmseg were not found beside {PACKAGE}; install with: pip install . (not -e)'
+    )
+
+
+def load_config(path: str | Path) -> Config:
+    """Reads a config.
+
+    Raises:
+        InputError: It is missing, is no Python, or names what does not exist.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f'config {path} does not exist')
+    try:
+        return Config.fromfile(str(path))
+    except InputError:
+        raise
+    except (yaml.YAMLError, RecursionError, *MISTAKES) as error:
+        reason = ''.join(str(error).splitlines()[:1])
+        raise InputError(f'config {path} cannot be read: {type(error).__name__}: {reason}') from error
+
+
+def _is_path(config: Config, key: str, value: str) -> bool:
+    """Whether a value with commas is one text, not a list: it names what is there, or stands where a text stood."""
+    if ',' not in value or value[:1] in '[(':
+        return False
+    node: Any = config
+    for part in key.split('.'):
+        node = node.get(part) if isinstance(node, dict | Config) else None
+    return isinstance(node, str) or Path(value).expanduser().exists()
+
+
+def override(config: Config, pairs: Sequence[str]) -> None:
+    """Applies ``--cfg-options key=value ...``.
+
+    Raises:
+        InputError: A pair without an equals sign, or a key that leads nowhere: MMEngine takes it, and nobody reads it.
+    """
+    from mmengine.config import DictAction
+
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition('=')
+        if not equals or not key:
+            raise InputError(f'--cfg-options {pair}: must read key=value, as in optim_wrapper.optimizer.lr=2e-4')
+        first, known = key.split('.')[0], {*config, *KEYS}
+        if first not in known:
+            near = get_close_matches(first, known, 1)
+            meant = f'did you mean {near[0]!r}?' if near else f'it has {", ".join(sorted(config))}'
+            raise InputError(f'--cfg-options {pair}: the config has no {first!r}; {meant}')
+        try:
+            options[key] = value if _is_path(config, key, value) else DictAction._parse_iterable(value)
+        except AssertionError as error:
+            raise InputError(f'--cfg-options {pair}: {error}') from error
+        except RecursionError as error:  # MMEngine's answer to dict(...)
+            raise InputError(
+                f'--cfg-options {pair}: no value that can be given here; give its keys one by one, as in '
+                f'{key}.KEY=value, or put it into a config'
+            ) from error
+    try:
+        config.merge_from_dict(options)
+    except (KeyError, TypeError, AssertionError, IndexError) as error:
+        raise InputError(f'--cfg-options {" ".join(pairs)}: {str(error).splitlines()[0]}') from error
+
+
+def is_distillation(config: Config) -> bool:
+    """Whether a config has a teacher."""
+    return config.model.get('type') == 'MultiLevelDistill'
+
+
+def experiment_of(config: Config, path: str | Path) -> str:
+    """What a run directory is named by: the config's own ``experiment``, or the name of its file."""
+    return config.get('experiment') or Path(path).stem

@@ -1,0 +1,1 @@
+"""Trainings, tests, searches and dry runs: from options to what they leave."""

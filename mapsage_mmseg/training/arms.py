@@ -1,0 +1,163 @@
+"""The arms of a comparison: configs with what the command line changes in them, and the control of each."""
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ..engine.runs.key import run_key
+from ..engine.teachers.keys import content_key, data_key
+from ..engine.teachers.recipes import find_config
+from ..engine.teachers.store import teacher_file
+from ..errors import InputError
+from ..settings.load import experiment_of, is_distillation, load_config
+from .options import TrainOptions
+from .session import prepare
+from .teacher_training import teacher_config
+
+CONTROL = 'no_distill.py'  # where a config names no other in its key `control`
+
+
+@dataclass
+class Arm:
+    """One config of several that are run with the same seeds.
+
+    Attributes:
+        path: Of the config.
+        options: Without seed and place.
+        config: With the options applied.
+    """
+
+    path: str
+    options: TrainOptions
+    config: Config = field(repr=False)
+
+    @classmethod
+    def prepare(
+        cls,
+        path: str,
+        data_root: str | None,
+        options: Sequence[str],
+        skip_data_check: bool = True,
+        epochs: int | None = None,
+    ) -> 'Arm':
+        """Reads a config and applies what the command line says.
+
+        Raises:
+            InputError: As :func:`~mapsage_mmseg.training.session.prepare`.
+        """
+        shared = TrainOptions(cfg_options=tuple(options), data_root=data_root, skip_data_check=True, epochs=epochs)
+        # any seed will do: it replaces all of `randomness`
+        return cls(path, shared, prepare(path, replace(shared, skip_data_check=skip_data_check, seed=0)))
+
+    @property
+    def experiment(self) -> str:
+        return experiment_of(self.config, self.path)
+
+    @property
+    def root(self) -> str:
+        """The experiments folder."""
+        return self.config.get('experiments', 'experiments')
+
+    @property
+    def distils(self) -> bool:
+        return is_distillation(self.config)
+
+    @cached_property
+    def teacher(self) -> Path | None:
+        """Where its teacher is kept, or is going to be; None where none is to be trained."""
+        if not self.distils or self.config.model.get('teacher_ckpt', 'auto') != 'auto':
+            return None
+        return teacher_file(self.root, content_key(teacher_config(self.config, self.options.data_root)))
+
+    @cached_property
+    def key(self) -> str:
+        """As the records of its runs have it."""
+        if self.teacher is None:
+            return run_key(self.config)
+        config = copy.deepcopy(self.config)
+        config.model.teacher_ckpt = str(self.teacher)
+        return run_key(config)
+
+
+def arms_of(
+    paths: Sequence[str],
+    data_root: str | None,
+    options: Sequence[str],
+    control: bool = True,
+    skip_data_check: bool = False,
+    epochs: int | None = None,
+) -> list[Arm]:
+    """Prepares configs, and the control of each that distils, unless it is among them.
+
+    Args:
+        paths: Of the configs.
+        data_root: As for ``tools/train.py``.
+        options: ``key=value``, for all of them; of these a control gets what concerns it.
+        control: Whether controls are added.
+        skip_data_check: Whether the tiles are not read first.
+        epochs: Of every run; None leaves what the configs say.
+
+    Returns:
+        Controls first: a teacher that falls short of its student's control is refused.
+
+    Raises:
+        InputError: A config cannot be prepared, two of them are one and the same run, or a control has other data.
+    """
+    named: list[Arm] = []
+    for path in paths:
+        arm = Arm.prepare(path, data_root, options, skip_data_check or bool(named), epochs)
+        same = next((other.path for other in named if other.key == arm.key), None)
+        if same:
+            raise InputError(f'{path} is the same run as {same}; name each once')
+        named.append(arm)
+    controls: list[Arm] = []
+    for arm in [arm for arm in named if control and arm.distils]:
+        found = _control_of(arm, data_root, options, epochs)
+        if found.key not in {other.key for other in named + controls}:
+            controls.append(found)
+    return controls + named
+
+
+def _control_of(arm: Arm, data_root: str | None, options: Sequence[str], epochs: int | None) -> Arm:
+    name = arm.config.get('control', CONTROL)
+    path = find_config(arm.config, name)
+    if path is None:
+        raise InputError(f'{arm.path}: control={name!r} was not found beside it; name a config, or use --no-control')
+    found = Arm.prepare(str(path), data_root, _that_concern(path, arm.path, options), epochs=epochs)
+    if data_key(found.config) != data_key(arm.config):
+        raise InputError(
+            f'{arm.path} and its control {path} have other data, so they do not compare; give the config a key '
+            "control='<config>', or use --no-control"
+        )
+    return found
+
+
+def _that_concern(control: Path, path: str, options: Sequence[str]) -> list[str]:
+    """The options for a control: what reaches the student in a distillation reaches it here too; what a distillation
+    has and a control has not is left out."""
+    theirs, its = load_config(path), load_config(control)
+    kept = []
+    for option in options:
+        key, equals, value = option.partition('=')
+        students = key.startswith('model.architecture.')
+        here = key.replace('architecture.', '', 1) if students else key
+        new = not _has(theirs, key) and (students or not key.startswith('model.'))
+        if new or _has(its, here):
+            kept.append(here + equals + value)
+    return kept
+
+
+def _has(node: Any, key: str) -> bool:
+    for part in key.split('.'):
+        if isinstance(node, list | tuple) and part.isdigit() and int(part) < len(node):
+            node = node[int(part)]
+        elif isinstance(node, dict | Config) and part in node:
+            node = node[part]
+        else:
+            return False
+    return True

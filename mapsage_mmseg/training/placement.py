@@ -1,0 +1,78 @@
+"""Where a run goes, or which one is resumed."""
+
+import logging
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+
+from ..engine import processes
+from ..engine.runs.directory import begun, given_run_dir, new_run_dir, newest_run, runs_of
+from ..engine.runs.key import deciding, differences
+from ..engine.teachers.keys import content_key
+from ..errors import InputError
+from ..evaluation.record import read_record
+from ..settings.load import experiment_of, is_distillation, load_config
+from .options import TrainOptions
+from .teacher_training import recipes_of, teacher_config, unfinished_teacher
+
+
+def place(path: str | Path, config: Config, options: TrainOptions) -> None:
+    """Gives the run its directory, a new one or the one to go on with."""
+    experiment = config.experiment = experiment_of(config, path)
+    root = config.get('experiments', 'experiments')
+
+    def folder() -> str:
+        if not options.resume:
+            made = given_run_dir(options.work_dir) if options.work_dir else new_run_dir(root, experiment)
+            return str(made)
+        found = Path(options.work_dir) if options.work_dir else newest_run(root, experiment)
+        if not begun(found):
+            raise InputError(f'--resume: {found} holds no checkpoint to go on from')
+        return str(found)
+
+    config.work_dir = processes.from_first(folder)
+    if options.resume:
+        check_same(config, Path(config.work_dir), named=bool(options.work_dir))
+        config.resume = True
+        seed = (read_record(Path(config.work_dir) / 'result.json') or {}).get('seed')
+        if options.seed is None and seed is not None:
+            config.randomness = dict(config.get('randomness') or {}, seed=seed)
+
+
+def check_same(config: Config, run: Path, named: bool) -> None:
+    """Looks whether a run that is to be gone on with is of this config.
+
+    Args:
+        config: With the arguments applied.
+        run: Its directory.
+        named: Whether the user named it: then a difference is said, and no more. So is another length of the run.
+
+    Raises:
+        InputError: Another config's run would be gone on with only because it is the newest of its experiment.
+    """
+    if (read_record(run / 'result.json') or {}).get('status') == 'finished':
+        print_log(f'--resume: {run} has finished already; what was interrupted, --work-dir names', 'current')
+    if not (run / 'config.py').is_file():  # killed before it wrote one
+        return
+    found = differences(deciding(config), deciding(load_config(run / 'config.py')))
+    if not found:
+        return
+    told = f'{run} was begun by another config ({"; ".join(found[:3])}{"; ..." if len(found) > 3 else ""})'
+    longer = all(each.startswith(('train_cfg.', 'param_scheduler.')) for each in found)
+    if not (named or longer):
+        raise InputError(
+            f'--resume: {told}. Give the same settings, or name the run to go on with by --work-dir: {run} for this one'
+        )
+    print_log(f'--resume: {told}; from here on it follows this one', 'current', logging.WARNING)
+
+
+def teacher_was_cut_off(path: str | Path, config: Config, options: TrainOptions) -> bool:
+    """Whether the run before this one ended in its teacher's training."""
+    if not is_distillation(config) or config.model.get('teacher_ckpt', 'auto') != 'auto' or options.work_dir:
+        return False
+    root = config.get('experiments', 'experiments')
+    if runs_of(root, experiment_of(config, path)):
+        return False
+    recipes = recipes_of(teacher_config(config, options.data_root), options.data_root)
+    return any(unfinished_teacher(recipe, content_key(recipe)) is not None for recipe in recipes)

@@ -1,0 +1,159 @@
+"""What there is to do of configs times seeds, and doing it."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..engine.runs.checkpoint_files import resumable
+from ..engine.runs.directory import new_run_dir
+from ..engine.runs.known import by_key
+from ..errors import InputError
+from ..evaluation.record import read_record
+from ..folder_lock import RunLock, held
+from . import jobs
+from .arms import Arm
+from .session import ensure_teacher
+
+# A run that is alive writes logs, points and entries. Where its lock tells nothing (an older run, a file system without
+# locks), one that says it is running counts as interrupted when nothing in its directory has changed for this long, or
+# for twice its longest epoch: its process was killed.
+SILENCE = 15 * 60.0  # seconds
+
+CLAIMS = '.claims'  # in the experiments folder: a lock a run
+
+FINISHED, GO_ON, BUSY, TO_RUN = 'finished', 'to go on with', 'running elsewhere', 'to run'
+
+
+@dataclass
+class Run:
+    """One arm with one seed.
+
+    Attributes:
+        arm: The config.
+        seed: The seed.
+        state: What the plan says of it.
+        folder: Its run directory; None before it begins.
+        label: How its lines begin.
+        resume_running: Whether a run that says it is running counts as interrupted.
+    """
+
+    arm: Arm
+    seed: int
+    state: str
+    folder: Path | None
+    label: str = ''
+    resume_running: bool = False
+    started: float = 0.0
+
+    def claim(self) -> bool:
+        """Takes the run, so that no other command like this one starts it too; whether it could be had."""
+        self.lock = RunLock(Path(self.arm.root) / CLAIMS / f'{self.arm.key}_{self.seed}', '--seeds')
+        try:
+            self.lock.acquire()
+        except InputError:
+            return False
+        # What another command finished or began between the plan and now.
+        self.state, self.folder = what_is_there(
+            by_key(self.arm.root).get((self.arm.key, self.seed), []), self.resume_running
+        )
+        return self.state in (GO_ON, TO_RUN)
+
+    def start(self, environment: Mapping[str, str]) -> subprocess.Popen | None:
+        """Starts its training, or continues it; None where another command has it."""
+        if not self.claim():
+            print(f'{self.label}: left alone, another command has it', flush=True)
+            self.lock.release()
+            return None
+        self.started = time.monotonic()
+        resume = ['--resume'] if self.state == GO_ON else []
+        self.folder = self.folder or new_run_dir(self.arm.root, self.arm.experiment)
+        print(f'{self.label}: {"goes on" if resume else "starts"} in {self.folder}', flush=True)
+        own = ['--seed', str(self.seed), '--work-dir', str(self.folder), *resume]
+        argv = [self.arm.path, *own, *self.arm.options.argv()]
+        return jobs.start(argv, self.folder / jobs.CONSOLE, environment)
+
+    def ended(self, status: int) -> None:
+        """Says what came out."""
+        self.lock.release()
+        minutes = (time.monotonic() - self.started) / 60
+        if status or not self.finished:
+            print(f'{self.label}: failed after {minutes:.1f} min: {self.last_words()}', flush=True)
+        else:
+            val = self.record['epochs'][-1].get('val') or {}
+            score = f'mIoU {val["mIoU"]:.2f}' if val.get('mIoU') is not None else 'no validation'
+            print(f'{self.label}: finished, {score}, {minutes:.1f} min', flush=True)
+
+    @property
+    def record(self) -> dict:
+        return (read_record(self.folder / 'result.json') if self.folder else None) or {}
+
+    @property
+    def finished(self) -> bool:
+        return self.record.get('status') == 'finished'
+
+    def last_words(self) -> str:
+        return jobs.last_words(self.folder / jobs.CONSOLE) if self.folder else 'it was not started'
+
+
+def plan(arms: Sequence[Arm], seeds: Sequence[int], resume_running: bool = False) -> list[Run]:
+    """What there is to do, seed by seed, so that the arms compare as soon as a seed is done."""
+    known = {root: by_key(root) for root in {arm.root for arm in arms}}
+    return [
+        Run(arm, seed, *what_is_there(known[arm.root].get((arm.key, seed), []), resume_running))
+        for seed in seeds
+        for arm in arms
+    ]
+
+
+def what_is_there(folders: Sequence[Path], resume_running: bool = False) -> tuple[str, Path | None]:
+    """What the run directories of one key and seed, oldest first, leave to do, and in which of them.
+
+    A finished run counts; else one that is alive is waited for by its owner, and one that stopped before its end is
+    gone on with where it left a checkpoint.
+    """
+    found: dict[str, Path] = {}
+    for folder in folders:
+        record = read_record(folder / 'result.json') or {}
+        if record.get('status') == 'finished':
+            found[FINISHED] = folder
+        elif record.get('status') == 'running' and not resume_running and alive(folder, record):
+            found[BUSY] = folder
+        elif resumable(folder):
+            found[GO_ON] = folder
+    return next(((state, found[state]) for state in (FINISHED, BUSY, GO_ON) if state in found), (TO_RUN, None))
+
+
+def alive(folder: Path, record: Mapping) -> bool:
+    """Whether the process of a run that says it is running is there: by its lock, else by what it writes."""
+    locked = held(folder)
+    return not silent(folder, record) if locked is None else locked
+
+
+def silent(folder: Path, record: Mapping) -> bool:
+    """Whether a run that says it is running has written nothing for so long that its process must be gone."""
+    longest = max((entry['seconds'] for entry in record.get('epochs', [])), default=0.0)
+    changed = 0.0
+    for path in folder.rglob('*'):
+        with suppress(OSError):  # a run that is alive replaces its checkpoints
+            changed = max(changed, path.stat().st_mtime)
+    return time.time() - changed > max(SILENCE, 2 * longest)
+
+
+def needs_teacher(run: Run) -> bool:
+    """Whether a run waits for a teacher that is not there yet."""
+    return run.state in (GO_ON, TO_RUN) and run.arm.teacher is not None and not run.arm.teacher.is_file()
+
+
+def train_teachers(due: Sequence[Run]) -> None:
+    """Trains each teacher that is missing once, before the runs that need it."""
+    for run in due:
+        if needs_teacher(run):
+            try:
+                ensure_teacher(run.arm.config, run.arm.options.data_root, by=jobs.train_apart)
+            except RuntimeError as error:
+                print(f'the teacher of {run.arm.path} failed: {error}', file=sys.stderr)
+                raise SystemExit(1) from error

@@ -1,0 +1,211 @@
+"""A training, from a config and options to a finished run."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import Runner
+
+from ..engine import processes
+from ..engine.rehearsal import rehearse
+from ..engine.tool_runner import ToolRunner
+from ..errors import InputError, RollBack, RunInterrupted
+from ..evaluation.record import read_record
+from ..settings.check import check_config
+from ..settings.data_root import apply_data_root, check_data, use_unlabelled
+from ..settings.load import is_distillation, load_config, override
+from ..settings.run_length import off_schedule, set_epochs
+from .jobs import interruptible
+from .options import TrainOptions
+from .placement import place, teacher_was_cut_off
+from .switches import apply_switches
+from .teacher_training import (
+    name_members,
+    publish_teacher,
+    refuse_untrained,
+    stored,
+    teacher_config,
+    trained,
+    untrained,
+)
+
+
+def train(path: str | Path, options: TrainOptions | None = None) -> Path | None:
+    """From a config to a finished run: rehearses it, trains its teacher where that is missing, then trains.
+
+    Args:
+        path: Of a config, such as ``configs/distill/improved.py``.
+        options: What the config does not say.
+
+    Returns:
+        The run directory; None where the config is an ensemble of teachers, which has no run of its own.
+
+    Raises:
+        InputError: What the config, the options or the data have wrong.
+        RunStopped: The run was interrupted, or stopped itself.
+    """
+    options = options or TrainOptions()
+    config = prepare(path, options)
+    if config.get('members'):
+        train_members(path, config, options)
+        return None
+    if options.resume and teacher_was_cut_off(path, config, options):
+        options = replace(options, resume=False)  # the student has not begun: what there is to resume is the teacher
+    if options.resume:  # whether there is a run to resume is known before a teacher is trained
+        place(path, config, options)
+    else:
+        rehearse_all(config, options)
+    if is_distillation(config):
+        ensure_teacher(config, options.data_root, retrain=options.retrain_teacher)
+    if not options.resume:
+        place(path, config, options)
+    return Path(fit(config).work_dir)
+
+
+def prepare(path: str | Path, options: TrainOptions) -> Config:
+    """Reads a config and applies the options that change it.
+
+    Raises:
+        InputError: The config trains nothing, or an option or a setting is wrong.
+    """
+    config = load_config(path)
+    if 'model' not in config or 'train_cfg' not in config:
+        raise InputError(f'config {path} trains nothing: it has no model or no train_cfg')
+    if options.data_root:
+        apply_data_root(config, options.data_root)
+    if options.epochs is not None:
+        set_epochs(config, options.epochs)
+    override(config, options.cfg_options)
+    ends = off_schedule(config)
+    if ends:
+        print_log(ends, 'current', logging.WARNING)
+    config.launcher = options.launcher
+    if options.seed is not None:
+        if options.seed < 0:
+            raise InputError(f'--seed {options.seed} must be a whole number from 0')
+        config.randomness = dict(seed=options.seed)
+    if options.strict:
+        config.default_hooks.setdefault('diagnosis', dict(type='DiagnosisHook')).strict = True
+    if not (config.get('train_dataloader') or {}).get('dataset'):
+        raise InputError('train_dataloader.dataset is None; expected the tiles to train on, as the config had them')
+    if config.get('val_dataloader') is None:
+        raise InputError(
+            'val_dataloader=None: without a validation nobody knows what a run is worth; leave it in, and raise '
+            'train_cfg.val_interval to validate less often'
+        )
+    apply_switches(config, options)
+    check_config(config)
+    use_unlabelled(config)
+    check_data(config, bool(options.data_root and not options.skip_data_check))
+    return config
+
+
+def train_members(path: str | Path, config: Config, options: TrainOptions) -> None:
+    """Trains what is missing of an ensemble, and puts it together.
+
+    Raises:
+        InputError: An option would change a training that an ensemble does not have.
+    """
+    for name in ('epochs', 'seed', 'work_dir'):
+        if getattr(options, name) is not None:
+            raise InputError(
+                f'--{name.replace("_", "-")} {getattr(options, name)}: {path} is an ensemble, which has '
+                "no training of its own; make it a setting of its members' recipes"
+            )
+    name_members(config, options.data_root)
+    left = [] if stored(config).is_file() else untrained(config, options.data_root, options.retrain_teacher)
+    if left:
+        rehearse_roles([('teacher', one) for one in left])
+    trained(config, options.data_root, fit, options.retrain_teacher)
+
+
+def rehearse_all(config: Config, options: TrainOptions) -> None:
+    """Rehearses the run, and the training of the teacher that it would begin with.
+
+    Raises:
+        InputError: What would have failed later.
+    """
+    roles = [('teacher' if config.get('publish_teacher') else 'student', config)]
+    if is_distillation(config) and config.model.get('teacher_ckpt', 'auto') == 'auto':
+        recipe = teacher_config(config, options.data_root)
+        if not stored(recipe).is_file() or options.retrain_teacher:
+            left = untrained(recipe, options.data_root, options.retrain_teacher)
+            roles = [*(('teacher', one) for one in left), *roles]
+    rehearse_roles(roles)
+
+
+def rehearse_roles(roles: Sequence[tuple[str, Config]]) -> None:
+    """Rehearses trainings, each with what it trains, and says how long that took."""
+    with interruptible():
+        seconds = sum(rehearse(settings, role) for role, settings in roles)
+    who = ' and '.join(role for role, _ in roles)
+    print_log(
+        f'Rehearsal: a training batch, two validation images, the metrics, a record and a checkpoint of {who} went '
+        f'through in {seconds:.1f} s',
+        'current',
+    )
+
+
+def fit(config: Config) -> Runner:
+    """Runs a config that has its work_dir, and goes on where it is rolled back; its record says so where it fails."""
+    while True:
+        try:
+            runner = _fit_once(config)
+            break
+        except RollBack as back:
+            print_log(f'Rolling back: {back}', 'current', logging.WARNING)
+            config.resume, config.load_from = True, None
+            config.default_hooks.rescue.rolled_back = back.count
+    if config.get('publish_teacher'):
+        processes.from_first(lambda: publish_teacher(runner))  # who goes on finds it there
+    print_log(in_short(runner.work_dir), 'current')
+    return runner
+
+
+def _fit_once(config: Config) -> Runner:
+    """Runs a config until its end, or until something ends it."""
+    runner = ToolRunner.from_cfg(config)
+    if config.get('publish_teacher'):
+        refuse_untrained(runner.model)
+    try:
+        runner.train()
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt | RunInterrupted)
+        runner.call_hook('after_failure', status='interrupted' if interrupted else 'failed')
+        raise
+    return runner
+
+
+def in_short(work_dir: str) -> str:
+    """A run's last line: what came out, and where it lies."""
+    record = read_record(Path(work_dir) / 'result.json') or {}
+    val = (record.get('epochs') or [{}])[-1].get('val') or {}
+    parts = [f'validation mIoU {val["mIoU"]:.2f}'] if val.get('mIoU') is not None else []
+    if val.get('task_loss') is not None:
+        parts.append(f'task loss {val["task_loss"]:.4f} (chance {record["dataset"]["chance_loss"]:.4f})')
+    if val.get('teacher_agreement') is not None:
+        parts.append(f'agreement with the teacher {val["teacher_agreement"]:.1f} %')
+    if val.get('teacher_mIoU') is not None:
+        parts.append(f"the teacher's mIoU {val['teacher_mIoU']:.2f}")
+    minutes = sum(entry['seconds'] for entry in record.get('epochs', [])) / 60
+    status = record.get('status', 'ended').capitalize()
+    return f'{status}: {", ".join(parts)}; trained {minutes:.1f} min. See {work_dir}'
+
+
+def ensure_teacher(
+    config: Config, data_root: str | None, by: Callable[[Config], Any] = fit, retrain: bool = False
+) -> None:
+    """Trains the teacher of ``teacher_ckpt='auto'`` where it is missing, and puts its path into the config.
+
+    Args:
+        config: Of a distillation.
+        data_root: As the distillation has it.
+        by: What trains the recipe, which has its work_dir: in this process, or in one of its own.
+        retrain: Train it even where it exists.
+    """
+    if config.model.get('teacher_ckpt', 'auto') == 'auto':
+        config.model.teacher_ckpt = str(trained(teacher_config(config, data_root), data_root, by, retrain))

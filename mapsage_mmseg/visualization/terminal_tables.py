@@ -1,0 +1,23 @@
+"""A comparison on the terminal."""
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..evaluation.comparison_text import notes, tables
+from ..evaluation.read_runs import Compared
+
+
+def show_comparison(compared: Compared, console: Console) -> None:
+    """Prints the tables, what has to be known besides, and whether knowledge was transferred."""
+    for content in tables(compared.comparison):
+        table = Table(title=Text(content.title), title_justify='left')
+        for index, name in enumerate(content.header):
+            table.add_column(Text(name), justify='right' if index else 'left')
+        for row in content.rows:
+            table.add_row(*(Text(cell) for cell in row))
+        console.print(table)
+    for line in notes(compared.comparison):
+        console.print(Text(line, style='dim'))
+    for answer in compared.answers:
+        console.print(Text(f'{answer.experiment}: was knowledge transferred? {answer.headline}. {answer.reason}'))
