@@ -1,4 +1,4 @@
-"""The one place that knows about third-party versions.
+"""Patches for third-party versions; no other module depends on a version.
 
 :func:`apply` is called by the package's ``__init__``, before ``mmseg.models`` or ``mmrazor`` is imported. Each mend
 says which versions it is for and does nothing where it is not needed.

@@ -1,4 +1,4 @@
-"""The exceptions that a tool answers in one line."""
+"""Exceptions that a command reports in one line."""
 
 
 class InputError(ValueError):

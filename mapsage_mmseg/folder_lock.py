@@ -1,4 +1,4 @@
-"""One process a run directory."""
+"""Locks of directories: one process at a time."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""The one door through which weights come: files that can hold code are read without executing anything they say."""
+"""Loading of weights without executing code in the files."""
 
 import hashlib
 import importlib

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written aside, flushed, renamed; and checked by the checksums in them."""
+"""Atomic writing of files, and checks that a file is whole."""
 
 import os
 import secrets

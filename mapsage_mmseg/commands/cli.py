@@ -1,4 +1,4 @@
-"""What every command line tool shares: its exit status."""
+"""The shared frame of every command: parsing, error messages and exit status."""
 
 import argparse
 import errno

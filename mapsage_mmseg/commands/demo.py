@@ -1,4 +1,4 @@
-"""The demo command: a page that shows what a student, and its teacher, make of a picture."""
+"""The demo command: a page with the predictions of a student and its teacher."""
 
 import argparse
 from collections.abc import Sequence

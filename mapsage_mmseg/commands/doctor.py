@@ -29,13 +29,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Examines what the arguments say and prints what was found."""
+    """Runs what the arguments say and prints what was found."""
     arguments = cli.parse(parser(), argv)
     for name in ('iterations', 'images'):
         if getattr(arguments, name) < 2:
             raise InputError(f'--{name} {getattr(arguments, name)} must be a whole number from 2')
     from ..compat import keep_freed_memory
-    from ..engine.dry_run import examine
+    from ..engine.dry_run import dry_run
     from ..evaluation.diagnosis import diagnose
     from ..settings.load import is_distillation
     from ..training.dry_run_report import as_record, find_teacher, show
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> None:
         raise InputError(f'{arguments.config} has no teacher; the doctor looks at distillations')
     config.model.teacher_ckpt = str(find_teacher(config, arguments.data_root))
     config.model.teacher_check = 'warn'  # checked, and on a sample of the data it could not be
-    found = examine(config, arguments.iterations, arguments.images)
+    found = dry_run(config, arguments.iterations, arguments.images)
     record = as_record(found)
     findings = diagnose(record)
     show(found, record['epochs'][0], findings, terminal.console())

@@ -1,4 +1,4 @@
-"""Files that a user names for a tool to write."""
+"""Output files and folders that a user names, checked before the work begins."""
 
 import os
 import tempfile

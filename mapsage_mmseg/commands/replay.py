@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> None:
     from mmseg.registry import MODELS
     from rich.console import Console
 
-    from ..engine.runs.black_box import as_batch, examine_step, read_black_box
+    from ..engine.runs.black_box import as_batch, read_black_box, replay_step
     from ..engine.teachers.recipes import resolve_teacher
     from ..engine.teachers.store import read_teacher
     from ..settings.load import is_distillation, load_config
@@ -52,7 +52,7 @@ def main(argv: Sequence[str]) -> None:
             load_whole(model.build_teacher(), weights, f'the teacher does not fit {file}')
         model.set_loss_weights(content['weights'])
     model.train()
-    terms, first = examine_step(model, as_batch(content))
+    terms, first = replay_step(model, as_batch(content))
     console = Console()
     console.print(f'Iteration {content["iteration"]}, {len(content["inputs"])} images', highlight=False)
     for name, value in terms.items():

@@ -1,4 +1,4 @@
-"""The data that a trained student is scored and shown on: its run's own, or what ``--data-root`` names."""
+"""The data that a trained student is scored and shown on: its run's, or those of ``--data-root``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What runs: loops, optimizer wrappers, hooks, run directories and teachers."""
+"""Loops, optimizer wrappers, hooks, run directories and teachers."""
 
 from .. import compat
 

@@ -1,4 +1,4 @@
-"""The training steps that a benchmark sets against each other, all on one batch."""
+"""Training steps that a benchmark compares, all on one batch."""
 
 import copy
 import itertools

@@ -1,4 +1,4 @@
-"""One model on several processes."""
+"""Distributed data parallelism for distillation."""
 
 import warnings
 from typing import Any

@@ -14,17 +14,17 @@ from mmengine.registry import init_default_scope
 from mmseg.registry import DATASETS
 
 from ..datasets.sampler import epoch_size
+from ..evaluation.dry_run import estimate_seconds
 from ..evaluation.knowledge import TeacherKnowledge, recorded_knowledge
-from ..evaluation.prognosis import foresee_seconds
 from ..schedules import Clock, PhaseSchedule
-from .hooks.dry_run_hook import ExaminationHook
+from .hooks.dry_run_hook import DryRunHook
 from .tool_runner import ToolRunner
 
 SHORT = 6  # iterations of every phase but the last
 
 
 @dataclass(frozen=True)
-class Examination:
+class DryRun:
     """What came out.
 
     Attributes:
@@ -55,7 +55,7 @@ class Examination:
     knowledge: TeacherKnowledge | None = None
 
 
-def examine(config: Config, iterations: int, images: int) -> Examination:
+def dry_run(config: Config, iterations: int, images: int) -> DryRun:
     """Runs the last phase for that many iterations, the others for a few, and validates on that many images.
 
     Args:
@@ -71,15 +71,15 @@ def examine(config: Config, iterations: int, images: int) -> Examination:
         config.val_dataloader.dataset.indices = chosen
     phases = config.default_hooks.phases.phases
     _strip(config, [SHORT] * (len(phases) - 1) + [iterations], per_epoch)
-    with tempfile.TemporaryDirectory(prefix='examination_') as folder:
+    with tempfile.TemporaryDirectory(prefix='dry_run_') as folder:
         config.work_dir = folder
         runner = ToolRunner.from_cfg(config)
         runner.train()
-    hook = next(hook for hook in runner.hooks if isinstance(hook, ExaminationHook))
+    hook = next(hook for hook in runner.hooks if isinstance(hook, DryRunHook))
     phase, sample = hook.schedule.phases[-1], len(runner.val_dataloader.dataset)
     one_validation = hook.validation_seconds / sample * len(validation)
     teacher = runner.message_hub.get_info('distill/teacher')
-    return Examination(
+    return DryRun(
         phase=phase.name,
         weights={term: phase.weights.get(term, 0.0) for term in ('task', *runner.model.distiller.levels)},
         steps=hook.steps[-1],
@@ -89,7 +89,7 @@ def examine(config: Config, iterations: int, images: int) -> Examination:
         classes=list(train.metainfo.get('classes', ())),
         teacher=teacher,
         iterations=sum(lengths),
-        seconds=foresee_seconds(lengths, hook.seconds, validations, one_validation),
+        seconds=estimate_seconds(lengths, hook.seconds, validations, one_validation),
         gib=_peak_gib(),
         knowledge=recorded_knowledge(dict(teacher=teacher)),
     )
@@ -125,13 +125,13 @@ def _whole_run(config: Config, train: BaseDataset) -> tuple[list[int], int, int]
 
 
 def _strip(config: Config, counts: list[int], per_epoch: int) -> None:
-    """Leaves the hooks that make a step what it is, and puts the examination in the place of the rest."""
+    """Leaves the hooks that make a step what it is, and puts the dry run in the place of the rest."""
     hooks = config.default_hooks
-    examination = dict(type='ExaminationHook', phases=hooks.phases.phases, iterations=counts)
+    recorder = dict(type='DryRunHook', phases=hooks.phases.phases, iterations=counts)
     temperature = {'temperature': dict(hooks.temperature, iters_per_epoch=per_epoch)} if 'temperature' in hooks else {}
     for name in set(hooks) - {'seed', 'teacher', 'timer'}:
         hooks.pop(name)
-    hooks.update(checkpoint=None, logger=None, examination=examination, **temperature)
+    hooks.update(checkpoint=None, logger=None, dry_run=recorder, **temperature)
     config.train_cfg = dict(type='ResumableIterTrainLoop', max_iters=sum(counts), val_interval=sum(counts))
     config.train_dataloader.sampler = dict(type='SeededSampler', infinite=True)
     config.param_scheduler = None

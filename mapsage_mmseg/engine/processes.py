@@ -1,4 +1,4 @@
-"""The processes that train one model together, on one machine or several."""
+"""The processes of a distributed run, on one machine or several."""
 
 import os
 from collections.abc import Callable, Mapping

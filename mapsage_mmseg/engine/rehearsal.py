@@ -1,4 +1,4 @@
-"""One step of everything that a run will do, before it begins: what would fail after hours fails here, in one line."""
+"""Rehearsal: one step of every part of a run before it begins."""
 
 import copy
 import io

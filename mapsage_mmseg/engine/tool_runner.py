@@ -1,4 +1,4 @@
-"""MMEngine's Runner with a console that a person can read, and answers to mistakes in a config."""
+"""MMEngine's Runner with a readable console and clear errors for mistakes in a config."""
 
 import copy
 import logging

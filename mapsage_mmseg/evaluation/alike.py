@@ -1,4 +1,4 @@
-"""Whether two runs differ in distillation alone, which is what makes the one the other's control."""
+"""Checks that two runs differ in distillation alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What sets experiments apart: records in, comparison out."""
+"""Comparison of experiments: records in, figures out."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""Whether a run met what was asked of it, from its record alone."""
+"""Criteria of a single run, from its record."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is wrong with a run, from its record so far: situation, evidence in figures, and what to try next."""
+"""Diagnosis of a run from its record: situation, evidence in figures, advice."""
 
 from collections.abc import Callable, Mapping
 from statistics import fmean

@@ -1,4 +1,4 @@
-"""Means with their intervals."""
+"""Means with their confidence intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

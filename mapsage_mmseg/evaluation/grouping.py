@@ -1,4 +1,4 @@
-"""Runs by experiment, one a seed."""
+"""Grouping of runs by experiment and seed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

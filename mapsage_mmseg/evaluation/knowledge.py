@@ -1,4 +1,4 @@
-"""How much a teacher says that the labels do not, from its loss on training images and on others."""
+"""A teacher's loss on training and on validation images, and what follows from it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

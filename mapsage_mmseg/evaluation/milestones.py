@@ -1,4 +1,4 @@
-"""Where a run should be at epochs 5, 10, 15 and 25."""
+"""Milestones of a run at epochs 5, 10, 15 and 25."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A difference in mIoU over the validation images: what another choice of images would have made of it."""
+"""Bootstrap interval of a difference in mIoU over the validation images."""
 
 import zipfile
 from collections.abc import Sequence

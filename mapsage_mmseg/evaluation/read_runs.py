@@ -1,4 +1,4 @@
-"""The records of runs that a user names, and what they say together."""
+"""Records of the runs that a user names, and their comparison."""
 
 import re
 import time

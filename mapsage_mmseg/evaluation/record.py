@@ -1,4 +1,4 @@
-"""A run's record: its shape, its numbers, and how it is kept. Neither torch nor the runner."""
+"""The record of a run: its schema, its figures, its file."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""How many seeds tell a difference from chance."""
+"""Number of seeds that a difference needs to be shown."""
 
 from math import sqrt
 from statistics import stdev

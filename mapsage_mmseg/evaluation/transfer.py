@@ -1,4 +1,4 @@
-"""Whether knowledge was transferred: the criterion of single runs and the comparison of many, put together."""
+"""Verdict on knowledge transfer, from the criteria of runs and their comparison."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Imagery of other bands than red, green and blue, or of more than 8 bits: which bands, and their statistics."""
+"""Bands other than red, green and blue, or of more than 8 bits, and their statistics."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

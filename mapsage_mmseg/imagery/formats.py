@@ -1,4 +1,4 @@
-"""The image formats that are read, recognised by the first bytes of a file."""
+"""Supported image formats, recognised by the first bytes of a file."""
 
 from dataclasses import dataclass
 from pathlib import Path

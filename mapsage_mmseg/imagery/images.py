@@ -1,4 +1,4 @@
-"""An image as a model is given it, and a mask as class numbers."""
+"""Images as a model's input, and masks as class numbers."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Bounds on what an image may ask of the machine, and on where links may lead."""
+"""Limits on image size, and on where links may lead."""
 
 import os
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Images and masks of any size, opened safely and read in windows, as they are stored."""
+"""Images and masks of any size, opened safely and read in windows."""
 
 import math
 import warnings

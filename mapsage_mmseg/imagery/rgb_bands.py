@@ -1,4 +1,4 @@
-"""Which bands of a file are red, green and blue."""
+"""The red, green and blue bands of a file."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Reading a picture or a GeoTIFF of any size by windows, as a model takes it."""
+"""Reader of pictures and GeoTIFFs of any size, by windows."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack

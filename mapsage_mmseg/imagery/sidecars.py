@@ -1,4 +1,4 @@
-"""Files that may lie beside an image: where it lies on the ground, and which of its pixels are missing.
+"""Sidecar files of an image: georeference and missing pixels.
 
 GDAL reads such files by itself and follows what they name, wherever that leads. So it is kept from them, and those that
 people in this field have are read here: world files, ``.aux.xml`` (coordinate system, transform, nodata) and masks

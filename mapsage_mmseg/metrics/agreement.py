@@ -1,4 +1,4 @@
-"""How often the student says what the teacher says."""
+"""Agreement of the student's predictions with the teacher's."""
 
 from collections.abc import Sequence
 from typing import Any

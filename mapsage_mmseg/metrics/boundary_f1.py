@@ -1,4 +1,4 @@
-"""How well predicted outlines follow the labelled ones."""
+"""Boundary F1 score of predicted outlines."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reading a data sample's fields, with the checks that every metric needs.
+"""Checked access to the fields of a data sample.
 
 Metrics keep exactly one small tensor per sample, in order: MMEngine interleaves the ranks' lists and cuts off what the
 distributed sampler padded, which goes wrong for any other number. A sample that lacks an optional field therefore

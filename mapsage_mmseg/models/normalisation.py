@@ -1,4 +1,4 @@
-"""What a data preprocessor does to pixels, so that two of them can be compared."""
+"""Normalisation of a data preprocessor, in a form that compares."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Phases: which loss terms count, and how much, from when to when."""
+"""Phases: the weights of the loss terms over a run."""
 
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Types and arguments that a config names and nothing has, found before anything is built."""
+"""Checks of the types and arguments in a config, before anything is built."""
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping

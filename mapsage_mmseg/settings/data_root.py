@@ -1,4 +1,4 @@
-"""Putting a folder of the user's own in the place of a config's data."""
+"""Replacement of a config's data by a folder of the user's own."""
 
 import inspect
 import logging

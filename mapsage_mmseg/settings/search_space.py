@@ -1,4 +1,4 @@
-"""What ``tools/tune.py`` searches: every knob and its range, both ends included.
+"""Search space of ``tools/tune.py``: every knob and its range, both ends included.
 
 ``log`` draws evenly over orders of magnitude. A knob that a config has no use for is left out of its search.
 """

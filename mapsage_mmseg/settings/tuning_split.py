@@ -1,4 +1,4 @@
-"""Tuning without a look at the validation tiles: fit on a part of the training scenes, validate on the rest."""
+"""Tuning split: a part of the training scenes takes the place of the validation tiles."""
 
 import copy
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""Trainings, tests, searches and dry runs: from options to what they leave."""
+"""Training, testing, tuning and dry runs: from options to results."""

@@ -1,4 +1,4 @@
-"""The arms of a comparison: configs with what the command line changes in them, and the control of each."""
+"""Arms of a comparison: configs with the overrides of the command line, and their controls."""
 
 import copy
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a dry run found, as text."""
+"""Report of a dry run."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..engine.dry_run import Examination
+from ..engine.dry_run import DryRun
 from ..engine.teachers.doubts import doubts
 from ..engine.teachers.store import read_teacher
 from ..errors import InputError
-from ..evaluation.prognosis import examined, gradient_ratios, suggest_weights
+from ..evaluation.dry_run import dry_run_record, gradient_ratios, suggest_weights
 from ..evaluation.score_text import sentence
 from ..evaluation.verdict_text import finding_line
 from .teacher_training import trained_teacher
@@ -41,14 +41,15 @@ def find_teacher(config: Config, data_root: str | None) -> Path:
     return path
 
 
-def as_record(found: Examination) -> dict[str, Any]:
+def as_record(found: DryRun) -> dict[str, Any]:
     """A record of one epoch, which the diagnosis can read."""
     scores = dict(mIoU=found.scores.get('mIoU'), teacher_mIoU=found.scores.get('teacher/mIoU'))
     chance = math.log(len(found.classes)) if found.classes else None
-    return examined(found.steps, found.phase, found.weights, dict(classes=found.classes, chance_loss=chance), scores)
+    dataset = dict(classes=found.classes, chance_loss=chance)
+    return dry_run_record(found.steps, found.phase, found.weights, dataset, scores)
 
 
-def show(found: Examination, entry: Mapping[str, Any], findings: Sequence[Mapping[str, Any]], console: Console) -> None:
+def show(found: DryRun, entry: Mapping[str, Any], findings: Sequence[Mapping[str, Any]], console: Console) -> None:
     """Prints the table of terms, the scores, the cost and the findings."""
     suggested = suggest_weights(entry['weights'], entry['terms'])
     measured = entry['gradients'] or dict(norm={}, cosine={}, cosine_all=None)

@@ -1,4 +1,4 @@
-"""Trainings in processes of their own: started, waited for, and stopped together."""
+"""Trainings in processes of their own."""
 
 import os
 import signal

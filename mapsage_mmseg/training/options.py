@@ -1,4 +1,4 @@
-"""What a user may say of a training besides its config."""
+"""Options of a training."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""Where a run goes, or which one is resumed."""
+"""The run directory of a training, new or resumed."""
 
 import logging
 from pathlib import Path

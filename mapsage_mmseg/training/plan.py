@@ -1,4 +1,4 @@
-"""What there is to do of configs times seeds, and doing it."""
+"""Plan of configs times seeds, and its execution."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""From scenes to a folder of tiles, with its contact sheet and statistics."""
+"""A folder of tiles from scenes, with contact sheet and statistics."""
 
 import errno
 import shlex

@@ -1,4 +1,4 @@
-"""A model's scores by a config's own test."""
+"""Scores of a model by its config's test."""
 
 from collections.abc import Mapping
 from typing import Any

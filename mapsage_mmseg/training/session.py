@@ -1,4 +1,4 @@
-"""A training, from a config and options to a finished run."""
+"""A training session: from a config and options to a finished run."""
 
 import logging
 from collections.abc import Callable, Sequence

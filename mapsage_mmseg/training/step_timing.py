@@ -1,4 +1,4 @@
-"""What a distillation step costs, over the least that it could cost and over what else there is."""
+"""Timing of a distillation step against its floor and against other implementations."""
 
 import time
 from collections.abc import Mapping, Sequence

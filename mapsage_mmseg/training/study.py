@@ -1,4 +1,4 @@
-"""A study of Optuna's: kept in SQLite, the same whether it was stopped in between or not."""
+"""Studies of Optuna, kept in SQLite."""
 
 import fcntl
 import json

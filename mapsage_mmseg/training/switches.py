@@ -1,4 +1,4 @@
-"""Switches of how a training is carried out, not of what is trained."""
+"""Switches of how a training is executed: AMP, channels-last, compile."""
 
 from mmengine.config import Config
 

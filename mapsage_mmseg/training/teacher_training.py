@@ -1,4 +1,4 @@
-"""The teacher that a distillation needs: its recipe on this data, a training that was cut off, its publication."""
+"""Training of a distillation's teacher: its recipe on the data, resume, publication."""
 
 import copy
 import logging

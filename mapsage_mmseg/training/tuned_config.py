@@ -1,4 +1,4 @@
-"""The best trial of a study as a config that inherits the one that was tuned."""
+"""The best trial of a study as a config."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which charts a report has, and what each is drawn from."""
+"""Charts of a report, and their data."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The few pictures that a run keeps for its report, as small files that need neither models nor data."""
+"""Pictures of a run for its report, as small files."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

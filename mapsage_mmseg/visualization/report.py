@@ -1,4 +1,4 @@
-"""One HTML file that says what came of runs: the answer first, then the figures, then the details."""
+"""The report of runs as one HTML file."""
 
 from collections.abc import Sequence
 from pathlib import Path

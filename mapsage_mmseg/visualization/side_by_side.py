@@ -1,4 +1,4 @@
-"""A picture, its label, and what student and teacher make of it, as a piece of HTML that holds its pictures."""
+"""Picture, label and predictions as HTML with embedded images."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

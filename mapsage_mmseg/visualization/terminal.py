@@ -1,4 +1,4 @@
-"""Where the tools' tables go."""
+"""Consoles for tables, whole when piped."""
 
 from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""A report's pictures: the same images across runs, as data that stands in the page itself."""
+"""Pictures of a report: the same images across runs, embedded."""
 
 import base64
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""From scenes, as they are published or delivered, to the folder of tiles that this package trains on."""
+"""Preparation of tiles from scenes, as they are published or delivered."""
 
 from .colours import ClassTable, read_classes
 from .known import KNOWN, KnownDataSet, unpacked

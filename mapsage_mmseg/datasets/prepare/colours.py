@@ -1,4 +1,4 @@
-"""From the colours or numbers of a mask to class numbers."""
+"""Conversion of the colours or numbers of a mask to class numbers."""
 
 from collections.abc import Sequence
 from contextlib import suppress

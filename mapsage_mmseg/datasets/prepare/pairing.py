@@ -1,4 +1,4 @@
-"""Which mask belongs to which image."""
+"""Pairs of image and mask, found by their names."""
 
 import re
 from collections.abc import Sequence

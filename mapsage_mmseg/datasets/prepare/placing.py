@@ -1,4 +1,4 @@
-"""Whether an image and its mask show the same ground."""
+"""Checks that an image and its mask show the same ground."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The work: images and masks looked at, cut into tiles, and counted."""
+"""Cutting of images and masks into tiles, with checks and counts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext

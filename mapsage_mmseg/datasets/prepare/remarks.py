@@ -1,4 +1,4 @@
-"""What a user should know of files that are taken all the same, or left out."""
+"""Warnings about files that are skipped, or used in spite of something odd."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The scenes that a user names, what their masks mean, and which are validated on."""
+"""The scenes that a user names, their masks and classes, and the validation scenes."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""Which scenes are validated on."""
+"""Split of scenes into training and validation."""
 
 import random
 import re

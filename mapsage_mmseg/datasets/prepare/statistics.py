@@ -1,4 +1,4 @@
-"""How many pixels of which class a data set has."""
+"""Pixels per class and band statistics of a data set."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Where the tiles of an image lie."""
+"""Positions and names of the tiles of an image."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What a ``dataset.yaml`` says of a folder of tiles."""
+"""The ``dataset.yaml`` of a folder of tiles."""
 
 import colorsys
 import difflib

@@ -1,4 +1,4 @@
-"""Which files a folder of tiles consists of, and a key of their content."""
+"""The files of a folder of tiles, and a key of their content."""
 
 import hashlib
 import json

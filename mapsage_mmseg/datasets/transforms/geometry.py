@@ -1,4 +1,4 @@
-"""Where each pixel of a transformed image comes from: the map that a geometric transform has just drawn."""
+"""Coordinate maps of geometric transforms: the source of each pixel of a transformed image."""
 
 from collections.abc import Callable
 from typing import Any

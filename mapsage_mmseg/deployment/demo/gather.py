@@ -1,4 +1,4 @@
-"""What a demo shows, gathered from what a user names."""
+"""Student, teacher and examples of a demo, loaded from the names that a user gives."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the demo shows: the student that is named, the teacher of its run, and tiles that the run validated on."""
+"""The models and examples of the demo: a student, the teacher of its run, validation tiles."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The demo's page, in Gradio: nothing is sent to or fetched from anywhere but this machine."""
+"""The page of the demo, in Gradio; nothing leaves this machine."""
 
 import html
 import os

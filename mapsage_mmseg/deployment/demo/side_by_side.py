@@ -1,4 +1,4 @@
-"""One picture through several models: what each sees, and how long it takes."""
+"""Predictions of several models for one picture, with their times."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The model card that goes with a student: what is known is filled in, what only its owner knows is asked for."""
+"""The model card of a student: known facts are filled in, the owner adds the rest."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

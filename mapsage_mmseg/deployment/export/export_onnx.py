@@ -1,4 +1,4 @@
-"""The export tool's ONNX files: float32, int8, and the table that sets them beside student and teacher."""
+"""ONNX files of a student: float32, int8, and a table that compares them with student and teacher."""
 
 import json
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the forms of a student are worth beside each other: score, size, and time on one core."""
+"""Score, size and single-core latency of the forms of a student."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is written for one scene: names, and what the files of these names say of how they were made."""
+"""Output files of one scene: their names, and the facts in them."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The weights of a student as files: for torch, and for whatever reads safetensors."""
+"""Weights of a student as files: for torch, and as safetensors."""
 
 import json
 from pathlib import Path

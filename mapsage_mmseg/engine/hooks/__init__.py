@@ -2,7 +2,7 @@ from .channels_last_hook import ChannelsLastHook
 from .checkpoint_hook import RunCheckpointHook
 from .compile_hook import CompileHook
 from .diagnosis_hook import DiagnosisHook
-from .dry_run_hook import ExaminationHook
+from .dry_run_hook import DryRunHook
 from .history_hook import HistoryHook
 from .interrupt_hook import InterruptHook
 from .lock_hook import LockHook
@@ -22,7 +22,7 @@ __all__ = [
     'ChannelsLastHook',
     'CompileHook',
     'DiagnosisHook',
-    'ExaminationHook',
+    'DryRunHook',
     'HistoryHook',
     'InterruptHook',
     'LockHook',

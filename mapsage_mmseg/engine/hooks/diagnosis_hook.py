@@ -1,4 +1,4 @@
-"""Says while a run goes on what is wrong with it."""
+"""Diagnosis of a run while it continues."""
 
 from typing import Any
 

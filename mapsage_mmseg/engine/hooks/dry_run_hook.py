@@ -13,7 +13,7 @@ from ..guarded_step import gradient_norm
 
 
 @HOOKS.register_module()
-class ExaminationHook(Hook):
+class DryRunHook(Hook):
     """Gives each phase some iterations and measures the gradients in every second one.
 
     Args:

@@ -1,4 +1,4 @@
-"""Ends a run in order when a person or a cluster asks for it."""
+"""Orderly end of a run at SIGINT or SIGTERM."""
 
 import os
 import signal

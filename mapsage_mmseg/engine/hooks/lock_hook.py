@@ -1,4 +1,4 @@
-"""Keeps a second process out of a run directory."""
+"""Lock of a run directory against a second process."""
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook

@@ -1,4 +1,4 @@
-"""Brings a run back whose gradients are no numbers any more."""
+"""Recovery of a run with non-finite gradients."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +16,7 @@ from ...whole_file import write_text
 from ..guarded_step import GuardedStep
 from ..processes import from_first
 from ..runner_model import model_of
-from ..runs.black_box import broken_state, examine_step, write_black_box
+from ..runs.black_box import broken_state, replay_step, write_black_box
 
 NAME = '.rolled_back'  # in the run directory: how many times the run was, whoever resumes it
 
@@ -99,7 +99,7 @@ class RescueHook(Hook):
         path = from_first(lambda: write_black_box(runner.work_dir, model, batch, runner.iter + 1))
         what = f'stopped: {what}, after {self.rolled_back} times at half the rate'
         if get_world_size() == 1:  # of several the first has the black box alone, and a synchronised norm waits for all
-            _, first = examine_step(model, batch)
+            _, first = replay_step(model, batch)
             what += f'; first that is no number: {first or "the gradient alone"}'
         raise RunStopped(f'{what}. Look at it: python tools/replay.py {path}')
 

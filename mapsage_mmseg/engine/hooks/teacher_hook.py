@@ -1,4 +1,4 @@
-"""Brings in the teacher when training begins."""
+"""Loading and checking of the teacher when training begins."""
 
 import logging
 

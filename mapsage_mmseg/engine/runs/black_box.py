@@ -1,4 +1,4 @@
-"""What a step left behind that was no number: the batch, the model and the terms, so that it can be run again."""
+"""Black box of a non-finite step: batch, model and loss terms, for a replay."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -62,7 +62,7 @@ def as_batch(content: Mapping[str, Any]) -> dict[str, list]:
     return dict(inputs=list(content['inputs']), data_samples=samples)
 
 
-def examine_step(model: Any, batch: Mapping[str, Any]) -> tuple[dict[str, float], str | None]:
+def replay_step(model: Any, batch: Mapping[str, Any]) -> tuple[dict[str, float], str | None]:
     """Runs a step's forward again.
 
     Returns:

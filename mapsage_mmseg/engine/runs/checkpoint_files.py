@@ -1,4 +1,4 @@
-"""A run's checkpoints as files: how they are written, which of them there are, and which is the newest whole one."""
+"""Checkpoint files of a run, and the newest whole one."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Run directories: how they are named, and which is the newest."""
+"""Run directories: their names, and the newest."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What a record says about a run before its first step."""
+"""Facts of a run that its record holds before the first step."""
 
 import platform
 import subprocess

@@ -1,4 +1,4 @@
-"""What a student began from, in a few letters."""
+"""Fingerprint of a student's first weights."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""What a forward pass costs."""
+"""Operations of a forward pass."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A run's identity: the same key and the same seed, the same result."""
+"""Key of a run: runs of one key and one seed give the same result."""
 
 import json
 from pathlib import Path

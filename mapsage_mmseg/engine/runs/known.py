@@ -1,4 +1,4 @@
-"""Runs that lie under the experiments folder, as far as another run is judged by them."""
+"""Finished runs in the experiments folder that other runs are compared with."""
 
 from collections.abc import Mapping
 from pathlib import Path

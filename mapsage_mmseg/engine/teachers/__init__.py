@@ -1,1 +1,1 @@
-"""Trained teachers: their keys, their files, what they know, and the cache of what they say."""
+"""Trained teachers: keys, recipes, files, checks, and the cache of their outputs."""

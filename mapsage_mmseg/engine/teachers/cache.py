@@ -1,4 +1,4 @@
-"""The teacher, run once over the whole training images, and from then on read from disk."""
+"""Cache of a teacher's outputs for whole training images."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a teacher cache keeps, and whether that would spare the teacher anything."""
+"""Contents of a teacher cache, and whether it saves the teacher any forward."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict

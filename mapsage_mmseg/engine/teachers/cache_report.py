@@ -1,4 +1,4 @@
-"""What a teacher cache is worth: how near it comes to the live teacher, and when it pays."""
+"""Agreement of a teacher cache with the live teacher, and when it pays."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Whether a teacher deserves the name: its score on these data, against students from labels only."""
+"""Checks of a teacher: its score against students from labels only."""
 
 import math
 from pathlib import Path

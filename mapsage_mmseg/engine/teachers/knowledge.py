@@ -1,4 +1,4 @@
-"""Measures how much a teacher says that the labels do not."""
+"""Measurement of a teacher's loss on training and on validation images."""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""Recipes of teachers, and the teacher that belongs to a run."""
+"""Recipes of teachers, and the teacher of a run."""
 
 from collections.abc import Mapping
 from pathlib import Path

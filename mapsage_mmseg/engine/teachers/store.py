@@ -1,4 +1,4 @@
-"""Files of trained teachers: where they are kept, and what is in them."""
+"""Files of trained teachers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""From ``model.balance`` in a config to a module."""
+"""Construction of ``model.balance``."""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches

@@ -1,4 +1,4 @@
-"""What a step tells about its terms, on every process the same."""
+"""Checks that a step informs about its loss terms, the same on every process."""
 
 from collections.abc import Iterable, Mapping
 

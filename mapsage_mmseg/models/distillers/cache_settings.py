@@ -1,4 +1,4 @@
-"""What is kept of the teacher, as ``model.teacher_cache`` says it."""
+"""Settings of the teacher cache, from ``model.teacher_cache``."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a level of distillation is, as the config writes it."""
+"""Levels of distillation, from their configs."""
 
 import inspect
 from collections.abc import Mapping, Sequence

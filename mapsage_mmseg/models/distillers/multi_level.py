@@ -1,4 +1,4 @@
-"""Levels to recorders, connectors and losses."""
+"""The distiller: recorders, connectors and losses of all levels."""
 
 import copy
 import functools

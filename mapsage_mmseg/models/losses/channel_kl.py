@@ -1,4 +1,4 @@
-"""Kullback-Leibler divergence between where each channel looks, student against teacher."""
+"""Kullback-Leibler divergence between the spatial attention of channels, student against teacher."""
 
 from mmseg.registry import MODELS
 from torch import Tensor, nn

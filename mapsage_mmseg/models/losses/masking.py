@@ -1,4 +1,4 @@
-"""Which pixels count, and the mean over them."""
+"""Masks of valid pixels, and means over them."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the teacher said about whole images, cut out by the data pipeline, in the place of its forward."""
+"""Cached outputs of the teacher, cropped by the data pipeline, in place of its forward."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Several segmentors, each asked for several views of an image, as one: a teacher that knows more than any of them."""
+"""An ensemble of segmentors and of views of an image, as one teacher."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The loaded teacher, made an inference graph: exact transforms of a model that will never train again."""
+"""Exact inference transforms of a frozen teacher."""
 
 import torch
 from mmseg.structures import SegDataSample

@@ -1,4 +1,4 @@
-"""One forward and backward before training, so that a level that cannot work is refused before hours are spent."""
+"""One forward and backward pass before training, which finds levels that cannot work."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What the frozen teacher predicts for validation images: worked out once, remembered."""
+"""The teacher's predictions for validation images, computed once."""
 
 import torch
 from mmengine.structures import PixelData

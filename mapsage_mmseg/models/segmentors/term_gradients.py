@@ -1,4 +1,4 @@
-"""What each loss term alone asks of the student, at the last layer that all of them share."""
+"""Gradient of each loss term at the last layer that all of them share."""
 
 from collections.abc import Iterable, Mapping
 

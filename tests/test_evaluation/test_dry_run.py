@@ -2,7 +2,7 @@
 
 import pytest
 
-from mapsage_mmseg.evaluation.prognosis import examined, foresee_seconds, gradient_ratios, suggest_weights
+from mapsage_mmseg.evaluation.dry_run import dry_run_record, estimate_seconds, gradient_ratios, suggest_weights
 
 
 def test_suggested_weights_give_the_declared_shares():
@@ -26,9 +26,9 @@ def test_what_a_level_decides_by_hand():
     assert gradient_ratios(weights, {}) == dict(distill=None, feature=None)
 
 
-def test_an_examination_reads_as_one_epoch():
+def test_a_dry_run_reads_as_one_epoch():
     steps = [dict(loss=2.0, task=2.0, distill=1.0, **{'norm/task': 3.0}), dict(loss=4.0, task=4.0, distill=3.0)]
-    record = examined(steps, 'distill', dict(task=1.0, distill=0.0), dict(classes=['a'], chance_loss=0.0), {})
+    record = dry_run_record(steps, 'distill', dict(task=1.0, distill=0.0), dict(classes=['a'], chance_loss=0.0), {})
     (entry,) = record['epochs']
     assert (entry['total'], entry['terms']['task'], entry['terms']['distill']) == (3.0, 3.0, 2.0)
     assert entry['gradients'] == dict(norm=dict(task=3.0), cosine={}, cosine_all=None)
@@ -36,6 +36,6 @@ def test_an_examination_reads_as_one_epoch():
 
 def test_seconds_of_a_run():
     # 10 steps of 1 s, 20 of 3 s, and 5 validations of 2 s; the first two of a phase warm up.
-    assert foresee_seconds([10, 20], [[9, 9, 1, 1, 1], [9, 9, 3]], 5, 2.0) == 10 + 60 + 10
+    assert estimate_seconds([10, 20], [[9, 9, 1, 1, 1], [9, 9, 3]], 5, 2.0) == 10 + 60 + 10
     # A phase of which nothing was timed is taken to cost what the others do.
-    assert foresee_seconds([10, 20], [[], [9, 9, 3]], 0, 2.0) == 90
+    assert estimate_seconds([10, 20], [[], [9, 9, 3]], 0, 2.0) == 90

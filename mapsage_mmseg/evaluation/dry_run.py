@@ -1,4 +1,4 @@
-"""What a few iterations say about a whole run."""
+"""Estimates for a whole run from a few iterations."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
@@ -43,14 +43,14 @@ def gradient_ratios(weights: Mapping[str, float], norms: Mapping[str, float]) ->
     }
 
 
-def examined(
+def dry_run_record(
     steps: Sequence[Mapping[str, float]],
     phase: str,
     weights: Mapping[str, float],
     dataset: Mapping[str, Any],
     val: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """A record of one entry, as if the examined iterations were an epoch.
+    """A record of one entry, as if the iterations of the dry run were an epoch.
 
     Args:
         steps: Logged values of each iteration.
@@ -66,14 +66,14 @@ def examined(
     return dict(dataset=dict(dataset), epochs=[entry], findings=[])
 
 
-def foresee_seconds(
+def estimate_seconds(
     planned: Sequence[int], seconds: Sequence[Sequence[float]], validations: int, validation: float
 ) -> float:
     """Expected seconds of a run.
 
     Args:
         planned: Iterations of each phase.
-        seconds: Seconds of each examined iteration, by phase; the first ones of a phase warm up and are left out.
+        seconds: Seconds of each iteration of the dry run, by phase; the first ones of a phase warm up and are left out.
         validations: How many there will be.
         validation: Seconds of one.
     """
