@@ -14,7 +14,7 @@ class RunStopped(RuntimeError):
 
 
 class RollBack(RunStopped):
-    """A run is to go on from its last whole checkpoint, at half the learning rate.
+    """A run is to continue from its last whole checkpoint, at half the learning rate.
 
     Attributes:
         count: How many times the run has been rolled back, this one included.

@@ -80,7 +80,7 @@ class RunLock:
 
 
 def claim(folder: str | Path) -> None:
-    """Marks a directory as a run's, before there is anything in it to go on with."""
+    """Marks a directory as a run's, before there is anything in it to resume."""
     (Path(folder) / NAME).touch()
 
 

@@ -23,16 +23,16 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f'.{path.name}.{secrets.token_hex(4)}{PARTIAL}')
+    staged = path.with_name(f'.{path.name}.{secrets.token_hex(4)}{PARTIAL}')
     try:
-        with open(aside, 'xb') as file:
+        with open(staged, 'xb') as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, path)
+        os.replace(staged, path)
     except BaseException:
         with suppress(OSError):
-            aside.unlink(missing_ok=True)
+            staged.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
 

@@ -94,7 +94,7 @@ class Drill:
         return self.folder / f'run{self.runs}'
 
     def kill_all(self, moments: list[str]) -> None:
-        """A kill at each of these moments, in runs that are gone on with until they end, and compared then."""
+        """A kill at each of these moments, in runs that are resumed until they end, and compared then."""
         for moment in moments:
             while not self._kill_at(moment):
                 self._end()
@@ -102,7 +102,7 @@ class Drill:
             self.finish()
 
     def start(self) -> int:
-        """Begins the run, or goes on with it."""
+        """Begins the run, or resumes it."""
         begun = (self.run / '.lock').is_file()
         return self.trainings.start([self.config, '--work-dir', self.run, *(['--resume'] if begun else [])], self.log)
 

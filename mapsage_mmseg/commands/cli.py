@@ -72,7 +72,8 @@ def tell(error: BaseException, debug: bool) -> None:
             traceback.print_exception(error)
         print(f'error: {error.filename}: {error.strerror}; name a place that you may use', file=sys.stderr)
     elif isinstance(error, OSError) and error.errno in FULL:
-        print(f'{error.filename or "the disk"}: {error.strerror}; make room, and go on with --resume', file=sys.stderr)
+        place = error.filename or 'the disk'
+        print(f'{place}: {error.strerror}; make room, then continue with --resume', file=sys.stderr)
     else:
         traceback.print_exception(error)
 

@@ -10,7 +10,7 @@ from . import cli
 def parser() -> argparse.ArgumentParser:
     """Arguments."""
     parser = argparse.ArgumentParser(
-        description='Predict land cover of pictures and GeoTIFFs of any size. The same command goes on after an '
+        description='Predict land cover of pictures and GeoTIFFs of any size. The same command continues after an '
         'interruption, and leaves alone what is done.',
         allow_abbrev=False,
     )

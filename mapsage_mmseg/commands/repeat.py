@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def parser() -> argparse.ArgumentParser:
     """Arguments: configs, seeds, and those of the training tool that all runs share."""
     parser = argparse.ArgumentParser(
-        description='Run configs with several seeds, each with its control, and compare them. The same command goes on '
-        'where it was stopped.',
+        description='Run configs with several seeds, each with its control, and compare them. The same command '
+        'continues where it was stopped.',
         allow_abbrev=False,
     )
     parser.add_argument('configs', nargs='+', metavar='CONFIG', help='such as configs/distill/improved.py')
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--resume-running',
         action='store_true',
-        help='go on with runs that say they are running, too: you know that their processes are gone',
+        help='resume runs that say they are running, too: you know that their processes are gone',
     )
     parser.add_argument('--dry-run', action='store_true', help='show the plan and stop')
     parser.add_argument('--debug', action='store_true', help='show tracebacks')
@@ -49,7 +49,7 @@ def main(argv: Sequence[str]) -> None:
     check(arguments)
     from ..training import jobs
     from ..training.arms import arms_of
-    from ..training.plan import GO_ON, TO_RUN, plan, train_teachers
+    from ..training.plan import TO_RESUME, TO_RUN, plan, train_teachers
 
     arms = arms_of(
         arguments.configs,
@@ -63,7 +63,7 @@ def main(argv: Sequence[str]) -> None:
     show(runs)
     if arguments.dry_run:
         return
-    due = [run for run in runs if run.state in (GO_ON, TO_RUN)]
+    due = [run for run in runs if run.state in (TO_RESUME, TO_RUN)]
     for number, run in enumerate(due, 1):
         run.label = f'[{number}/{len(due)}] {run.arm.experiment}, seed {run.seed}'
         run.resume_running = arguments.resume_running
@@ -72,7 +72,7 @@ def main(argv: Sequence[str]) -> None:
             train_teachers(due)
             jobs.run_all(due, jobs.environments(arguments.jobs))
     except KeyboardInterrupt:
-        print('Stopped; the same command goes on from here.', flush=True)
+        print('Stopped; the same command resumes from here.', flush=True)
         raise
     conclude(runs)
 
@@ -100,7 +100,7 @@ def show(runs: 'Sequence[Run]') -> None:
         where = f'  {run.folder}' if run.folder else ''
         print(f'  {run.arm.experiment:<{width}}  seed {run.seed:<4} {run.state}{where}')
     if any(run.state == BUSY for run in runs):
-        print('What is running elsewhere is left alone; if its process is gone, --resume-running goes on with it.')
+        print('What is running elsewhere is left alone; if its process is gone, --resume-running resumes it.')
     missing = sorted({str(run.arm.teacher) for run in runs if needs_teacher(run)})
     for path in missing:
         print(f'Trained first: the teacher {path}')

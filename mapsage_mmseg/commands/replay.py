@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prints the terms of the step, and what in it is the first that is no number."""
+    """Prints the terms of the step, and what in it is the first non-finite value."""
     path = Path(cli.parse(parser(), argv).path)
     from mmengine.model import revert_sync_batchnorm
     from mmengine.registry import init_default_scope
@@ -57,4 +57,4 @@ def main(argv: Sequence[str]) -> None:
     console.print(f'Iteration {content["iteration"]}, {len(content["inputs"])} images', highlight=False)
     for name, value in terms.items():
         console.print(f'  {name}: {value:.6g}', style='red' if not math.isfinite(value) else None, highlight=False)
-    console.print(f'First that is no number: {first or "none in the forward; look at the gradient"}', markup=False)
+    console.print(f'First non-finite value: {first or "none in the forward; look at the gradient"}', markup=False)

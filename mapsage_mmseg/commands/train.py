@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--resume',
         action='store_true',
-        help='go on with the newest run of this experiment, or with the one that --work-dir names',
+        help='resume the newest run of this experiment, or the one that --work-dir names',
     )
     parser.add_argument(
         '--amp', action='store_true', help='mixed precision in bfloat16 (optim_wrapper.dtype=float16: a GPU alone)'

@@ -12,8 +12,8 @@ from . import cli
 def parser() -> argparse.ArgumentParser:
     """Arguments: a config, how many trials of what length, and the data."""
     parser = argparse.ArgumentParser(
-        description='Search the knobs of a config on a part of its training scenes. The same command goes on where it '
-        'was stopped.',
+        description='Search the knobs of a config on a part of its training scenes. The same command continues where '
+        'it was stopped.',
         allow_abbrev=False,
     )
     parser.add_argument('config', help='such as configs/distill/improved.py')
@@ -68,6 +68,6 @@ def main(argv: Sequence[str]) -> None:
         try:
             search(study, arm, knobs, folder, arguments.trials, arguments.seed)
         except KeyboardInterrupt:
-            print('Stopped; the same command goes on from here.', flush=True)
+            print('Stopped; the same command resumes from here.', flush=True)
             raise
         conclude(study, folder, arm, arguments.seed)

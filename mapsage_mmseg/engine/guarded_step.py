@@ -1,4 +1,4 @@
-"""Steps of the optimizer that a gradient which is no number does not reach."""
+"""Steps of the optimizer that a gradient that is non-finite does not reach."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ from torch.nn.utils import clip_grad_norm_
 
 
 class GuardedStep:
-    """Leaves out the step of an optimizer wrapper where the gradient's norm is no number.
+    """Leaves out the step of an optimizer wrapper where the gradient's norm is non-finite.
 
     It looks at the norm that clipping has worked out and that MMEngine logs, so it waits for nothing more and costs
     nothing more. Without ``clip_grad`` there is no norm, and every step is taken.

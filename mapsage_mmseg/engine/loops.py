@@ -78,7 +78,7 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
 @LOOPS.register_module()
 class ResumableIterTrainLoop(IterBasedTrainLoop):
     """MMEngine's iteration loop, which resumes without loading what was trained on already, and first makes up a
-    validation that was due when the run stopped. Makes a :class:`SeededSampler` go on from epoch to epoch."""
+    validation that was due when the run stopped. Makes a :class:`SeededSampler` continue from epoch to epoch."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

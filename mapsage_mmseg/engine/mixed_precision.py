@@ -46,7 +46,7 @@ class MixedPrecisionOptimWrapper(GuardedStep, AmpOptimWrapper):
         self.loss_scaler = torch.amp.GradScaler(device, enabled=False)  # passes everything through
 
     def step(self, **kwargs: Any) -> None:
-        """The optimizer's step, left out where the gradient is no number; the scale falls then, where there is one."""
+        """The optimizer's step, left out where the gradient is non-finite; the scale falls then, where there is one."""
         if not self.clip_grad_kwargs:
             return super().step(**kwargs)
         self.loss_scaler.unscale_(self.optimizer)

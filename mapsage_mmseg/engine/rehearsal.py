@@ -92,7 +92,7 @@ def _told(role: str, what: str) -> Iterator[None]:
 
 @contextmanager
 def _generators_kept() -> Iterator[None]:
-    """Random numbers go on afterwards as if nothing had been drawn."""
+    """Random numbers continue afterwards as if nothing had been drawn."""
     numpy_state = np.random.get_state()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         try:

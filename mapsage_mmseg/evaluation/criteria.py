@@ -50,7 +50,7 @@ def validated(record: Record, key: str) -> list[tuple[int, float]]:
 
 
 def final(record: Record, key: str) -> Any:
-    """A score of the last validation; None where there was none, or it gave no number."""
+    """A score of the last validation; None where there was none, or it is non-finite."""
     validated_last = [entry['val'] for entry in record['epochs'] if entry.get('val')]
     if record.get('status') == 'finished' and record['epochs'] and not record['epochs'][-1].get('val'):
         return None  # a finished run ends with a validation; a score of before is not its student's
@@ -113,7 +113,8 @@ def _task_loss_final(record: Record) -> dict[str, Any]:
     last, target, chance = final(record, 'task_loss'), scaled(FINAL_TASK_LOSS, record), record['dataset']['chance_loss']
     if last is None:
         seen = bool(validated(record, 'task_loss'))
-        return _verdict(None, target, False if seen else None, 'no number in the last validation' if seen else NO_VAL)
+        reason = 'a non-finite score in the last validation' if seen else NO_VAL
+        return _verdict(None, target, False if seen else None, reason)
     reason = f'{last / chance:.0%} of chance level, which is {chance:.4f}' if chance else 'chance level is not known'
     return _verdict(last, target, last < target, reason)
 

@@ -94,7 +94,7 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
         ``weights`` as declared, ``effective`` (means of those that held; the same where none adapts them), ``terms``
         (means; null where a term was not computed), ``shares`` (sum over the steps of effective weight times term,
         over the sum of these of all terms), ``total``, ``grad_norm``, ``gradients`` and ``stability`` (``skipped``:
-        steps that were left out, their gradient being no number; its spikes are those of that sum: a total with a
+        steps that were left out, their gradient being non-finite; its spikes are those of that sum: a total with a
         balance's penalty can be 0). Means are over the finite steps, that of the task over those with a label: without
         one it is exactly 0, in a step and in a process.
     """

@@ -18,7 +18,7 @@ from .teacher_training import recipes_of, teacher_config, unfinished_teacher
 
 
 def place(path: str | Path, config: Config, options: TrainOptions) -> None:
-    """Gives the run its directory, a new one or the one to go on with."""
+    """Gives the run its directory, a new one or the one to resume."""
     experiment = config.experiment = experiment_of(config, path)
     root = config.get('experiments', 'experiments')
 
@@ -28,7 +28,7 @@ def place(path: str | Path, config: Config, options: TrainOptions) -> None:
             return str(made)
         found = Path(options.work_dir) if options.work_dir else newest_run(root, experiment)
         if not begun(found):
-            raise InputError(f'--resume: {found} holds no checkpoint to go on from')
+            raise InputError(f'--resume: {found} holds no checkpoint to resume from')
         return str(found)
 
     config.work_dir = processes.from_first(folder)
@@ -41,7 +41,7 @@ def place(path: str | Path, config: Config, options: TrainOptions) -> None:
 
 
 def check_same(config: Config, run: Path, named: bool) -> None:
-    """Looks whether a run that is to be gone on with is of this config.
+    """Checks that a run that is to be resumed is of this config.
 
     Args:
         config: With the arguments applied.
@@ -49,7 +49,7 @@ def check_same(config: Config, run: Path, named: bool) -> None:
         named: Whether the user named it: then a difference is said, and no more. So is another length of the run.
 
     Raises:
-        InputError: Another config's run would be gone on with only because it is the newest of its experiment.
+        InputError: Another config's run would be resumed only because it is the newest of its experiment.
     """
     if (read_record(run / 'result.json') or {}).get('status') == 'finished':
         print_log(f'--resume: {run} has finished already; what was interrupted, --work-dir names', 'current')
@@ -62,7 +62,7 @@ def check_same(config: Config, run: Path, named: bool) -> None:
     longer = all(each.startswith(('train_cfg.', 'param_scheduler.')) for each in found)
     if not (named or longer):
         raise InputError(
-            f'--resume: {told}. Give the same settings, or name the run to go on with by --work-dir: {run} for this one'
+            f'--resume: {told}. Give the same settings, or name the run to resume by --work-dir: {run} for this one'
         )
     print_log(f'--resume: {told}; from here on it follows this one', 'current', logging.WARNING)
 

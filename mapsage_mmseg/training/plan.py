@@ -25,7 +25,7 @@ SILENCE = 15 * 60.0  # seconds
 
 CLAIMS = '.claims'  # in the experiments folder: a lock a run
 
-FINISHED, GO_ON, BUSY, TO_RUN = 'finished', 'to go on with', 'running elsewhere', 'to run'
+FINISHED, TO_RESUME, BUSY, TO_RUN = 'finished', 'to resume', 'running elsewhere', 'to run'
 
 
 @dataclass
@@ -60,7 +60,7 @@ class Run:
         self.state, self.folder = what_is_there(
             by_key(self.arm.root).get((self.arm.key, self.seed), []), self.resume_running
         )
-        return self.state in (GO_ON, TO_RUN)
+        return self.state in (TO_RESUME, TO_RUN)
 
     def start(self, environment: Mapping[str, str]) -> subprocess.Popen | None:
         """Starts its training, or continues it; None where another command has it."""
@@ -69,9 +69,9 @@ class Run:
             self.lock.release()
             return None
         self.started = time.monotonic()
-        resume = ['--resume'] if self.state == GO_ON else []
+        resume = ['--resume'] if self.state == TO_RESUME else []
         self.folder = self.folder or new_run_dir(self.arm.root, self.arm.experiment)
-        print(f'{self.label}: {"goes on" if resume else "starts"} in {self.folder}', flush=True)
+        print(f'{self.label}: {"continues" if resume else "starts"} in {self.folder}', flush=True)
         own = ['--seed', str(self.seed), '--work-dir', str(self.folder), *resume]
         argv = [self.arm.path, *own, *self.arm.options.argv()]
         return jobs.start(argv, self.folder / jobs.CONSOLE, environment)
@@ -113,7 +113,7 @@ def what_is_there(folders: Sequence[Path], resume_running: bool = False) -> tupl
     """What the run directories of one key and seed, oldest first, leave to do, and in which of them.
 
     A finished run counts; else one that is alive is waited for by its owner, and one that stopped before its end is
-    gone on with where it left a checkpoint.
+    resumed where it left a checkpoint.
     """
     found: dict[str, Path] = {}
     for folder in folders:
@@ -123,8 +123,8 @@ def what_is_there(folders: Sequence[Path], resume_running: bool = False) -> tupl
         elif record.get('status') == 'running' and not resume_running and alive(folder, record):
             found[BUSY] = folder
         elif resumable(folder):
-            found[GO_ON] = folder
-    return next(((state, found[state]) for state in (FINISHED, BUSY, GO_ON) if state in found), (TO_RUN, None))
+            found[TO_RESUME] = folder
+    return next(((state, found[state]) for state in (FINISHED, BUSY, TO_RESUME) if state in found), (TO_RUN, None))
 
 
 def alive(folder: Path, record: Mapping) -> bool:
@@ -145,7 +145,7 @@ def silent(folder: Path, record: Mapping) -> bool:
 
 def needs_teacher(run: Run) -> bool:
     """Whether a run waits for a teacher that is not there yet."""
-    return run.state in (GO_ON, TO_RUN) and run.arm.teacher is not None and not run.arm.teacher.is_file()
+    return run.state in (TO_RESUME, TO_RUN) and run.arm.teacher is not None and not run.arm.teacher.is_file()
 
 
 def train_teachers(due: Sequence[Run]) -> None:

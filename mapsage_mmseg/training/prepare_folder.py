@@ -20,7 +20,7 @@ from ..datasets.prepare.remarks import in_short
 from ..datasets.prepare.scenes import check_apart
 from ..datasets.prepare.statistics import Statistics
 from ..datasets.prepare.tiling import windows
-from ..datasets.prepare.writing import Staging, aside
+from ..datasets.prepare.writing import Staging, staging_folder
 from ..errors import RunStopped
 from ..folder_lock import NAME as LOCK
 from ..folder_lock import RunLock
@@ -70,11 +70,11 @@ def cut(
         f'{len(pairs) - unlabelled} images of {len(pixels)} scenes{besides}, {sum(total.values())} windows; validated '
         f'on {in_short(sorted(validated))}'
     )
-    with locked(aside(out)):
-        staging = Staging(aside(out), plan(pairs, sizes, table, splits, cutting, description), keep=(LOCK,))
+    with locked(staging_folder(out)):
+        staging = Staging(staging_folder(out), plan(pairs, sizes, table, splits, cutting, description), keep=(LOCK,))
         finished = sum(staging.finished(pair.name) is not None for pair in pairs)
         if finished:
-            say(f'{finished} of {len(pairs)} images were finished earlier; going on with the rest')
+            say(f'{finished} of {len(pairs)} images were finished earlier; continuing with the rest')
         columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Progress(*columns, transient=True, disable=not sys.stdout.isatty()) as progress:
             task = progress.add_task('Cutting tiles', total=sum(total.values()))

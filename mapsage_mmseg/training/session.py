@@ -151,7 +151,7 @@ def rehearse_roles(roles: Sequence[tuple[str, Config]]) -> None:
 
 
 def fit(config: Config) -> Runner:
-    """Runs a config that has its work_dir, and goes on where it is rolled back; its record says so where it fails."""
+    """Runs a config that has its work_dir, and continues where it is rolled back; its record says so where it fails."""
     while True:
         try:
             runner = _fit_once(config)
@@ -161,7 +161,7 @@ def fit(config: Config) -> Runner:
             config.resume, config.load_from = True, None
             config.default_hooks.rescue.rolled_back = back.count
     if config.get('publish_teacher'):
-        processes.from_first(lambda: publish_teacher(runner))  # who goes on finds it there
+        processes.from_first(lambda: publish_teacher(runner))  # who continues finds it there
     print_log(in_short(runner.work_dir), 'current')
     return runner
 

@@ -78,7 +78,7 @@ def open_study(folder: Path, name: str, setup: Mapping[str, Any]) -> Any:
         other = next(key for key in setup if setup[key] != before.get(key))
         raise InputError(
             f'{folder / "study.db"}: the study {name!r} was begun with other {other} ({before.get(other)}, now '
-            f'{setup[other]}); go on as it was begun, or begin another one with --study NAME'
+            f'{setup[other]}); continue as it was begun, or begin another one with --study NAME'
         )
     for trial in study.get_trials(states=(optuna.trial.TrialState.RUNNING,)):
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
@@ -109,7 +109,7 @@ def was_cut_off(trial: Any) -> bool:
 def ask(study: Any, knobs: Mapping[str, Mapping[str, Any]], seed: int) -> tuple[Any, dict[str, Any]]:
     """The next trial and the values of its knobs.
 
-    They follow from the seed, the number of trials that count and their results, so a study that was stopped goes on
+    They follow from the seed, the number of trials that count and their results, so a study that was stopped continues
     as if it had not been, and a trial that was cut off is tried again with the same values.
     """
     drawn = int(np.random.SeedSequence([seed, len(counted(study))]).generate_state(1)[0])

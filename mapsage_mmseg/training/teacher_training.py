@@ -173,7 +173,7 @@ def unfinished_teacher(recipe: Config, key: str) -> Path | None:
         if record.get('images_per_step') not in (None, images):  # of another number of processes
             continue
         if _key_of(folder) == key:
-            print_log(f'Teacher: going on with {folder}, which was {status}', 'current')
+            print_log(f'Teacher: resuming {folder}, which was {status}', 'current')
             return folder
     return None
 

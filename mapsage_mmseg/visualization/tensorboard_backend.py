@@ -29,7 +29,7 @@ class RunTensorboardBackend(TensorboardVisBackend):
     call ``add_scalar`` and ``add_image``; ``add_scalars``, with which MMEngine's LoggerHook writes everything that it
     prints under flat tags (``loss``, ``time``), is ignored.
 
-    Where events cannot be written, the disk being full, it says so and goes on without; every :meth:`flush` looks
+    Where events cannot be written, the disk being full, it says so and continues without; every :meth:`flush` looks
     whether there is room again, and begins another file.
 
     Args:

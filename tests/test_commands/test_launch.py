@@ -85,7 +85,7 @@ def test_one_command_trains_teacher_and_student_on_two_processes(folder):
     ('arguments', 'message'),
     [
         (['nowhere.py', '2'], 'error: config nowhere.py does not exist\n'),
-        (['improved.py', '2', '--resume', '--work-dir', 'none'], 'error: --resume: none holds no checkpoint to go on'),
+        (['improved.py', '2', '--resume', '--work-dir', 'none'], 'error: --resume: none holds no checkpoint'),
         (['improved.py', '2', '--colour'], 'train.py: error: unrecognized arguments: --colour'),
     ],
 )

@@ -16,7 +16,7 @@ from PIL import Image
 
 from mapsage_mmseg.commands import cli, prepare_data, train
 from mapsage_mmseg.datasets.prepare import KNOWN, preparing
-from mapsage_mmseg.datasets.prepare.writing import aside
+from mapsage_mmseg.datasets.prepare.writing import staging_folder
 from mapsage_mmseg.datasets.tiles.dataset import FolderLandCover, check_folder
 from mapsage_mmseg.datasets.tiles.dataset_yaml import read_dataset_yaml
 from tests import scenes, small
@@ -69,7 +69,7 @@ def test_tiles_are_what_lies_there_in_the_scene(root):
     assert sorted(path.name for path in Path('tiles').iterdir()) == [
         'ann_dir', 'contact_sheet.png', 'dataset.yaml', 'img_dir', 'statistics.md'
     ]  # fmt: skip
-    assert not aside(Path('tiles')).exists()
+    assert not staging_folder(Path('tiles')).exists()
 
 
 def test_training_reads_it(root):
@@ -219,9 +219,9 @@ def test_on_a_full_disk_it_stops_and_goes_on(root, monkeypatch, capfd):
 
 
 def test_a_second_command_waits_for_its_turn(root, capfd):
-    aside(Path('tiles')).mkdir()
+    staging_folder(Path('tiles')).mkdir()
     holder = 'import fcntl, sys; f = open(sys.argv[1], "a"); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()'
-    lock = aside(Path('tiles')) / '.lock'
+    lock = staging_folder(Path('tiles')) / '.lock'
     other = subprocess.Popen([sys.executable, '-c', holder, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     other.stdout.readline()
     refused(capfd, 'is in use by another process; wait for it, or choose another directory with -o')

@@ -142,7 +142,7 @@ def test_a_student_learns_from_them_and_its_teacher_and_control_do_not(root, cap
     assert 'train_dataloader.dataset.unlabelled=2 does nothing' in ''.join(capfd.readouterr())
     assert read_record(next(Path('experiments').glob('left_out_*')) / 'result.json')['epochs'][0]['iter'] == 3
     assert cli.run(train.main, ['unlabelled.py', *options, '--resume', '--work-dir', str(folder), *more]) == 2
-    assert 'the run began with images in an epoch 12, and would go on with 18' in capfd.readouterr().err
+    assert 'the run began with images in an epoch 12, and now has 18' in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(('given', 'found'), [([], 1.0), (['=3'], 3.0), (['=1'], 1.0), (['=0.5'], 0.5), (['=0'], None)])

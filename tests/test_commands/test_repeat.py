@@ -1,4 +1,4 @@
-"""Several configs with several seeds: what is planned, run, gone on with, and compared."""
+"""Several configs with several seeds: what is planned, run, resumed, and compared."""
 
 import json
 import os
@@ -113,17 +113,17 @@ LONG = [dict(seconds=1.0), dict(seconds=1200.0)]
         ({}, 'finished'),
         (dict(silent_for=1e6), 'finished'),
         (dict(checkpoint=False), 'finished'),
-        (dict(status='interrupted'), 'to go on with'),
-        (dict(status='failed'), 'to go on with'),
+        (dict(status='interrupted'), 'to resume'),
+        (dict(status='failed'), 'to resume'),
         (dict(status='failed', checkpoint=False), 'to run'),
         (dict(status='running'), 'running elsewhere'),
         (dict(status='running', silent_for=plans.SILENCE - 60), 'running elsewhere'),
-        (dict(status='running', silent_for=plans.SILENCE + 60), 'to go on with'),
+        (dict(status='running', silent_for=plans.SILENCE + 60), 'to resume'),
         (
             dict(status='running', silent_for=2000, epochs=LONG),
             'running elsewhere',
         ),
-        (dict(status='running', silent_for=2500, epochs=LONG), 'to go on with'),
+        (dict(status='running', silent_for=2500, epochs=LONG), 'to resume'),
         (dict(status='running', silent_for=plans.SILENCE + 60, checkpoint=False), 'to run'),
         (dict(key='another'), 'to run'),
         (dict(key=None), 'to run'),
@@ -146,7 +146,7 @@ def test_another_seed_is_another_run(configs):
 def test_the_user_knows_that_a_process_is_gone(configs):
     (arm,) = arms('no_distill.py')
     put(arm, 0, status='running')
-    assert [run.state for run in plans.plan([arm], [0], resume_running=True)] == ['to go on with']
+    assert [run.state for run in plans.plan([arm], [0], resume_running=True)] == ['to resume']
 
 
 def test_of_several_runs_the_finished_one_counts(configs):
@@ -220,7 +220,7 @@ def test_it_is_stopped_and_goes_on_and_each_run_is_there_once(configs, compared,
     with interrupt_when('experiments/improved_distill_*/last_checkpoint'):
         assert cli.run(repeat.main, command) == 1
     captured = capfd.readouterr()
-    assert 'the same command goes on' in captured.out and not compared
+    assert 'the same command continues' in captured.out and not compared
     stopped = {record['experiment']: record for record in records().values()}
     assert stopped['no_distill']['status'] == stopped['teacher']['status'] == 'finished'
     assert stopped['improved_distill']['status'] == 'interrupted'
@@ -228,7 +228,7 @@ def test_it_is_stopped_and_goes_on_and_each_run_is_there_once(configs, compared,
 
     assert cli.run(repeat.main, command) == 0
     said = capfd.readouterr().out
-    assert '[1/1] improved_distill, seed 3: goes on in' in said and 'finished, mIoU' in said
+    assert '[1/1] improved_distill, seed 3: continues in' in said and 'finished, mIoU' in said
     after = records()
     assert {record['experiment']: record['status'] for record in after.values()} == dict.fromkeys(stopped, 'finished')
     assert len(after) == 3  # nothing was run twice

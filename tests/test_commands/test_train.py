@@ -72,7 +72,7 @@ def test_a_teacher_that_was_interrupted_is_gone_on_with(configs, monkeypatch, ca
     assert (record['status'], len(record['epochs'])) == ('interrupted', 1)
     write_record(run / 'result.json', {**read_record(run / 'result.json'), 'status': 'running'})  # as SIGKILL leaves it
     assert cli.run(train.main, ['improved.py', *again]) == 0
-    assert 'going on with' in capfd.readouterr().out
+    assert 'resuming' in capfd.readouterr().out
     assert only('experiments', 'teacher_*') == run
     assert len(json.loads((run / 'result.json').read_text())['epochs']) == 2
 
@@ -127,7 +127,7 @@ def test_a_run_whose_workers_persist_ends_when_it_has_finished(configs, reposito
         text=True,
     )
     assert any('Finished: validation mIoU' in line for line in process.stdout)
-    assert process.wait(timeout=50) == 0  # a worker that waits for a second signal goes on for a minute
+    assert process.wait(timeout=50) == 0  # a worker that waits for a second signal continues for a minute
 
 
 def test_the_same_recipe_on_other_data_is_another_teacher(configs):
@@ -181,7 +181,7 @@ def test_a_resumed_run_keeps_its_seed_and_its_batches(configs, capfd):
     assert cli.run(train.main, ['no_distill.py', '--resume', '--work-dir', run, *options]) == 2
     assert 'a step of this run saw 2 images' in capfd.readouterr().err
     assert cli.run(train.main, ['no_distill.py', '--resume', '--seed', '4']) == 2
-    assert 'the run began with randomness.seed 3, and would go on with 4' in capfd.readouterr().err
+    assert 'the run began with randomness.seed 3, and now has 4' in capfd.readouterr().err
     assert cli.run(train.main, ['no_distill.py', '--resume']) == 0
     resumed = json.loads((only('experiments', 'no_distill_*') / 'result.json').read_text())
     assert cli.run(train.main, ['no_distill.py', '--seed', '3', '--work-dir', 'whole']) == 0

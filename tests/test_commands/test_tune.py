@@ -1,4 +1,4 @@
-"""The tuning tool from its command line: stopped, gone on with, and what it leaves."""
+"""The tuning tool from its command line: stopped, resumed, and what it leaves."""
 
 import json
 from pathlib import Path

@@ -77,11 +77,11 @@ def test_a_wrong_command_is_found(text, wrong):
 @pytest.mark.parametrize(
     ('page', 'line', 'wrong'),
     [
-        ('text\n\n    python tools/train.py CONFIG --reusme   # go on\n', 3, '--reusme'),
+        ('text\n\n    python tools/train.py CONFIG --reusme   # continue\n', 3, '--reusme'),
         ('text\n\n```\nmake imrpoved\n```\n', 4, 'imrpoved'),
         ('    python tools/train.py CONFIG \\\n        --reusme\n', 2, '--reusme'),
         ('a `python tools/train.py\nCONFIG --reusme` in a line\n', 1, '--reusme'),
-        ('`--reusme` goes on\n', 1, '--reusme'),
+        ('`--reusme` continues\n', 1, '--reusme'),
         ('set `default_hooks.temperature.strat=8`\n', 1, "did you mean 'start'"),
         ('| table | `prepare_data.py scenes --mask-sufix _label` |\n', 1, '--mask-sufix'),
     ],

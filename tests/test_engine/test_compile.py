@@ -122,7 +122,7 @@ def test_what_mmengines_own_switch_takes_in_breaks():
 
 @pytest.mark.slow
 def test_a_compiled_run_resumes_and_its_checkpoints_are_the_same_as_ever(tmp_path):
-    """A run with the switch goes on without it, and the other way round."""
+    """A run with the switch continues without it, and the other way round."""
     cfg = runs.config(tmp_path, epochs=2, phases=[dict(begin=1, weights=ALL)])
     plain = copy.deepcopy(cfg)
     cfg.default_hooks.compile = dict(type='CompileHook', backend='eager')

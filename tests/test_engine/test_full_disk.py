@@ -1,4 +1,4 @@
-"""A full disk leaves the old files whole, says so, and the run goes on; where it cannot, it stops and is resumed."""
+"""A full disk leaves the old files whole, says so, and the run continues; where it cannot, it stops and is resumed."""
 
 import errno
 import subprocess

@@ -1,4 +1,4 @@
-"""A signal ends a run in order, and the run is gone on with; a second one ends it at once."""
+"""A signal ends a run in order, and the run is resumed; a second one ends it at once."""
 
 import os
 import signal

@@ -35,7 +35,7 @@ def test_two_processes(tmp_path):
 
 
 def test_steps_of_several_processes_and_of_one_have_labels_alike():
-    """A run of two processes was cut off in mid-epoch after two steps, and one process goes on with it."""
+    """A run of two processes was cut off in mid-epoch after two steps, and one process resumes it."""
     hook, saved = RecordHook(), dict(task=torch.tensor([2.0, 0.5]), labelled=torch.tensor([1.0, 0.5]))
     hook.after_load_checkpoint(SimpleNamespace(_resume=True), dict(record=dict(steps=saved, seconds=1.0)))
     for task in (0.0, 3.0):

@@ -94,7 +94,7 @@ def test_one_bad_gradient_costs_its_step(tmp_path):
     assert [entry['stability']['skipped'] for entry in entries(tmp_path)] == [1, 0, 0]
     assert all(torch.isfinite(value).all() for value in runner.model.state_dict().values())
     log = '\n'.join(path.read_text() for path in (tmp_path / 'run').glob('*/*.log'))
-    assert 'Iteration 4: the gradient is no number, its step was left out (1 in a row, 1 in all)' in log
+    assert 'Iteration 4: the gradient is non-finite, its step was skipped (1 in a row, 1 in all)' in log
     assert 'Rolling back' not in log
 
 
@@ -135,13 +135,13 @@ def test_images_that_are_no_numbers_spoil_the_norms_and_are_rolled_back_at_once(
 
 
 def test_in_the_end_it_stops_and_leaves_a_black_box_that_can_be_run_again(tmp_path, capsys):
-    with pytest.raises(RunStopped, match='after 1 times at half the rate; first that is no number: the images'):
+    with pytest.raises(RunStopped, match='after 1 times at half the rate; first non-finite value: the images'):
         fit(config(tmp_path, range(8, 99), 99, images=True, rollbacks=1))
     assert json.loads((tmp_path / 'run/result.json').read_text())['status'] == 'failed'
     assert cli.run(replay.main, [str(tmp_path / 'run')]) == 0
     told = capsys.readouterr().out
     assert 'Iteration 8, 2 images' in told and 'task: nan' in told
-    assert 'First that is no number: the images' in told
+    assert 'First non-finite value: the images' in told
     (tmp_path / 'run/black_box.pth').write_bytes(b'no box')
     assert cli.run(replay.main, [str(tmp_path / 'run')]) == 2
 

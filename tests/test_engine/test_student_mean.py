@@ -73,7 +73,7 @@ def test_a_checkpoint_holds_the_mean_as_the_student_and_the_weights_beside_it(wh
     assert all(key.startswith('architecture.') for key in checkpoint[RAW])
     (best,) = (folder / 'whole/checkpoints').glob('best_*.pth')
     assert RAW not in load_checkpoint_file(str(best))
-    assert torch.equal(runner.model.student.state_dict()[KEY], seen.steps[11])  # it goes on from the weights themselves
+    assert torch.equal(runner.model.student.state_dict()[KEY], seen.steps[11])  # it resumes from the weights themselves
 
 
 @pytest.mark.parametrize('iteration', [4, 6, 9])

@@ -92,7 +92,7 @@ class Counts:
             content['ignored'],
             content['tiles'],
             content['dropped'],
-            tuple(content.get('veil', (0, 0, 0))),  # what began before there was one goes on
+            tuple(content.get('veil', (0, 0, 0))),  # what began before there was one continues
             None if values is None else np.array(values),
         )
 

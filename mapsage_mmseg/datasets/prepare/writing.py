@@ -1,4 +1,4 @@
-"""A folder that becomes a data set in one step, or stays aside."""
+"""A folder that becomes a data set in one step, or stays a staging folder."""
 
 import errno
 import hashlib
@@ -46,7 +46,7 @@ def check_target(named: str) -> Path:
     return out
 
 
-def aside(out: Path) -> Path:
+def staging_folder(out: Path) -> Path:
     """Where a data set lies until it is whole: beside its place, hidden, and without a ``dataset.yaml``."""
     absolute = out.absolute()
     return absolute.with_name(f'.{absolute.name}{PARTIAL}')
@@ -59,7 +59,7 @@ class Staging:
     may be named there that were never written.
 
     Args:
-        folder: From :func:`aside`.
+        folder: From :func:`staging_folder`.
         plan: All that decides what is written, for JSON.
         keep: Names in the folder that are not ours to remove.
     """

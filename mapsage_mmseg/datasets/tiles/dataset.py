@@ -100,7 +100,7 @@ class FolderLandCover(BaseSegDataset):
     :class:`~mapsage_mmseg.imagery.LoadRasterImage`, which reads the bands that ``dataset.yaml`` names, and
     :class:`~mapsage_mmseg.imagery.LoadRasterLabel`.
 
-    An image that becomes unreadable while a run goes on is tried again, then the one before it in the order of names
+    An image that becomes unreadable while a run continues is tried again, then the one before it in the order of names
     takes its place.
 
     Args:
@@ -123,7 +123,7 @@ class FolderLandCover(BaseSegDataset):
     Raises:
         InputError: As :func:`read_dataset_yaml`; or the split is unknown, missing or empty, or an image has no label,
             or a file's link leads out of the folder, or the tiles cannot be divided, as
-            :func:`~mapsage_mmseg.datasets.tiles.parts.tuning_names` says. While a run goes on: more images are
+            :func:`~mapsage_mmseg.datasets.tiles.parts.tuning_names` says. While a run continues: more images are
             unreadable than may be.
     """
 
@@ -227,7 +227,7 @@ class FolderLandCover(BaseSegDataset):
             raise InputError(
                 f'{count} of {images} images became unreadable, above the {allowed} that may '
                 f'(train_dataloader.dataset.max_unreadable, or that of val_dataloader), the last: {last}. Bring them '
-                'back and go on with --resume'
+                'back and continue with --resume'
             )
 
     def check_skipped(self) -> None:

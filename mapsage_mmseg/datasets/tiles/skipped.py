@@ -1,4 +1,4 @@
-"""Images that could not be read while a run went on."""
+"""Images that could not be read while a run continued."""
 
 import math
 

@@ -64,10 +64,10 @@ class MapStore:
             InputError: A value is too large for float16, or not finite.
         """
         arrays = {source: _encode(maps[source], kind, source, image) for source, kind in self.kinds.items()}
-        aside = self.folder / f'.{index:06d}.{os.getpid()}.tmp'
-        with open(aside, 'wb') as file:
+        staged = self.folder / f'.{index:06d}.{os.getpid()}.tmp'
+        with open(staged, 'wb') as file:
             np.savez(file, image=np.array(Path(image).name), size=np.array(size), **arrays)  # type: ignore[arg-type]
-        os.replace(aside, self.path(index))
+        os.replace(staged, self.path(index))
 
     def sound(self, index: int) -> bool:
         """Whether a record is there and undamaged; reads all of it."""

@@ -182,14 +182,14 @@ def predict_scene(
             store.keep(index, classes, probabilities if products.probabilities else None)
             progress.advance(task)
     tell_hidden(scene, store)
-    aside = {path: store.folder / path.name for path in products.all()}
-    write_map(aside[products.classes], store, scene, predictor, facts)
+    staged = {path: store.folder / path.name for path in products.all()}
+    write_map(staged[products.classes], store, scene, predictor, facts)
     if products.probabilities:
-        write_probabilities(aside[products.probabilities], store, scene, predictor, facts)
+        write_probabilities(staged[products.probabilities], store, scene, predictor, facts)
     if products.polygons:
-        write_polygons(aside[products.polygons], aside[products.classes], scene, predictor, facts)
-    write_overview(aside[products.overview], aside[products.classes], scene, predictor, facts)
-    publish([(aside[path], path) for path in products.all()])
+        write_polygons(staged[products.polygons], staged[products.classes], scene, predictor, facts)
+    write_overview(staged[products.overview], staged[products.classes], scene, predictor, facts)
+    publish([(staged[path], path) for path in products.all()])
     store.remove()
     progress.remove_task(task)
     yield from products.all()

@@ -31,20 +31,21 @@ class RunCheckpointHook(CheckpointHook):
     """MMEngine's hook, writing into ``<work_dir>/checkpoints`` (its ``out_dir`` appends the run's name), so that a run
     can be killed at any moment.
 
-    A checkpoint is written aside, flushed and renamed, then named in ``<work_dir>/last_checkpoint``, and only then does
-    an older one go; MMEngine removes first and writes in place. A resume takes the newest whole one, by checksum, and
-    says which it passed over. It fails on any missing or unexpected key, where MMEngine only warns and trains on with
-    random weights, and where a step would see more images than before, or fewer: iterations would mean something else.
+    A checkpoint is written to a temporary file, flushed and renamed, then named in ``<work_dir>/last_checkpoint``. Only
+    then is an older one removed; MMEngine removes first and writes in place. A resume takes the newest whole
+    checkpoint, by checksum, and reports those that it passed over. It fails on any missing or unexpected key, where
+    MMEngine only warns and trains on with random weights, and where a step would see more images than before, or fewer:
+    iterations would mean something else.
 
     Several processes bring their norms' statistics together before a checkpoint and before a validation, so that both
     are of one model. Other hooks that have something to bring together define ``before_checkpoint(runner)``: it is
     called on every process, where MMEngine's ``before_save_checkpoint`` is called on the one that writes.
 
-    Where a checkpoint cannot be written, the disk being full, the one before stays and the run goes on; one that could
+    Where a checkpoint cannot be written (a full disk), the one before stays and the run continues; one that could
     not be written at the end stops it. Of several processes all learn of it.
 
     Args:
-        max_keep_ckpts: How many to go on from are kept, the best ones aside; -1 keeps all.
+        max_keep_ckpts: How many to resume from are kept, the best ones aside; -1 keeps all.
         kwargs: As for MMEngine's ``CheckpointHook``, without places and names, which resuming relies on.
 
     Raises:
@@ -175,7 +176,7 @@ class RunCheckpointHook(CheckpointHook):
             return
         finally:
             self.last_ckpt = last
-        if last is not None and _best(runner) != before:  # a checkpoint to go on from has to know of it
+        if last is not None and _best(runner) != before:  # a checkpoint to resume from has to know of it
             step = runner.epoch if self.by_epoch else runner.iter
             self._save_checkpoint_with_step(runner, step, dict(epoch=runner.epoch, iter=runner.iter))
         self._remove_former_best(runner)
@@ -188,7 +189,7 @@ class RunCheckpointHook(CheckpointHook):
             runner.call_hook('after_failure', status='failed')
             raise RunStopped(
                 f'{self.folder / self._missed[0]} could not be written, so the run is not complete; make room, and '
-                '--resume goes on from the checkpoint before'
+                '--resume continues from the checkpoint before'
             )
         self._remove_former_best(runner)
         super().after_train(runner)
@@ -223,13 +224,13 @@ class RunCheckpointHook(CheckpointHook):
         for key, begun in checkpoint.get('draws', {}).items():
             if present.get(key) != begun:
                 raise InputError(
-                    f'--resume: the run began with {key} {begun}, and would go on with {present.get(key)}: it would '
+                    f'--resume: the run began with {key} {begun}, and now has {present.get(key)}: it would '
                     'draw other images, repeat some and leave others out. Give it the same, or start a new run'
                 )
         for key in ('state_dict', 'optimizer', 'message_hub'):
             if key not in checkpoint:
                 raise InputError(
-                    f'--resume: the checkpoint has no {key!r}, so training cannot go on from it; it may be a '
+                    f'--resume: the checkpoint has no {key!r}, so training cannot resume from it; it may be a '
                     'published one. Start a new run with load_from instead'
                 )
         _check_step(checkpoint.get('images_per_step'), runner)

@@ -18,7 +18,7 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from ...errors import RunInterrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-LONGEST = 60  # seconds that a worker goes on for after a signal
+LONGEST = 60  # seconds that a worker continues for after a signal
 AGREE = 10  # iterations between two times that processes ask one another, which costs a synchronisation
 
 
@@ -132,7 +132,7 @@ class InterruptHook(Hook):
         runner.call_hook('before_interruption', epoch=epoch, iteration=iteration)
         runner.call_hook('after_failure', status='interrupted')
         runner.visualizer.close()
-        raise RunInterrupted(f'interrupted by {name} after iteration {iteration}; go on with --resume')
+        raise RunInterrupted(f'interrupted by {name} after iteration {iteration}; continue with --resume')
 
     def after_train(self, runner: Runner) -> None:
         self.restore()

@@ -25,8 +25,8 @@ NAME = '.rolled_back'  # in the run directory: how many times the run was, whoev
 class RescueHook(Hook):
     """Acts on the steps that :class:`~mapsage_mmseg.engine.guarded_step.GuardedStep` leaves out.
 
-    One is warned of. After several in a row, or at once where the model itself holds what is no number (a batch
-    norm's statistics take it up in the forward), the run is rolled back to its last whole checkpoint and goes on at
+    One is warned of. After several in a row, or at once where the model itself holds non-finite values (a batch
+    norm's statistics take it up in the forward), the run is rolled back to its last whole checkpoint and continues at
     half the learning rate; ``tools/train.py`` does that by itself, under another tool the run stops and is resumed.
     After too many of these it stops, and leaves the batch and the model in ``black_box.pth``, which
     ``tools/replay.py`` runs again.
@@ -35,7 +35,7 @@ class RescueHook(Hook):
         patience: Steps in a row that may be left out.
         rollbacks: How many times a run may be rolled back, over all its resumes.
         rolled_back: How many times it was; set by ``tools/train.py``, by a file in the run directory, which a roll-back
-            leaves, and by the checkpoint that is gone on with.
+            leaves, and by the checkpoint that is resumed.
 
     Raises:
         RollBack, RunStopped: As said.
@@ -51,7 +51,7 @@ class RescueHook(Hook):
                 )
         self.patience, self.rollbacks, self.rolled_back = patience, rollbacks, rolled_back
         self._seen = 0  # steps left out, of those that were told of
-        self._saved = 0  # how many times the run had been rolled back, by the checkpoint that it goes on from
+        self._saved = 0  # how many times the run had been rolled back, by the checkpoint that it resumes from
 
     def before_run(self, runner: Runner) -> None:
         if isinstance(runner._train_loop, BaseLoop):
@@ -82,25 +82,25 @@ class RescueHook(Hook):
         model: Any = model_of(runner)
         broken = broken_state(model)
         runner.logger.warning(
-            f'Iteration {runner.iter + 1}: the gradient is no number, its step was left out '
+            f'Iteration {runner.iter + 1}: the gradient is non-finite, its step was skipped '
             f'({step.in_a_row} in a row, {step.skipped} in all)'
-            + (f'; {broken} holds what is no number' if broken else '')
+            + (f'; {broken} holds non-finite values' if broken else '')
         )
         if step.in_a_row >= self.patience or _anywhere(broken is not None):
             self._bring_back(runner, model, data_batch)
 
     def _bring_back(self, runner: Runner, model: Any, batch: Any) -> None:
-        what = f'gradients are no numbers since iteration {runner.iter + 2 - runner.optim_wrapper.in_a_row}'
+        what = f'non-finite gradients since iteration {runner.iter + 2 - runner.optim_wrapper.in_a_row}'
         if self.rolled_back < self.rollbacks:
             if is_main_process():
                 with suppress(OSError):  # of a full disk; tools/train.py knows it without
                     write_text(Path(runner.work_dir) / NAME, str(self.rolled_back + 1))
-            raise RollBack(f'{what}; to go on at half the learning rate: --resume', self.rolled_back + 1)
+            raise RollBack(f'{what}; to continue at half the learning rate: --resume', self.rolled_back + 1)
         path = from_first(lambda: write_black_box(runner.work_dir, model, batch, runner.iter + 1))
         what = f'stopped: {what}, after {self.rolled_back} times at half the rate'
         if get_world_size() == 1:  # of several the first has the black box alone, and a synchronised norm waits for all
             _, first = replay_step(model, batch)
-            what += f'; first that is no number: {first or "the gradient alone"}'
+            what += f'; first non-finite value: {first or "the gradient alone"}'
         raise RunStopped(f'{what}. Look at it: python tools/replay.py {path}')
 
 

@@ -35,7 +35,7 @@ class TeacherHook(Hook):
     SHA-256 of the teacher's file, and a run is not resumed under another teacher.
 
     Raises:
-        InputError: The teacher is doubtful or another one than before, unless ``teacher_check='warn'`` insists; or its
+        InputError: The teacher is doubtful or another one than before, and ``teacher_check`` is not ``'warn'``; or its
             classes are others than the data's, or its images were normalised otherwise.
     """
 
@@ -101,13 +101,13 @@ class TeacherHook(Hook):
         if self._resumed not in (None, card.sha256):
             doubt = (
                 f'teacher {card.path} is not the one that this run began with (SHA-256 {card.sha256[:12]} instead of '
-                f"{self._resumed[:12]}); give it that one, begin anew, or insist with model.teacher_check='warn'"
+                f"{self._resumed[:12]}); give it that one, begin anew, or override with model.teacher_check='warn'"
             )
         if doubt is None:
             return
         if model.teacher_check == 'error':
             raise InputError(doubt)
-        runner.logger.log(logging.WARNING, f'Going on with a doubtful teacher: {doubt}')
+        runner.logger.log(logging.WARNING, f'Continuing with a doubtful teacher: {doubt}')
 
     @staticmethod
     def _note_knowledge(runner: Runner, model) -> None:

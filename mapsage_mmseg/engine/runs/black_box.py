@@ -66,7 +66,7 @@ def replay_step(model: Any, batch: Mapping[str, Any]) -> tuple[dict[str, float],
     """Runs a step's forward again.
 
     Returns:
-        The unweighted terms, and the first thing that is no number: the images, a parameter or buffer, or a module by
+        The unweighted terms, and the first non-finite value: the images, a parameter or buffer, or a module by
         its output; None where all are numbers.
     """
     data = model.data_preprocessor(batch, True)
@@ -78,7 +78,7 @@ def replay_step(model: Any, batch: Mapping[str, Any]) -> tuple[dict[str, float],
 
 
 def broken_state(model: nn.Module) -> str | None:
-    """The first parameter or buffer that holds what is no number; None where there is none."""
+    """The first parameter or buffer that holds non-finite values; None where there is none."""
     for name, value in model.state_dict().items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             return name
@@ -87,7 +87,7 @@ def broken_state(model: nn.Module) -> str | None:
 
 @contextmanager
 def _first_output(model: nn.Module) -> Iterator[list[str]]:
-    """Names of the modules whose output held what is no number, in the order in which they ended."""
+    """Names of the modules whose output held non-finite values, in the order in which they ended."""
     found: list[str] = []
     teacher = getattr(model, 'teacher', None)
     named = [*model.named_modules(), *(teacher.named_modules(prefix='teacher') if teacher is not None else ())]

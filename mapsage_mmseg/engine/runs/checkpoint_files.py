@@ -42,7 +42,7 @@ def point_to(work_dir: str | Path, checkpoint: str | Path) -> None:
 
 
 def resumable(work_dir: str | Path, iters_per_epoch: int = 1) -> list[tuple[int, Path]]:
-    """Checkpoints that a run can go on from, each with its iteration, the newest first; not the best, which have no
+    """Checkpoints that a run can resume from, each with its iteration, the newest first; not the best, which have no
     optimizer.
 
     Args:

@@ -60,12 +60,12 @@ def newest_run(root: str | Path, experiment: str) -> Path:
 
 
 def runs_of(root: str | Path, experiment: str) -> list[Path]:
-    """The run directories of an experiment that there is something to go on from in."""
+    """The run directories of an experiment that there is something to resume from in."""
     return [path for path in Path(root).glob(f'{experiment}_*') if begun(path) and _experiment(path) == experiment]
 
 
 def begun(folder: Path) -> bool:
-    """Whether there is a run to go on with: one that was killed before its first checkpoint begins anew there."""
+    """Whether there is a run to resume: one that was killed before its first checkpoint begins anew there."""
     return bool(resumable(folder)) or claimed(folder)
 
 

@@ -164,7 +164,7 @@ class TeacherCache:
         """Has the training batches bring the teacher's maps along, and the model use them."""
         self.dataset.pipeline = self.pipeline()
         self.model.cached_sources = {source: kind.stride for source, kind in self.store.kinds.items()}
-        # Workers that were started already go on with the pipeline that they were started with.
+        # Workers that were started already keep the pipeline that they were started with.
         loop = self.runner.train_loop
         loop.dataloader._iterator = None
         if isinstance(loop, IterBasedTrainLoop):

@@ -29,17 +29,17 @@ def doubts(card: TeacherCard, config: Config) -> str | None:
     if card.mIoU is None or not math.isfinite(card.mIoU):
         return (
             f'teacher {card.path} has no recorded validation mIoU, so nobody knows whether it has anything to teach; '
-            "train it with tools/train.py, or insist with model.teacher_check='warn'"
+            "train it with tools/train.py, or override with model.teacher_check='warn'"
         )
     if card.data not in (None, scored_key(config), data):  # earlier cards name the training data too
         return (
             f'teacher {card.path} was scored on other data, so nobody knows what it is worth on these; train or score '
-            "it on them, or insist with model.teacher_check='warn'"
+            "it on them, or override with model.teacher_check='warn'"
         )
     better = outdone_by(card.mIoU, config.get('experiments', 'experiments'), data)
     if better is not None:
         return (
-            f'teacher {card.path} scored mIoU {card.mIoU:.2f}, {better}; train a better one, or insist with '
+            f'teacher {card.path} scored mIoU {card.mIoU:.2f}, {better}; train a better one, or override with '
             "model.teacher_check='warn'"
         )
     return None

@@ -22,7 +22,7 @@ def cached_records(
 
     Returns:
         (N, C, ceil(height / stride), ceil(width / stride)) by source. Under padding, where labels are ignored, the
-        edge goes on.
+        edge continues.
 
     Raises:
         InputError: The samples carry no maps.

@@ -40,7 +40,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         teacher: Config of the teacher.
         teacher_ckpt: Path of its checkpoint, or ``'auto'``: the one that belongs to ``teacher_recipe`` and the data.
         teacher_check: ``'error'`` refuses a teacher whose recorded validation mIoU is missing or below that of a known
-            student from labels only on the same data; ``'warn'`` insists on it.
+            student from labels only on the same data; ``'warn'`` accepts it.
         teacher_cache: What stands in for the teacher in training, worked out once over whole, unaugmented images: None,
             ``'float16'`` or ``'top<k>'`` (logits), or a dict of one of these as ``keep``, and ``levels``. See
             docs/teacher_cache.md.
