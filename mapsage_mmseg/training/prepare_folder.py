@@ -86,7 +86,7 @@ def cut(
         staging.publish(out, description, {STATISTICS: report(name, command, statistics)})
     say(f'Statistics of {out}\n{statistics.text()}')
     say(f'{out} is whole: {STATISTICS} counts its pixels, {SHEET} shows some tiles.')
-    config = 'best_unlabelled' if unlabelled else 'improved'
+    config = 'recommended_unlabelled' if unlabelled else 'improved'
     say(f'Next: python tools/train.py configs/distill/{config}.py --data-root {shlex.quote(str(out))}')
 
 

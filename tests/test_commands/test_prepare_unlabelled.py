@@ -62,7 +62,7 @@ def test_their_tiles_lie_apart_and_have_no_label(root, capfd):
     assert len(FolderLandCover('tiles', unlabelled=1, pipeline=[])) == 6 + 12
     out = capfd.readouterr().out
     assert '2 images of 2 scenes and 3 without a label, 22 windows; validated on west' in out
-    assert 'configs/distill/best_unlabelled.py --data-root tiles' in out
+    assert 'configs/distill/recommended_unlabelled.py --data-root tiles' in out
 
 
 def test_the_labelled_tiles_are_those_of_a_run_without_them(root):
