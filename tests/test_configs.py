@@ -111,9 +111,7 @@ def test_an_ablation_is_a_small_diff(name, repository):
     assert len(lines) <= 15
 
 
-@pytest.mark.parametrize(
-    'name', [*DISTILL, *(f'{data}/{arm}_{data}' for data in DATA for arm in ('improved',))]
-)
+@pytest.mark.parametrize('name', [*DISTILL, *(f'{data}/{arm}_{data}' for data in DATA for arm in ('improved',))])
 def test_a_teacher_is_scored_on_its_students_data(name, repository):
     config = load_config(repository / f'configs/distill/{name}.py')
     recipe = load_recipe(config)

@@ -38,18 +38,21 @@ def main(argv: Sequence[str]) -> None:
     """Compares what the arguments name."""
     arguments = cli.parse(parser(), argv)
     from ..evaluation.comparison_text import markdown
-    from ..evaluation.read_runs import compare_runs
+    from ..evaluation.read_runs import compare_by_data
     from ..visualization import terminal
     from ..visualization.terminal_tables import show_comparison
     from .output import write
 
-    found = compare_runs(arguments.runs, arguments.control, arguments.names, arguments.matters)
-    show_comparison(found, terminal.console())
+    sections = compare_by_data(arguments.runs, arguments.control, arguments.names, arguments.matters)
+    console = terminal.console()
+    for found in sections:
+        show_comparison(found, console)
     if arguments.json:
-        write(arguments.json, json.dumps(found.comparison.as_dict(), indent=1))
+        figures = [found.comparison.as_dict() for found in sections]
+        write(arguments.json, json.dumps(figures[0] if len(figures) == 1 else figures, indent=1))
     if arguments.markdown:
-        write(arguments.markdown, markdown(found.comparison, found.answers))
+        write(arguments.markdown, '\n'.join(markdown(found.comparison, found.answers) for found in sections))
     if arguments.output:
-        from ..visualization.report import render  # matplotlib costs a second that the tables alone can do without
+        from ..visualization.report import render_all  # matplotlib costs a second that the tables alone can do without
 
-        write(arguments.output, render(found.records, found.control, matters=arguments.matters))
+        write(arguments.output, render_all(sections))

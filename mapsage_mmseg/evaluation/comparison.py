@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from math import log
 from statistics import fmean, median
 from typing import Any
 
@@ -17,16 +16,6 @@ from .seeds import seeds_needed
 
 # The last validation's scores, and which way is better. The total has no direction: its weights differ.
 SCORES = dict(mIoU=1, task_loss=-1, boundary_f1=1, teacher_agreement=1)
-EARLIER: dict[str, Any] = dict(
-    experiment='earlier experiment',
-    pair='DINOv3-Large into SegFormer-B2',
-    task_loss=1.9589,
-    total=53.1705,
-    classes=7,
-    chance_loss=round(log(7), 4),
-    note='For reference only. Its total and its class count do not compare with these runs: other weights, and a KL '
-    'summed over pixels, make up the total, and chance level follows from the number of classes.',
-)
 
 
 @dataclass(frozen=True)
@@ -108,14 +97,12 @@ class Comparison:
         control: The experiment that others are compared with, unless they name one of their own; or None.
         arms: The control first, then the others as they came.
         notes: What a reader has to know about the choice of runs.
-        earlier: Figures of the earlier experiment, for reference.
     """
 
     dataset: dict[str, Any]
     control: str | None
     arms: list[ExperimentResult]
     notes: list[str]
-    earlier: dict[str, Any] = field(default_factory=lambda: dict(EARLIER))
 
     def controls(self) -> list[str]:
         """The experiments that others are compared with, each once, the common one first."""

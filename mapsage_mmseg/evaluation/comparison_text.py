@@ -22,22 +22,19 @@ class TextTable:
 
 def tables(comparison: Comparison) -> list[TextTable]:
     """Scores, differences to the control, IoU of each class, cost."""
-    arms, earlier = comparison.arms, comparison.earlier
+    arms = comparison.arms
     found = [
         TextTable(
             f'{comparison.dataset["name"]}: last validation, mean ± half a 95 % interval over seeds',
             ['Experiment', 'Seeds', *NAMES.values(), 'Best mIoU, %'],
             [
-                *(
-                    [
-                        _marked(arm),
-                        _seeds(arm.seeds),
-                        *(plus_minus(arm.scores[key], key) for key in NAMES),
-                        plus_minus(arm.best),
-                    ]
-                    for arm in arms
-                ),
-                [earlier['experiment'], '', *(str(earlier.get(key, NOTHING)) for key in NAMES), NOTHING],
+                [
+                    _marked(arm),
+                    _seeds(arm.seeds),
+                    *(plus_minus(arm.scores[key], key) for key in NAMES),
+                    plus_minus(arm.best),
+                ]
+                for arm in arms
             ],
         )
     ]
@@ -60,13 +57,7 @@ def tables(comparison: Comparison) -> list[TextTable]:
 def notes(comparison: Comparison) -> list[str]:
     """What a reader has to know besides."""
     unfinished = [told for arm in comparison.arms for told in arm.unfinished]
-    earlier = comparison.earlier
-    return [
-        *(f'* Unfinished: {told}.' for told in unfinished),
-        *comparison.notes,
-        f'The earlier experiment: {earlier["pair"]}, {earlier["classes"]} classes, chance {earlier["chance_loss"]}. '
-        f'{earlier["note"]}',
-    ]
+    return [*(f'* Unfinished: {told}.' for told in unfinished), *comparison.notes]
 
 
 def markdown(comparison: Comparison, answers: Iterable[Answer]) -> str:

@@ -181,7 +181,7 @@ def _total_loss(record: Record) -> dict[str, Any]:
     last = record['epochs'][-1]['total']
     if last is None or not _is_number(last):
         return _verdict(None, TOTAL, False, 'no step of the last epoch gave a number')
-    reason = 'the earlier experiment ended at 53.1705; totals under other weights or another KL do not compare'
+    reason = 'totals under other weights or another KL do not compare'
     return _verdict(last, TOTAL, last < TOTAL, reason)
 
 

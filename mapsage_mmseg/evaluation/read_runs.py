@@ -50,9 +50,42 @@ def compare_runs(
         InputError: A path holds no run, or the runs do not compare.
     """
     read = [record for path in paths for record in read_runs(path)]
+    return _compared(*with_control(read, control, names), matters)
+
+
+def compare_by_data(
+    paths: Sequence[str | Path], control: str | None = None, names: bool = False, matters: float = MATTERS
+) -> list[Compared]:
+    """Compares the runs of folders, those on each data set among themselves.
+
+    Args:
+        paths, control, names, matters: As of :func:`compare_runs`.
+
+    Returns:
+        A comparison for each data set, that of the newest run first.
+
+    Raises:
+        InputError: As ``compare_runs``; or runs that were named one by one are on different data.
+    """
+    read = [record for path in paths for record in read_runs(path)]
     records, name = with_control(read, control, names)
-    comparison = compare(records, name, matters)
-    return Compared(records, name, comparison, answers(comparison, records))
+    by_data: dict[Any, list[dict[str, Any]]] = {}
+    for record in records:
+        by_data.setdefault((record['dataset']['key'], tuple(record['dataset']['classes'] or ())), []).append(record)
+    if len(by_data) == 1 or not any(_holds_runs(path) for path in paths):
+        return [_compared(records, name, matters)]
+    newest = sorted(by_data.values(), key=lambda runs: _begun(runs[-1]), reverse=True)
+    return [_compared(runs, name if name in {run['experiment'] for run in runs} else None, matters) for runs in newest]
+
+
+def _compared(records: Sequence[dict[str, Any]], control: str | None, matters: float) -> Compared:
+    comparison = compare(records, control, matters)
+    return Compared(records, control, comparison, answers(comparison, records))
+
+
+def _holds_runs(path: str | Path) -> bool:
+    """Whether a path is a folder of runs, and no run itself."""
+    return Path(path).is_dir() and not (Path(path) / 'result.json').is_file()
 
 
 def read_runs(path: str | Path) -> list[dict[str, Any]]:

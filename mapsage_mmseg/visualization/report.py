@@ -1,16 +1,20 @@
 """The report of runs as one HTML file."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
-from ..evaluation.comparison import MATTERS, SCORES, Comparison, compare
+from ..evaluation.comparison import SCORES, Comparison, compare
 from ..evaluation.comparison_text import AGAINST
+from ..evaluation.conventions import MATTERS
 from ..evaluation.criteria import Record, judge
 from ..evaluation.grouping import group, run_name
 from ..evaluation.milestones import milestones
+from ..evaluation.read_runs import Compared
 from ..evaluation.score_text import NAMES, digits, share, signed
 from ..evaluation.transfer import answers
 from ..evaluation.verdict_text import MARKS, number
@@ -18,16 +22,17 @@ from . import figures
 from .figures import Groups
 from .tiles import pictures
 
+IDS = r'(\bid="|url\(#|href="#)'  # what stands before an id, where one is given or referred to
 TEMPLATES = Path(__file__).parent / 'templates'
 
 
 def render(
     records: Sequence[Record], control: str | None = None, focus: str | None = None, matters: float = MATTERS
 ) -> str:
-    """Draws a report.
+    """Draws a report of runs on one data set.
 
     Args:
-        records: Runs on the same data, oldest first, each with the ``path`` of its record.
+        records: Oldest first, each with the ``path`` of its record.
         control: As for :func:`~mapsage_mmseg.evaluation.comparison.compare`.
         focus: The experiment that the report is about; the best that had a teacher where None.
         matters: As for :func:`~mapsage_mmseg.evaluation.comparison.compare`.
@@ -38,7 +43,29 @@ def render(
     Raises:
         InputError: As ``compare``.
     """
-    comparison = compare(records, control, matters)
+    return _page([_section(records, compare(records, control, matters), focus)])
+
+
+def render_all(sections: Sequence[Compared]) -> str:
+    """Draws a report with a section for each data set.
+
+    Args:
+        sections: At least one; the first gives the page its title.
+
+    Returns:
+        A page of HTML that needs nothing besides.
+    """
+    return _page([_section(each.records, each.comparison, None, f's{n}-' * bool(n)) for n, each in enumerate(sections)])
+
+
+def _page(sections: Sequence[tuple[str, str]]) -> str:
+    """The page of sections, each with its title."""
+    bodies = [Markup(body) for _, body in sections]
+    return environment().get_template('report.html.j2').render(title=sections[0][0], bodies=bodies)
+
+
+def _section(records: Sequence[Record], comparison: Comparison, focus: str | None, prefix: str = '') -> tuple[str, str]:
+    """Title and HTML of a section; ``prefix`` goes before its ids."""
     unordered, _ = group(records)
     groups = {arm.experiment: unordered[arm.experiment] for arm in comparison.arms}
     found = answers(comparison, records)
@@ -46,9 +73,10 @@ def render(
     found.sort(key=lambda answer: answer.experiment != focus)
     arms = {arm.experiment: arm for arm in comparison.arms}
     controls = comparison.controls() or [name for name in (comparison.control,) if name]
-    return (
+    title = f'{focus} on {comparison.dataset["name"]}: {found[0].headline if found else "report"}'
+    body = (
         environment()
-        .get_template('report.html.j2')
+        .get_template('section.html.j2')
         .render(
             comparison=comparison,
             answers=found,
@@ -68,6 +96,7 @@ def render(
             places=_places(groups),
         )
     )
+    return title, re.sub(IDS, rf'\g<1>{prefix}', body)
 
 
 def _judged(comparison: Comparison, groups: Groups) -> dict[str, list[Record]]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mapsage_mmseg.errors import InputError
-from mapsage_mmseg.evaluation.comparison import EARLIER, compare
+from mapsage_mmseg.evaluation.comparison import compare
 from mapsage_mmseg.evaluation.comparison_text import markdown, notes, tables
 from mapsage_mmseg.evaluation.estimate import estimate
 from tests.records import CLASSES, record
@@ -220,14 +220,6 @@ def test_unequal_runs_are_noted():
     assert 'of different length, in epochs: improved_distill 2, no_distill 1' in compare([record(), short]).notes[0]
     mixed = [record(seed=0, key='a'), record(seed=1, key='b')]
     assert 'differ in more than the seed' in compare(mixed).notes[0]
-
-
-def test_the_earlier_experiment_is_a_reference_with_its_reservation():
-    found = compare([record()])
-    assert found.earlier == EARLIER
-    row = tables(found)[0].rows[-1]
-    assert row[0] == 'earlier experiment' and '1.9589' in row and '53.1705' in row
-    assert 'do not compare' in notes(found)[-1]
 
 
 def test_text_has_every_figure_and_survives_a_pipe_in_a_name():
