@@ -57,6 +57,24 @@ def test_the_report_knows_a_control_of_another_name(tmp_path):
     assert 'Against own_control, paired by seed' in html and 'There is no control' not in html
 
 
+def test_a_control_that_finishes_draws_the_reports_that_it_bears_on_again(tmp_path):
+    def finish(folder):
+        ReportHook().after_train(
+            SimpleNamespace(work_dir=folder, cfg=dict(experiments=tmp_path), logger=logging.getLogger('report'))
+        )
+
+    mine = records.write(tmp_path, records.record(seed=1))
+    other = records.write(tmp_path, records.record(seed=1, control='another'), '20260102_000000')
+    for folder in (mine, other):
+        finish(folder)
+        assert 'Against no_distill' not in (folder / 'report.html').read_text()
+    before = (other / 'report.html').read_bytes()
+    control = records.write(tmp_path, records.record('no_distill', seed=1, miou=50.0, teacher=None))
+    finish(control)
+    assert 'Against no_distill, paired by seed' in (mine / 'report.html').read_text()
+    assert (other / 'report.html').read_bytes() == before
+
+
 def test_the_pictures_are_of_the_last_validation_whatever_tensorboard_gets(folder):
     """3 epochs at an interval of 5: TensorBoard is drawn for in the first and the last."""
     found = read_pictures(folder / 'mine')

@@ -83,3 +83,22 @@ def judged_against(root: str | Path, record: Mapping[str, Any]) -> tuple[dict[st
         same_seed = [run for run in runs if run['seed'] == record['seed']]
         chosen.append(next(reversed(same_seed or runs), None))
     return chosen[0], chosen[1]
+
+
+def judging(root: str | Path, path: str | Path) -> list[Path]:
+    """Directories of the finished distillations that a run is the control or the baseline of.
+
+    Args:
+        root: The experiments folder.
+        path: The run's record.
+    """
+    mine = read_record(path)
+    if not mine or not (mine.get('dataset') or {}).get('key'):
+        return []
+    place = Path(path).resolve()
+    others = [other for other in _finished(root, '*', mine['dataset']['key']) if other.get('teacher')]
+    return [
+        Path(other['path']).parent
+        for other in others
+        if any(judge and Path(judge['path']).resolve() == place for judge in judged_against(root, other))
+    ]
