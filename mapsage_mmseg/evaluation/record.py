@@ -43,12 +43,14 @@ def new_record(
     settings: Mapping[str, Any] | None = None,
     rolled_back: int = 0,
     is_teacher: bool = False,
+    commands: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """An empty record of a run that begins.
 
     ``gflops`` of student and teacher: forward pass over one training crop, 10^9 operations, 2 a MAC. ``start``:
     fingerprint of the student's first weights. ``control``: the experiment that is the same without a teacher.
-    ``is_teacher``: whether it trains one.
+    ``is_teacher``: whether it trains one. ``commands``: command lines that repeat it (``train``) and that train its
+    ``control``.
     ``images_per_step``: of all ``processes`` together. ``settings``: what decides the run but for the distillation.
     ``rolled_back``: how often it was brought back from non-finite gradients. ``dataset.skipped``: images that became
     unreadable in mid-run.
@@ -61,6 +63,7 @@ def new_record(
         control=control,
         is_teacher=is_teacher,
         config=config,
+        commands=dict(commands) if commands else None,
         git_commit=git_commit,
         seed=seed,
         device=device,

@@ -16,7 +16,7 @@ from ..errors import InputError
 PACKAGE = Path(__file__).parents[1]
 # Keys that a config may have: what MMEngine's Runner reads, and what this package does.
 KEYS = {*inspect.signature(Runner.__init__).parameters} - {'self', 'cfg'}
-KEYS |= {'custom_imports', 'experiment', 'experiments', 'control', 'teacher_recipe', 'publish_teacher'}
+KEYS |= {'custom_imports', 'experiment', 'experiments', 'control', 'teacher_recipe', 'publish_teacher', 'commands'}
 # What executing a config raises where it is wrong.
 MISTAKES = (SyntaxError, OSError, KeyError, AttributeError, TypeError, ValueError, NameError, ImportError)
 

@@ -1,9 +1,11 @@
 """A run of another length."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from ..errors import InputError
 
@@ -11,7 +13,7 @@ from ..errors import InputError
 def set_epochs(config: Config, epochs: int) -> None:
     """Changes a config in place: so many epochs, and every schedule in epochs stretched or shortened with them.
 
-    A phase that would last less than half an epoch is left out.
+    A phase that would last less than half an epoch is left out, with a warning.
 
     Raises:
         InputError: ``epochs`` is below 1, or the config trains by iterations.
@@ -36,13 +38,28 @@ def set_epochs(config: Config, epochs: int) -> None:
             scheduler.T_max = scheduler.end - (scheduler.get('begin') or 0)
     hook = config.get('default_hooks', {}).get('phases')
     if hook and all(phase.get('by', 'epoch') == 'epoch' for phase in hook.phases):
-        done, phases = 0, []
-        for phase in hook.phases:
-            end = phase.get('end') and round(phase['end'] * ratio)
-            if end is None or end > done:
-                phases.append({**phase, 'begin': done + 1, **({'end': end} if end else {})})
-                done = end or done
-        hook.phases = phases
+        kept = _stretched(hook.phases, ratio)
+        lost = {phase.get('name') for phase in hook.phases} - {phase.get('name') for phase in kept}
+        if lost:
+            least = next(n for n in range(epochs, before + 1) if len(_stretched(hook.phases, n / before)) > len(kept))
+            print_log(
+                f'--epochs {epochs}: phase {", ".join(map(repr, lost))} is left out, it would last less than half an '
+                f'epoch; --epochs {least} keeps it',
+                'current',
+                logging.WARNING,
+            )
+        hook.phases = kept
+
+
+def _stretched(phases: Sequence[Mapping[str, Any]], ratio: float) -> list[dict[str, Any]]:
+    """Phases of a run of another length, without those of less than half an epoch."""
+    done, kept = 0, []
+    for phase in phases:
+        end = phase.get('end') and round(phase['end'] * ratio)
+        if end is None or end > done:
+            kept.append({**phase, 'begin': done + 1, **({'end': end} if end else {})})
+            done = end or done
+    return kept
 
 
 def off_schedule(config: Config) -> str | None:

@@ -5,21 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 
 from ..engine.runs.key import run_key
 from ..engine.teachers.keys import content_key, data_key
-from ..engine.teachers.recipes import find_config
 from ..engine.teachers.store import teacher_file
 from ..errors import InputError
-from ..settings.load import experiment_of, is_distillation, load_config
+from ..settings.load import experiment_of, is_distillation
+from .command_lines import CONTROL, find_control, that_concern
 from .options import TrainOptions
 from .session import prepare
 from .teacher_training import teacher_config
-
-CONTROL = 'no_distill.py'  # where a config names no other in its key `control`
 
 
 @dataclass
@@ -124,40 +121,13 @@ def arms_of(
 
 
 def _control_of(arm: Arm, data_root: str | None, options: Sequence[str], epochs: int | None) -> Arm:
-    name = arm.config.get('control', CONTROL)
-    path = find_config(arm.config, name)
+    name, path = arm.config.get('control', CONTROL), find_control(arm.config)
     if path is None:
         raise InputError(f'{arm.path}: control={name!r} was not found beside it; name a config, or use --no-control')
-    found = Arm.prepare(str(path), data_root, _that_concern(path, arm.path, options), epochs=epochs)
+    found = Arm.prepare(str(path), data_root, that_concern(path, arm.path, options), epochs=epochs)
     if data_key(found.config) != data_key(arm.config):
         raise InputError(
             f'{arm.path} and its control {path} have other data, so they do not compare; give the config a key '
             "control='<config>', or use --no-control"
         )
     return found
-
-
-def _that_concern(control: Path, path: str, options: Sequence[str]) -> list[str]:
-    """The options for a control: what reaches the student in a distillation reaches it here too; what a distillation
-    has and a control has not is left out."""
-    theirs, its = load_config(path), load_config(control)
-    kept = []
-    for option in options:
-        key, equals, value = option.partition('=')
-        students = key.startswith('model.architecture.')
-        here = key.replace('architecture.', '', 1) if students else key
-        new = not _has(theirs, key) and (students or not key.startswith('model.'))
-        if new or _has(its, here):
-            kept.append(here + equals + value)
-    return kept
-
-
-def _has(node: Any, key: str) -> bool:
-    for part in key.split('.'):
-        if isinstance(node, list | tuple) and part.isdigit() and int(part) < len(node):
-            node = node[int(part)]
-        elif isinstance(node, dict | Config) and part in node:
-            node = node[part]
-        else:
-            return False
-    return True

@@ -19,6 +19,7 @@ from ..settings.check import check_config
 from ..settings.data_root import apply_data_root, check_data, use_unlabelled
 from ..settings.load import is_distillation, load_config, override
 from ..settings.run_length import off_schedule, set_epochs
+from .command_lines import write_commands
 from .jobs import interruptible
 from .options import TrainOptions
 from .placement import place, teacher_was_cut_off
@@ -53,6 +54,7 @@ def train(path: str | Path, options: TrainOptions | None = None) -> Path | None:
     if config.get('members'):
         train_members(path, config, options)
         return None
+    write_commands(config, path, options)
     if options.resume and teacher_was_cut_off(path, config, options):
         options = replace(options, resume=False)  # the student has not begun: what there is to resume is the teacher
     if options.resume:  # whether there is a run to resume is known before a teacher is trained

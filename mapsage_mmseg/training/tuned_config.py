@@ -9,7 +9,7 @@ from mmengine.config import Config
 from ..engine.teachers.recipes import find_config
 from ..settings.knobs import changes
 from ..settings.load import configs_dir, experiment_of, is_distillation, load_config
-from .arms import CONTROL
+from .command_lines import find_control
 
 
 def write_tuned(folder: Path, original: str | Path, values: Mapping[str, Any], told: str) -> Path:
@@ -28,7 +28,7 @@ def write_tuned(folder: Path, original: str | Path, values: Mapping[str, Any], t
     found: dict[str, Any] = dict(experiment=f'{experiment_of(config, original)}_tuned')
     if is_distillation(config):
         found.update(_companions(config))
-        control = find_config(config, config.get('control', CONTROL))
+        control = find_control(config)
         if control and 'learning_rate' in values:
             found['control'] = 'best_control.py'
             rate = dict(optim_wrapper=dict(optimizer=dict(lr=values['learning_rate'])))

@@ -5,6 +5,7 @@ from mmengine.config import Config
 
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.schedules import PhaseSchedule
+from mapsage_mmseg.settings import run_length
 from mapsage_mmseg.settings.knobs import changes, knobs_of
 from mapsage_mmseg.settings.load import load_config
 from mapsage_mmseg.settings.run_length import off_schedule, set_epochs
@@ -172,6 +173,16 @@ def test_phases_follow_the_length(load, epochs, expected):
     assert [(phase['begin'], phase.get('end')) for phase in phases] == expected
     assert phases[-1].name == 'distill'
     PhaseSchedule(phases)
+
+
+def test_a_phase_that_a_short_run_loses_is_named(load, monkeypatch):
+    said = []
+    monkeypatch.setattr(run_length, 'print_log', lambda line, *_, **__: said.append(line))
+    set_epochs(load('improved'), 3)
+    assert not said
+    set_epochs(load('improved'), 2)
+    (line,) = said
+    assert "--epochs 2: phase 'task' is left out" in line and '--epochs 3 keeps it' in line
 
 
 def test_a_run_that_validated_seldom_validates_at_its_end(load):

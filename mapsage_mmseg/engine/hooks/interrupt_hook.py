@@ -1,6 +1,7 @@
 """Orderly end of a run at SIGINT or SIGTERM."""
 
 import os
+import shlex
 import signal
 import threading
 from collections.abc import Callable
@@ -132,7 +133,13 @@ class InterruptHook(Hook):
         runner.call_hook('before_interruption', epoch=epoch, iteration=iteration)
         runner.call_hook('after_failure', status='interrupted')
         runner.visualizer.close()
-        raise RunInterrupted(f'interrupted by {name} after iteration {iteration}; continue with --resume')
+        command = (runner.cfg.get('commands') or {}).get('train')
+        how = (
+            f'continue with: {command} --resume --work-dir {shlex.quote(runner.work_dir)}'
+            if command
+            else 'continue with --resume'
+        )
+        raise RunInterrupted(f'interrupted by {name} after iteration {iteration}; {how}')
 
     def after_train(self, runner: Runner) -> None:
         self.restore()

@@ -41,6 +41,7 @@ def run_facts(runner: Runner) -> dict[str, Any]:
         control=control_experiment(runner.cfg) if student is not model else None,
         is_teacher=bool(runner.cfg.get('publish_teacher')),
         config=str(runner.cfg.filename or ''),
+        commands=runner.cfg.get('commands'),
         git_commit=git_commit(),
         seed=runner.seed,
         device=device_name(),
