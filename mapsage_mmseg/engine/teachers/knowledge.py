@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from ...datasets.leaves import leaves
 from ...evaluation.knowledge import TeacherKnowledge
 from ...metrics import TaskLoss
 
@@ -26,7 +27,7 @@ def teacher_knowledge(model: Any, config: Config, images: int) -> TeacherKnowled
     """
     losses = []
     for loader in ('train_dataloader', 'val_dataloader'):
-        settings = copy.deepcopy(config[loader].dataset)
+        settings = copy.deepcopy(next(iter(leaves(config[loader].dataset))))  # the first of several that are joined
         for key in ('unlabelled', 'keep_unlabelled'):  # what has no label is not measured
             settings.pop(key, None)
         settings.pipeline = config.val_dataloader.dataset.get('pipeline')
