@@ -33,7 +33,7 @@ def test_every_command_is_real(page):
 def test_there_are_commands_to_check():
     whole = [command.text for command in commands(read('README.md'), PROGRAMS) if command.whole]
     assert 'make test' in whole[1] and any('tools/compare.py docs/results/dubai' in text for text in whole)
-    assert len(whole) > 25
+    assert len(whole) >= 10
     assert all(reason for reason in NOT_CHECKED.values())
 
 
