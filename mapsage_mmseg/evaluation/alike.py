@@ -1,24 +1,24 @@
-"""Checks that two runs differ in distillation alone."""
+"""Checks that two runs differ only in distillation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Record = Mapping[str, Any]
-SAME = 0.01  # relative difference of learning rates that rounding may leave
-MOST = 3  # differences that are named
+SAME = 0.01  # relative difference of learning rates that rounding may cause
+MOST = 3  # differences to list
 
 
 def unlike(run: Record, control: Record) -> list[str]:
-    """In what two runs differ besides distillation and the weights of its terms, in words; empty where in nothing.
+    """Returns the differences of two runs, in words, except distillation and the weights of its terms.
 
-    What a record does not say is taken to be the same: records of earlier versions say less.
+    A value that a record lacks counts as the same: records of earlier versions contain less.
     """
     found = list(dict.fromkeys(_differences(run, control)))
     return found if len(found) <= MOST else [*found[:MOST], f'{len(found) - MOST} more']
 
 
 def mixed(runs: Sequence[Record]) -> list[str]:
-    """In what an experiment's runs differ besides the seed, in words."""
+    """Returns the differences between an experiment's runs, in words, except the seed."""
     found = []
     if len({run.get('key') for run in runs if run.get('key')}) > 1:
         found.append('its runs have other settings among themselves')

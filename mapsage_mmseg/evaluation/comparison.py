@@ -1,4 +1,4 @@
-"""Comparison of experiments: records in, figures out."""
+"""Comparison of experiments, from the records of their runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,7 +14,7 @@ from .grouping import as_long, check_same_data, group, run_name, uneven
 from .over_images import paired_bootstrap, read_areas
 from .seeds import seeds_needed
 
-# The last validation's scores, and which way is better. The total has no direction: its weights differ.
+# Scores of the last validation; 1 if higher is better, -1 if lower. The total has no direction: its weights differ.
 SCORES = dict(mIoU=1, task_loss=-1, boundary_f1=1, teacher_agreement=1)
 
 
@@ -23,14 +23,14 @@ class Difference:
     """An experiment minus the control, paired by seed.
 
     Attributes:
-        seeds: Those that both have.
-        estimate: Of the differences, over seeds.
-        images: Ends of their mean's 95 % interval over the validation images, of mIoU where the runs kept these; else
-            None.
-        seeds_needed: How many seeds would show a difference of 1 mIoU at this spread; None where that is not known.
-        verdict: 'better' or 'worse' where the interval of three seeds or more clears zero; 'not shown' where it does
-            not, with fewer seeds, while one of the runs is unfinished, and against a run that differs in more than
-            distillation; 'too small' where the mean is below what matters.
+        seeds: Seeds that both have.
+        estimate: Mean and confidence interval of the differences over seeds.
+        verdict: 'better' or 'worse' if the interval of at least three seeds excludes zero. 'too small' if there are as
+            many seeds, but the mean is below the difference that matters. 'not shown' if the interval includes zero,
+            with fewer seeds, while a run is unfinished, or if the control differs in more than distillation.
+        images: Ends of the 95 % interval of the mean difference over the validation images, for mIoU if the runs saved
+            the areas of these images; else None.
+        seeds_needed: Number of seeds that would show a difference of 1 mIoU at this spread; None if it is not known.
     """
 
     seeds: list[int | None]
@@ -42,28 +42,28 @@ class Difference:
 
 @dataclass(frozen=True)
 class ExperimentResult:
-    """One experiment's runs.
+    """Results of one experiment's runs.
 
     Attributes:
-        experiment: Its name.
-        control: The experiment that it is compared with; None for one that is compared with nothing.
-        seeds: One a run.
-        unfinished: What is to be said of the runs that did not reach their end.
-        epochs: How many each run has behind it.
-        scores: Estimates of the last validation's scores (percent, but for the task loss) and of the last ``total``;
-            None where no run has one.
-        IoU: The same by class, in percent.
-        params_m, gflops: The student's parameters, and its forward FLOPs an image; None where the record says nothing.
-        teacher_mIoU: Mean recorded score of the runs' teachers, in percent.
-        teacher_params_m, teacher_gflops: As the student's.
+        experiment: Name of the experiment.
+        control: The experiment that it is compared with; None if there is none.
+        seeds: Seed of each run.
+        unfinished: A note for each unfinished run.
+        epochs: Number of epochs that each run has completed.
+        scores: Estimates of the scores of the last validation (in percent, except the task loss) and of the last
+            ``total``; None if no run has one.
+        IoU: Estimates of each class's IoU in the last validation, in percent.
+        params_m, gflops: The student's parameters in millions, and its forward GFLOPs per image; None if not recorded.
+        teacher_mIoU: Mean recorded mIoU of the runs' teachers, in percent.
+        teacher_params_m, teacher_gflops: The same for the teachers.
         seconds_per_epoch: Median over all epochs.
-        git_commits, devices: Every one that occurs.
-        differences, IoU_differences: Against its control; None where no seed is shared.
-        best: Estimate of the best mIoU of any validation, which the checkpoint ``best_mIoU`` has; the student is the
-            last one.
-        apart: In what the runs differ from their controls besides distillation, in words.
-        closed: Share of the distance from the control's mIoU to the teacher's that was closed, over the shared seeds;
-            None without a teacher that is above the control.
+        git_commits, devices: All distinct values.
+        differences, IoU_differences: Differences to the control; None if no seed is shared.
+        closed: Share of the gap between the control's mIoU and the teacher's that was closed, over the shared seeds;
+            None without a teacher better than the control, or if a run and its control differ in length.
+        best: Estimate of each run's best validation mIoU, that of the checkpoint ``best_mIoU``. ``scores`` are those of
+            the final student.
+        apart: Differences between the runs and their controls, in words, except distillation.
     """
 
     experiment: str
@@ -93,10 +93,10 @@ class Comparison:
     """Experiments on the same data.
 
     Attributes:
-        dataset: As the records have it.
-        control: The experiment that others are compared with, unless they name one of their own; or None.
-        arms: The control first, then the others as they came.
-        notes: What a reader has to know about the choice of runs.
+        dataset: The ``dataset`` of the records.
+        control: The experiment that the others are compared with, unless they name a control of their own; or None.
+        arms: The control first, then the others in their original order.
+        notes: Notes about the choice of runs.
     """
 
     dataset: dict[str, Any]
@@ -105,12 +105,12 @@ class Comparison:
     notes: list[str]
 
     def controls(self) -> list[str]:
-        """The experiments that others are compared with, each once, the common one first."""
+        """Returns the distinct experiments that others are compared with, the common one first."""
         named = dict.fromkeys(arm.control for arm in self.arms if arm.control is not None)
         return sorted(named, key=lambda name: name != self.control)
 
     def as_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON."""
+        """Returns the comparison as plain data, for JSON."""
         return asdict(self)
 
 
@@ -118,13 +118,13 @@ def compare(records: Sequence[Record], control: str | None = None, matters: floa
     """Compares runs, grouped by experiment.
 
     Args:
-        records: Oldest first. A key ``path``, where there is one, names the run in messages.
-        control: The experiment to compare all with. Where None, each is compared with the control that its records
-            name, if that is among the runs, else with ``'no_distill'``, if that is.
-        matters: The smallest difference in mIoU, in percent points, that anybody would act on.
+        records: Oldest first. The optional key ``path`` names the run in messages.
+        control: The experiment to compare all others with. If None, each is compared with the control that its records
+            name, or else with ``'no_distill'``, if these are among the runs.
+        matters: The smallest difference in mIoU, in percentage points, that matters in practice.
 
     Raises:
-        InputError: No run, runs on other data or with other classes, or a control that is not among them.
+        InputError: There is no run, the runs have different data or classes, or the control is not among them.
     """
     check_same_data(records)
     groups, notes = group(records)
@@ -152,14 +152,14 @@ def _control_of(runs: Sequence[Record], groups: Mapping[str, Any]) -> str | None
 
 
 def last_score(record: Record, key: str) -> float | None:
-    """A score of the last validation; ``total`` is the last epoch's."""
+    """Returns a score of the last validation; ``total`` is that of the last epoch."""
     if key == 'total':
         return record['epochs'][-1]['total'] if record['epochs'] else None
     return final(record, key)
 
 
 def last_iou(record: Record, name: str) -> float | None:
-    """IoU of a class in the last validation, in percent."""
+    """Returns the IoU of a class in the last validation, in percent."""
     return (final(record, 'IoU') or {}).get(name)
 
 
@@ -253,7 +253,7 @@ def _over_images(pairs: Sequence[tuple[Record, Record]]) -> tuple[float, float] 
 def _closed(pairs: Sequence[tuple[Record, Record]]) -> float | None:
     gained = distance = 0.0
     for run, control in pairs:
-        if not as_long(run, control):  # then it says nothing of the teacher
+        if not as_long(run, control):  # then the gain cannot be attributed to the teacher
             return None
         mine, its = last_score(run, 'mIoU'), last_score(control, 'mIoU')
         teacher = (run.get('teacher') or {}).get('mIoU')

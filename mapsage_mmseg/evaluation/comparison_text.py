@@ -1,4 +1,4 @@
-"""A comparison as tables of text, for a terminal and for Markdown."""
+"""A comparison as text tables, for a terminal and for Markdown."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ AGAINST = ('mIoU', 'task_loss', 'boundary_f1')
 
 @dataclass(frozen=True)
 class TextTable:
-    """Cells of text under a title; the first column names the row."""
+    """A table of text with a title; the first column names the row."""
 
     title: str
     header: list[str]
@@ -21,7 +21,7 @@ class TextTable:
 
 
 def tables(comparison: Comparison) -> list[TextTable]:
-    """Scores, differences to the control, IoU of each class, cost."""
+    """Returns tables of the scores, the differences to the control, the IoU of each class, and the cost."""
     arms = comparison.arms
     found = [
         TextTable(
@@ -55,13 +55,13 @@ def tables(comparison: Comparison) -> list[TextTable]:
 
 
 def notes(comparison: Comparison) -> list[str]:
-    """What a reader has to know besides."""
+    """Returns the notes below the tables: unfinished runs, and the notes of the comparison."""
     unfinished = [told for arm in comparison.arms for told in arm.unfinished]
     return [*(f'* Unfinished: {told}.' for told in unfinished), *comparison.notes]
 
 
 def markdown(comparison: Comparison, answers: Iterable[Answer]) -> str:
-    """All of it as Markdown."""
+    """Returns answers, tables and notes as Markdown."""
     blocks = [f'**{answer.experiment}: {answer.headline}.** {answer.reason}' for answer in answers]
     for table in tables(comparison):
         rule = ['---', *('---:' for _ in table.header[1:])]

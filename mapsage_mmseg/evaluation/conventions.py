@@ -1,4 +1,4 @@
 """Defaults of comparisons."""
 
 CONTROL = 'no_distill'  # the experiment that others are compared with
-MATTERS = 0.3  # mIoU, percent points: about what a run differs by when it is only repeated on another machine
+MATTERS = 0.3  # mIoU, percentage points: about the difference when the same run is repeated on another machine

@@ -6,14 +6,14 @@ from typing import Any
 
 from .alike import Record, unlike
 
-IMPROVEMENT = 0.20  # share by which the task loss is to fall
-FINAL_TASK_LOSS = 1.5  # stated for 7 classes; scaled with chance level
+IMPROVEMENT = 0.20  # fraction by which the task loss must fall
+FINAL_TASK_LOSS = 1.5  # for 7 classes; scaled with chance level
 TOTAL = 40.0  # the earlier experiment ended at 53.1705
-SPIKE = 25.0  # a step's total over its epoch's median; sound runs on real tiles, batches of four, peak at 3 to 12
-SEEDS = 3  # below which no difference is told from chance
+SPIKE = 25.0  # a step's total over its epoch's median; healthy runs on real tiles, batches of four, peak at 3 to 12
+SEEDS = 3  # minimum number of seeds to distinguish a difference from chance
 ONE_RUN = f'one seed does not tell a difference from chance, {SEEDS} may'
 NO_VAL = 'no validation'
-GRADIENT_NORM = 1000.0  # before clipping; sound runs of SegFormer-B0 on real tiles peak at 50 to 210
+GRADIENT_NORM = 1000.0  # before clipping; healthy runs of SegFormer-B0 on real tiles peak at 50 to 210
 
 
 def judge(record: Record, baseline: Record | None = None, control: Record | None = None) -> dict[str, dict[str, Any]]:
@@ -21,11 +21,11 @@ def judge(record: Record, baseline: Record | None = None, control: Record | None
 
     Args:
         record: The run's record.
-        baseline: Record of the run that it is to improve on, if there is one.
+        baseline: Record of the run to improve on, if there is one.
         control: Record of the same student trained without a teacher, on the same data.
 
     Returns:
-        By criterion: ``value``, ``target``, ``met`` (True, False, or None where it was not shown) and ``reason``.
+        For each criterion: ``value``, ``target``, ``met`` (True, False, or None if it was not shown) and ``reason``.
     """
     return dict(
         task_loss_improvement=_task_loss_improvement(record, baseline),
@@ -38,22 +38,21 @@ def judge(record: Record, baseline: Record | None = None, control: Record | None
 
 
 def scaled(target: float, record: Record) -> float:
-    """A task loss that was stated for 7 classes, for as many classes as the record has; as stated where they are not
-    known."""
+    """Scales a task loss given for 7 classes to the record's number of classes; unchanged if that is not known."""
     return target * (record['dataset']['chance_loss'] or math.log(7)) / math.log(7)
 
 
 def validated(record: Record, key: str) -> list[tuple[int, float]]:
-    """(epoch, value) of a validation score, where there is one and it is a number."""
+    """Returns (epoch, value) of a validation score, for epochs that have a finite one."""
     entries = ((entry['epoch'], (entry.get('val') or {}).get(key)) for entry in record['epochs'])
     return [(epoch, value) for epoch, value in entries if value is not None and _is_number(value)]
 
 
 def final(record: Record, key: str) -> Any:
-    """A score of the last validation; None where there was none, or it is non-finite."""
+    """Returns a score of the last validation; None if there was none, or it is non-finite."""
     validated_last = [entry['val'] for entry in record['epochs'] if entry.get('val')]
     if record.get('status') == 'finished' and record['epochs'] and not record['epochs'][-1].get('val'):
-        return None  # a finished run ends with a validation; a score of before is not its student's
+        return None  # a finished run ends with a validation; an earlier score is not that of the final student
     value = validated_last[-1].get(key) if validated_last else None
     return value if value is not None and _is_number(value) else None
 
@@ -63,7 +62,7 @@ def _is_number(value: Any) -> bool:
 
 
 def distilling(record: Record) -> list[Mapping[str, Any]]:
-    """The epochs in which some level weighed something."""
+    """Returns the epochs in which some level had a weight above 0."""
     return [
         entry
         for entry in record['epochs']
@@ -72,8 +71,10 @@ def distilling(record: Record) -> list[Mapping[str, Any]]:
 
 
 def agreement(record: Record) -> tuple[float, float] | None:
-    """Agreement with the teacher, in percent: before distillation, or where it began at once at the first validation,
-    and at the end; None without both."""
+    """Returns the agreement with the teacher, in percent, before distillation and at the end; None unless both exist.
+
+    If distillation is on from the start, the first value is that of the first validation.
+    """
     on, found = distilling(record), validated(record, 'teacher_agreement')
     if not on or len(found) < 2 or final(record, 'teacher_agreement') is None:
         return None
@@ -82,7 +83,7 @@ def agreement(record: Record) -> tuple[float, float] | None:
 
 
 def agreement_since(record: Record) -> str:
-    """When the first of both was measured, in words."""
+    """Returns in words when the first value of :func:`agreement` was measured."""
     on, epoch = distilling(record), validated(record, 'teacher_agreement')[0][0]
     return 'before distillation' if epoch < on[0]['epoch'] else f'in epoch {epoch}'
 
@@ -146,8 +147,10 @@ def _training_stability(record: Record) -> dict[str, Any]:
 
 
 def is_spike(entry: Mapping[str, Any], record: Record) -> bool:
-    """Whether an epoch had a step whose total jumped: far above the median, and above what knowing nothing costs. Late
-    in a good run the median is so small that one hard image is many times it."""
+    """Returns whether the total of some step in an epoch was far above the median, and above chance level.
+
+    Late in a good run the median is so small that a single hard image can be many times larger.
+    """
     value, peak = entry['stability']['max_over_median'], entry['stability'].get('peak')
     if value is None or value <= SPIKE:
         return False

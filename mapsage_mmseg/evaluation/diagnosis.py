@@ -1,4 +1,4 @@
-"""Diagnosis of a run from its record: situation, evidence in figures, advice."""
+"""Diagnosis of a run from its record: situation, evidence, advice."""
 
 from collections.abc import Callable, Mapping
 from statistics import fmean
@@ -16,13 +16,13 @@ from .criteria import (
     validated,
 )
 
-AT_CHANCE = 0.95  # of chance level, from which on a task loss counts as chance
-DIVERGED = 1.5  # times chance level: worse than knowing nothing
-FLAT = 0.01  # share by which the task loss must fall within the window
+AT_CHANCE = 0.95  # times chance level; from here on, a task loss counts as chance
+DIVERGED = 1.5  # times chance level; from here on, a task loss counts as diverged
+FLAT = 0.01  # fraction by which the task loss must fall within the window
 WINDOW = 5  # epochs (validations)
-AGREES = 95.0  # percent of pixels on which student and teacher agree, from which on a small term is success
-DOMINANT = 0.80  # share of the total that no level of distillation may pass
-TASK_ALONE = 0.95  # share of the task above which distillation does nothing
+AGREES = 95.0  # percent of pixels on which student and teacher agree; from here on, a small term means success
+DOMINANT = 0.80  # maximum share of the total for a level of distillation
+TASK_ALONE = 0.95  # share of the task above which distillation has no effect
 CONFLICT = -0.10  # cosine of the task's and the levels' gradients, mean over the window
 DEAD = 1e-6  # gradient norm of a level, as a share of the largest one
 
@@ -35,14 +35,14 @@ Evidence = str | None
 
 
 def diagnose(record: Record) -> list[dict[str, Any]]:
-    """Looks at a run as far as it has come.
+    """Diagnoses a run up to its last recorded epoch.
 
     Args:
         record: The run's record, after any of its epochs.
 
     Returns:
         Findings: ``epoch``, ``check``, ``situation`` (``stalled``, ``weak_transfer`` or ``unstable``), ``evidence`` and
-        ``suggestion``. None for a healthy run.
+        ``suggestion``. Empty for a healthy run.
     """
     if not record['epochs']:
         return []
@@ -67,7 +67,7 @@ def _last(record: Record) -> Mapping[str, Any]:
 
 
 def _task_phase(record: Record) -> int:
-    """Epochs that the task had to itself; where it never had any, the first milestone's."""
+    """Returns the number of epochs before distillation; if there was none, the epoch of the first milestone."""
     on = distilling(record)
     return on[0]['epoch'] - 1 if on and on[0]['epoch'] > 1 else WINDOW
 
@@ -147,7 +147,7 @@ def _task_alone(record: Record) -> Evidence:
 
 
 def _agrees(record: Record) -> bool:
-    """Whether the student says what its teacher says: then the levels have little left to ask."""
+    """Returns whether the student agrees with its teacher, so that the levels' terms are small."""
     found = validated(record, 'teacher_agreement')
     return bool(found) and found[-1][1] >= AGREES
 
@@ -173,7 +173,7 @@ def _teacher_no_better(record: Record) -> Evidence:
         return None
     began = distilling(record)[0]['epoch']
     passed = next((epoch for epoch, score in student if score >= teacher[-1][1]), student[-1][0])
-    if sum(began <= epoch < passed for epoch, _ in student) >= WINDOW:  # it was ahead, and its student passed it
+    if sum(began <= epoch < passed for epoch, _ in student) >= WINDOW:  # the student overtook a better teacher
         return None
     return (
         f'the teacher scores mIoU {teacher[-1][1]:.2f}, the student {student[-1][1]:.2f} in epoch {student[-1][0]}, on '

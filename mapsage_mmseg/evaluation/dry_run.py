@@ -1,4 +1,4 @@
-"""Estimates for a whole run from a few iterations."""
+"""Estimates for a full run from a few iterations."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean, median
@@ -8,16 +8,16 @@ from .record import summarise
 
 
 def suggest_weights(weights: Mapping[str, float], terms: Mapping[str, float | None]) -> dict[str, float | None]:
-    """Weights under which each term's share of the total is its declared weight's share of all weights.
+    """Suggests weights that give each term a share of the total equal to its declared weight's share of all weights.
 
-    The task keeps its weight, so that the learning rate keeps its meaning: w'_i = w_i * L_task / L_i.
+    The task keeps its weight, so the same learning rate applies: w'_i = w_i * L_task / L_i.
 
     Args:
-        weights: As the config declares them.
+        weights: Weights declared in the config.
         terms: Mean of each unweighted term.
 
     Returns:
-        By term of ``weights``; None for a term that was not computed or is 0.
+        Weight of each term in ``weights``; None for a term that was not computed or is 0.
     """
     task = terms.get('task')
     return {
@@ -26,14 +26,14 @@ def suggest_weights(weights: Mapping[str, float], terms: Mapping[str, float | No
 
 
 def gradient_ratios(weights: Mapping[str, float], norms: Mapping[str, float]) -> dict[str, float | None]:
-    """Norm of each level's weighted gradient over that of the task's: how much it decides about the student.
+    """Computes the norm of each level's weighted gradient, divided by the task's: the level's influence on the student.
 
     Args:
-        weights: That held.
-        norms: Of the unweighted terms' gradients, see ``epochs[].gradients`` of a record.
+        weights: Weights in effect.
+        norms: Gradient norms of the unweighted terms, see ``epochs[].gradients`` of a record.
 
     Returns:
-        By level of ``weights``; None where one of the two norms is not known, or the task's is 0.
+        Ratio for each level in ``weights``; None if one of the two norms is not known, or the task's is 0.
     """
     task = weights.get('task', 0.0) * norms.get('task', 0.0)
     return {
@@ -50,13 +50,13 @@ def dry_run_record(
     dataset: Mapping[str, Any],
     val: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """A record of one entry, as if the iterations of the dry run were an epoch.
+    """Returns a record with one entry, as if the iterations of the dry run were an epoch.
 
     Args:
         steps: Logged values of each iteration.
-        phase, weights: Under which they ran.
+        phase, weights: Phase and weights of these iterations.
         dataset: ``classes`` and ``chance_loss``.
-        val: Scores, as in a record.
+        val: Validation scores, as in a record.
     """
     columns: dict[str, list[float]] = {}
     for step in steps:
@@ -69,13 +69,13 @@ def dry_run_record(
 def estimate_seconds(
     planned: Sequence[int], seconds: Sequence[Sequence[float]], validations: int, validation: float
 ) -> float:
-    """Expected seconds of a run.
+    """Estimates the duration of a run in seconds.
 
     Args:
         planned: Iterations of each phase.
-        seconds: Seconds of each iteration of the dry run, by phase; the first ones of a phase warm up and are left out.
-        validations: How many there will be.
-        validation: Seconds of one.
+        seconds: Seconds of each iteration of the dry run, by phase; the first two of a phase are warm-up and left out.
+        validations: Number of validations.
+        validation: Seconds of one validation.
     """
     pace = [median(times[2:] or times) if times else None for times in seconds]
     known = [value for value in pace if value is not None]

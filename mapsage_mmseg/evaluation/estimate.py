@@ -1,4 +1,4 @@
-"""Means with their confidence intervals."""
+"""Means with confidence intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from statistics import fmean, stdev
 from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
-SAME = 1e-9  # up to which two ends of an interval are one: differences of rounded scores are not exact
+SAME = 1e-9  # ends of an interval this close are equal: differences of rounded scores are not exact
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean and its 95 % interval by Student's t; from a single value there is no interval.
+    """A mean and its 95 % confidence interval by Student's t.
 
     Attributes:
         n: Number of values.
-        mean: Their mean.
+        mean: Mean of the values.
         low, high: Ends of the interval, mean -+ t(0.975, n - 1) * s / sqrt(n); None for n = 1.
     """
 
@@ -28,19 +28,21 @@ class Estimate:
 
     @property
     def half(self) -> float | None:
-        """Half the interval's width, the figure behind a plus-minus sign."""
+        """Half the interval's width, the number after a plus-minus sign."""
         return None if self.low is None else self.mean - self.low
 
     def side(self) -> int:
-        """1 or -1 where the interval lies above or below zero; 0 where it does not clear it, or there is none, or all
-        values are the same: scores are rounded, and no spread says nothing of what chance would do."""
+        """Returns 1 if the interval lies above zero, -1 if it lies below, else 0.
+
+        Also 0 without an interval, or if all values are equal: scores are rounded, so a spread of zero is no evidence.
+        """
         if self.low is None or self.high is None or isclose(self.low, self.high, abs_tol=SAME):
             return 0
         return (self.low > 0) - (self.high < 0)
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:
-    """Mean and 95 % interval of what was measured; None of nothing."""
+    """Returns mean and 95 % confidence interval of the values; None if there are none."""
     if not values:
         return None
     n, mean = len(values), fmean(values)

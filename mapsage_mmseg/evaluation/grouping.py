@@ -8,13 +8,13 @@ from .criteria import Record
 
 
 def group(records: Iterable[Record]) -> tuple[dict[str, list[Record]], list[str]]:
-    """Groups runs by experiment and keeps one a seed: the newest, but no unfinished one in place of a finished one.
+    """Groups runs by experiment and keeps the newest of each seed; an unfinished run does not replace a finished one.
 
     Args:
-        records: Oldest first. A key ``path``, where there is one, names the run in messages.
+        records: Oldest first. The optional key ``path`` names the run in messages.
 
     Returns:
-        The runs of each experiment in order of their seeds, and a sentence for each run that was left out.
+        The runs of each experiment, ordered by seed, and a sentence for each run that was left out.
     """
     chosen: dict[tuple[str, Any], Record] = {}
     notes = []
@@ -35,13 +35,13 @@ def group(records: Iterable[Record]) -> tuple[dict[str, list[Record]], list[str]
 
 
 def run_name(record: Record) -> str:
-    """What a message calls a run: its directory, or else experiment and seed."""
+    """Returns the name of a run for messages: its directory, or else experiment and seed."""
     parts = str(record.get('path') or '').replace('\\', '/').split('/')
     return parts[-2] if len(parts) > 1 else f'{record["experiment"]} (seed {record["seed"]})'
 
 
 def as_long(run: Record, other: Record) -> bool:
-    """Whether two runs were trained for as many epochs, or iterations."""
+    """Returns whether two runs were trained for the same number of epochs or iterations."""
     if not run['epochs'] or not other['epochs']:
         return False
     last, its = run['epochs'][-1], other['epochs'][-1]
@@ -49,10 +49,10 @@ def as_long(run: Record, other: Record) -> bool:
 
 
 def check_same_data(records: Sequence[Record]) -> None:
-    """Refuses runs that do not compare.
+    """Checks that all runs have the same data and classes.
 
     Raises:
-        InputError: There is none, or two of them, which it names, are on other data or have other classes.
+        InputError: There is no run, or two runs have different data or classes; the message names them.
     """
     if not records:
         raise InputError('no run to compare')
@@ -67,14 +67,14 @@ def check_same_data(records: Sequence[Record]) -> None:
 
 
 def uneven(groups: Mapping[str, Sequence[Record]]) -> list[str]:
-    """A sentence for each way in which runs differ that a mean or a difference would hide."""
+    """Returns a sentence for each difference between runs that a mean or a difference of means would hide."""
     lengths = {name: sorted({len(run['epochs']) for run in runs}) for name, runs in groups.items()}
     notes = []
     if len({length for found in lengths.values() for length in found}) > 1:
         told = ', '.join(f'{name} {" and ".join(map(str, found))}' for name, found in lengths.items())
         notes.append(f'The runs are of different length, in epochs: {told}.')
     for name, runs in groups.items():
-        # `key` names what a run follows from but for the seed; a record without one is not accused of anything
+        # `key` identifies everything that determines a run except the seed; older records have none
         if len({(run.get('key'), run['student'].get('params_m')) for run in runs}) > 1:
             notes.append(f'The runs of {name} differ in more than the seed, so its mean mixes settings.')
     return notes

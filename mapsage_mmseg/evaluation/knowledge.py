@@ -1,20 +1,20 @@
-"""A teacher's loss on training and on validation images, and what follows from it."""
+"""A teacher's loss on training and on validation images, and the conclusion from it."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-BY_HEART = 0.5  # of the loss on other images: below it a teacher repeats the labels of its training images
+BY_HEART = 0.5  # times the validation loss; below it, the teacher has memorised the labels of its training images
 
 
 @dataclass(frozen=True)
 class TeacherKnowledge:
-    """Mean cross-entropy of a teacher, nats a labelled pixel, over whole images as in validation.
+    """Mean cross-entropy of a teacher, in nats per labelled pixel, over whole images as in validation.
 
     Attributes:
         training: On images that the student trains on.
-        validation: On images of the validation.
-        images: Of each at most.
+        validation: On validation images.
+        images: Maximum number of images of each.
     """
 
     training: float
@@ -23,18 +23,18 @@ class TeacherKnowledge:
 
     @property
     def by_heart(self) -> bool:
-        """Whether it knows the training images so much better that, there, it says little but their labels."""
+        """Whether the teacher has memorised the training images: there, it adds little to their labels."""
         return self.training < BY_HEART * self.validation
 
     def figures(self) -> str:
-        """In words."""
+        """Returns the losses in words."""
         return (
             f"the teacher's cross-entropy is {self.training:.4f} on training images and {self.validation:.4f} on "
             f'validation images ({self.images} of each at most)'
         )
 
     def line(self) -> str:
-        """In words, with what follows from it."""
+        """Returns the losses in words, with the conclusion."""
         if not self.by_heart:
             return f'{self.figures()}; what it says of training images is not only their labels'
         return (
@@ -43,11 +43,11 @@ class TeacherKnowledge:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """As a record holds it."""
+        """Returns the dict that is stored in a record."""
         return asdict(self)
 
 
 def recorded_knowledge(run: Mapping[str, Any]) -> TeacherKnowledge | None:
-    """What a run's record says of its teacher; None where that was not measured."""
+    """Reads the teacher's losses from a run's record; None if they were not measured."""
     found = (run.get('teacher') or {}).get('knowledge')
     return TeacherKnowledge(**found) if isinstance(found, Mapping) else None

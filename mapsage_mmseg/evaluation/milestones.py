@@ -5,15 +5,16 @@ from typing import Any
 
 from .criteria import FINAL_TASK_LOSS, Record, distilling, scaled
 
-BALANCED = 0.80  # no level of distillation above this share of the total
-TASK_AT_THE_END = 1.1  # stated for 7 classes
+BALANCED = 0.80  # maximum share of the total for a level of distillation
+TASK_AT_THE_END = 1.1  # for 7 classes
 
 
 def milestones(record: Record) -> list[dict[str, Any]]:
     """Judges the epochs that a run has reached.
 
     Returns:
-        For each milestone ``epoch``, ``what``, ``value``, ``target`` and ``met`` (None where it was not reached).
+        For each milestone ``epoch``, ``what``, ``value``, ``target`` and ``met`` (None if the epoch was not reached or
+        the value is not known).
     """
     checks: list[tuple[int, str, Callable[[Record, Mapping[str, Any]], tuple[Any, Any, bool | None]]]] = [
         (5, 'task loss', lambda run, entry: _below(_task(entry), scaled(FINAL_TASK_LOSS, run))),
@@ -43,7 +44,7 @@ def _largest_share(entry: Mapping[str, Any]) -> float | None:
 
 
 def _total_falls(record: Record, entry: Mapping[str, Any]) -> tuple[float | None, float | None, bool | None]:
-    # Against the first epoch under the same weights: a change of phase changes what the total adds up.
+    # Compared with the first epoch with the same weights: another phase has another total.
     same = [old for old in record['epochs'] if old['weights'] == entry['weights'] and old['epoch'] < entry['epoch']]
     if not same or not distilling(record) or entry['total'] is None or same[0]['total'] is None:
         return entry['total'], None, None

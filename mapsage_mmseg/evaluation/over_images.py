@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-Areas = NDArray[np.int64]  # (images, 3, C): pixels that are right, labelled and predicted, of each class
+Areas = NDArray[np.int64]  # (images, 3, C): correct, labelled and predicted pixels of each class
 NAME = 'validation.npz'  # beside a run's record
 DRAWS = 2000
 CONFIDENCE = 0.95
 
 
 def read_areas(record: str | Path) -> Areas | None:
-    """The areas of a run's last validation, which lie beside its record; None where there are none that can be read."""
+    """Reads the areas of a run's last validation, in a file beside its record; None if they cannot be read."""
     try:
         with np.load(Path(record).parent / NAME, allow_pickle=False) as content:
             found = content['areas']
@@ -24,7 +24,7 @@ def read_areas(record: str | Path) -> Areas | None:
 
 
 def miou(areas: NDArray[np.int64]) -> NDArray[np.float64]:
-    """mIoU in percent, of sums (..., 3, C): mean over the classes in label or prediction."""
+    """Computes the mIoU in percent from summed areas (..., 3, C), over the classes in label or prediction."""
     right, labelled, predicted = np.moveaxis(areas.astype(np.float64), -2, 0)
     union = labelled + predicted - right
     with np.errstate(invalid='ignore', divide='ignore'):
@@ -34,18 +34,19 @@ def miou(areas: NDArray[np.int64]) -> NDArray[np.float64]:
 def paired_bootstrap(
     pairs: Sequence[tuple[Areas, Areas]], draws: int = DRAWS, seed: int = 0
 ) -> tuple[float, float] | None:
-    """95 % interval of a difference in mIoU, mean over pairs of runs, under another draw of the validation images
-    (Efron and Tibshirani 1993): images are drawn with replacement, the same for both runs of a pair and for all pairs.
+    """Computes the 95 % bootstrap interval of a difference in mIoU over the validation images, mean over pairs of runs
+    (Efron and Tibshirani 1993).
 
-    It says what the choice of images does; the interval over seeds says what chance in training does.
+    Images are drawn with replacement, the same ones for both runs of a pair and for all pairs. This interval shows the
+    effect of the choice of images; the interval over seeds shows that of randomness in training.
 
     Args:
         pairs: Areas of two runs on the same images, in the same order.
-        draws: How many.
-        seed: Of the draws, so that a comparison repeats itself.
+        draws: Number of draws.
+        seed: Seed of the draws, so that a comparison is reproducible.
 
     Returns:
-        Ends of the interval, percent points; None where a pair has other images.
+        Ends of the interval in percentage points; None if there is no pair, or the shapes of the areas differ.
     """
     if not pairs or len({areas.shape for pair in pairs for areas in pair}) > 1:
         return None

@@ -20,13 +20,13 @@ TEACHER = 'teacher'
 
 @dataclass(frozen=True)
 class Compared:
-    """What runs say together.
+    """Compared runs.
 
     Attributes:
-        records: Of the runs, oldest first.
+        records: Records of the runs, oldest first.
         control: Name of the experiment that they are compared with; None for the default.
-        comparison: The figures.
-        answers: Whether knowledge was transferred, an answer for each experiment with a teacher.
+        comparison: Result of the comparison.
+        answers: Whether knowledge was transferred: one answer for each experiment with a teacher.
     """
 
     records: Sequence[dict[str, Any]]
@@ -44,10 +44,10 @@ def compare_runs(
         paths: Run directories, ``result.json`` files, or folders of runs.
         control: The run, or the experiment, to compare with; None for the default.
         names: Compare single runs by the names of their directories, not experiments.
-        matters: The smallest difference in mIoU that matters, percent points.
+        matters: The smallest difference in mIoU that matters, in percentage points.
 
     Raises:
-        InputError: A path holds no run, or the runs do not compare.
+        InputError: A path contains no run, or the runs are not comparable.
     """
     read = [record for path in paths for record in read_runs(path)]
     return _compared(*with_control(read, control, names), matters)
@@ -56,16 +56,16 @@ def compare_runs(
 def compare_by_data(
     paths: Sequence[str | Path], control: str | None = None, names: bool = False, matters: float = MATTERS
 ) -> list[Compared]:
-    """Compares the runs of folders, those on each data set among themselves.
+    """Compares the runs of folders, separately for each data set.
 
     Args:
-        paths, control, names, matters: As of :func:`compare_runs`.
+        paths, control, names, matters: As for :func:`compare_runs`.
 
     Returns:
-        A comparison for each data set, that of the newest run first.
+        A comparison for each data set; the one with the newest run comes first.
 
     Raises:
-        InputError: As ``compare_runs``; or runs that were named one by one are on different data.
+        InputError: As for ``compare_runs``, or runs that were named one by one have different data.
     """
     read = [record for path in paths for record in read_runs(path)]
     records, name = with_control(read, control, names)
@@ -84,18 +84,18 @@ def _compared(records: Sequence[dict[str, Any]], control: str | None, matters: f
 
 
 def _holds_runs(path: str | Path) -> bool:
-    """Whether a path is a folder of runs, and no run itself."""
+    """Returns whether a path is a folder of runs, not a run itself."""
     return Path(path).is_dir() and not (Path(path) / 'result.json').is_file()
 
 
 def read_runs(path: str | Path) -> list[dict[str, Any]]:
-    """The records that a path stands for; each with its own ``path``.
+    """Reads the records of a path; adds the key ``path`` to each.
 
-    A folder of runs stands for all of them but the teachers': a teacher is no arm, its score is in its students'
-    records. One that is named itself is taken.
+    For a folder of runs these are all its runs except teachers: a teacher's score is in the records of its students. A
+    teacher's run is read if ``path`` is that run itself.
 
     Raises:
-        InputError: The path does not exist, holds no run, or a record cannot be read.
+        InputError: The path does not exist or contains no run, or a record cannot be read.
     """
     path = Path(path)
     if not path.exists():
@@ -117,15 +117,18 @@ def _read(file: Path) -> dict[str, Any]:
 def with_control(
     records: list[dict[str, Any]], control: str | None, names: bool
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Adds the control's runs where they are not among the others, and puts all in order, oldest first.
+    """Adds the control's runs if they are missing, and sorts all runs, oldest first.
 
     Args:
         records: Runs, each with its ``path``.
         control: A path, or the name of an experiment among the runs.
-        names: Whether a run is named by its directory.
+        names: Name each run by its directory.
 
     Returns:
-        The records, and the control's name; None where the default will do.
+        The records, and the control's name; None for the default.
+
+    Raises:
+        InputError: ``control`` is a path with more than one experiment, or its runs cannot be read.
     """
     extra = read_runs(control) if control is not None and Path(control).exists() else []
     by_path = {record['path']: record for record in [*records, *extra]}
@@ -141,7 +144,7 @@ def with_control(
 
 
 def _begun(record: dict[str, Any]) -> str:
-    """When a run began, as its directory says; else when its record was written."""
+    """Returns the time at which a run began, from its directory's name, or else the time of its record file."""
     file = Path(record['path'])
     found = TIME.search(file.parent.name)
     return found[0] if found else time.strftime('%Y%m%d_%H%M%S', time.localtime(file.stat().st_mtime))

@@ -1,4 +1,4 @@
-"""The record of a run: its schema, its figures, its file."""
+"""The record of a run: schema, epoch summaries, file."""
 
 import hashlib
 import json
@@ -45,15 +45,14 @@ def new_record(
     is_teacher: bool = False,
     commands: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """An empty record of a run that begins.
+    """Creates the empty record of a new run.
 
-    ``gflops`` of student and teacher: forward pass over one training crop, 10^9 operations, 2 a MAC. ``start``:
-    fingerprint of the student's first weights. ``control``: the experiment that is the same without a teacher.
-    ``is_teacher``: whether it trains one. ``commands``: command lines that repeat it (``train``) and that train its
-    ``control``.
-    ``images_per_step``: of all ``processes`` together. ``settings``: what decides the run but for the distillation.
-    ``rolled_back``: how often it was brought back from non-finite gradients. ``dataset.skipped``: images that became
-    unreadable in mid-run.
+    ``gflops`` of student and teacher: forward pass over one training crop, in 10^9 operations, 2 per MAC. ``start``:
+    fingerprint of the student's initial weights. ``control``: the same experiment without a teacher. ``is_teacher``:
+    whether the run trains a teacher. ``commands``: command lines that repeat the run (``train``) and that train its
+    control (``control``). ``images_per_step``: sum over all ``processes``. ``settings``: all settings that affect the
+    run, except distillation. ``rolled_back``: number of roll-backs after non-finite gradients. ``dataset.skipped``:
+    images that became unreadable during the run.
     """
     chance = math.log(len(classes)) if classes else None
     return dict(
@@ -83,28 +82,29 @@ def new_record(
 
 
 def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]) -> dict[str, Any]:
-    """An epoch's entry from its steps.
+    """Summarises the steps of an epoch as its entry in the record.
 
     Args:
-        steps: Logged values, step by step: ``loss`` (the total), the unweighted terms and ``weight/<term>`` of the
-            steps in which they were computed, ``grad_norm``; where a balance adapts the weights ``effective/<term>``
-            and, where that adds to the total, ``weighted``, the total without it; and from the steps that were
-            measured ``norm/<term>``, ``cosine/<level>`` and ``cosine_all``. ``labelled``: the share of the processes
-            whose images had a label; all, where it is missing, but for tasks of 0.
+        steps: Logged values of each step: ``loss`` (the total) and ``grad_norm``; the unweighted terms and
+            ``weight/<term>``, from the steps in which they were computed; ``effective/<term>`` if a balance adapts the
+            weights, and ``weighted``, the total without the balance's penalty, if it adds one; ``norm/<term>``,
+            ``cosine/<level>`` and ``cosine_all``, from the steps in which they were measured. ``labelled`` is the
+            fraction of the processes whose images had a label; if it is missing, it is 1, or 0 where the task is 0.
         weights: Declared weight of each term at the last step.
 
     Returns:
-        ``weights`` as declared, ``effective`` (means of those that held; the same where none adapts them), ``terms``
-        (means; null where a term was not computed), ``shares`` (sum over the steps of effective weight times term,
-        over the sum of these of all terms), ``total``, ``grad_norm``, ``gradients`` and ``stability`` (``skipped``:
-        steps that were left out, their gradient being non-finite; its spikes are those of that sum: a total with a
-        balance's penalty can be 0). Means are over the finite steps, that of the task over those with a label: without
-        one it is exactly 0, in a step and in a process.
+        ``weights`` as declared; ``effective``, the mean effective weights, equal to ``weights`` without a balance;
+        ``terms``, the means of the terms, None for a term that was not computed; ``shares``, the sum over the steps of
+        effective weight times term, divided by that sum over all terms; ``total``, ``grad_norm``, ``gradients`` and
+        ``stability``. In ``stability``, ``skipped`` counts the steps that were skipped for a non-finite gradient;
+        spikes are measured in the total without a balance's penalty, because the total with it can be 0. Means are over
+        finite steps. The mean of the task is over steps and processes with a label, because it is exactly 0 without
+        one.
     """
     losses = steps.get('loss', ())
     weighted = steps.get('weighted', losses)
     total = _mean(losses)
-    # A segmentor of mmseg's own logs no 'task': its total is the task loss.
+    # A plain mmseg segmentor logs no 'task': its total is the task loss.
     logged = dict(steps) if 'task' in steps else {**steps, 'task': steps.get('loss', ())}
     names = [*TERMS, *(name for name in weights if name not in TERMS)]
     terms = {name: _mean(logged.get(name, ())) for name in names}
@@ -120,7 +120,7 @@ def summarise(steps: Mapping[str, Sequence[float]], weights: Mapping[str, float]
     whole = sum(part for part in parts.values() if part is not None)
     shares = {name: part / whole if part is not None and whole else None for name, part in parts.items()}
     norms = [norm for norm in steps.get('grad_norm', ()) if math.isfinite(norm)]
-    # A step without a label weighs nothing: half of them would halve the median.
+    # Steps without a label are 0 and would lower the median.
     finite = [value for value in weighted if math.isfinite(value)]
     finite = [value for value in finite if value != 0] or finite
     middle = median(finite) if finite else 0.0
@@ -169,14 +169,14 @@ def _sum_of_products(values: Iterable[float], weights: Iterable[float]) -> float
 
 
 def write_record(path: str | Path, record: Mapping[str, Any]) -> None:
-    """Writes a record, whole or not at all, with a checksum of its content in the key ``sha256``."""
+    """Writes a record atomically, with a checksum of its content in the key ``sha256``."""
     content = _finite(record)
     text = json.dumps({**content, 'sha256': _digest(content)}, indent=1, allow_nan=False)
     write_text(path, text)
 
 
 def read_record(path: str | Path) -> dict[str, Any] | None:
-    """A record, or None where there is none that can be read."""
+    """Reads a record; None if it does not exist or cannot be read."""
     try:
         record = json.loads(Path(path).read_text(encoding='utf-8'))
     except (OSError, ValueError, RecursionError):
@@ -189,16 +189,17 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def _holds(record: dict[str, Any]) -> bool:
-    """Takes the checksum out of a record; records without one, of earlier versions or written by hand, hold too."""
+    """Removes the checksum from a record and returns whether it matches. A record without one (of an earlier version,
+    or written by hand) is valid."""
     expected = record.pop('sha256', None)
     return expected in (None, _digest(record))
 
 
 def open_record(path: str | Path) -> dict[str, Any]:
-    """A record that a user named.
+    """Reads a record that a user named.
 
     Raises:
-        InputError: There is none, it cannot be read, or it is of another schema.
+        InputError: The record does not exist, cannot be read, is incomplete, or has another schema or checksum.
     """
     try:
         record = json.loads(Path(path).read_text(encoding='utf-8'))
@@ -244,7 +245,8 @@ def _fault(record: Mapping[str, Any]) -> str | None:
 
 
 def _numbers(where: str, entry: Mapping[str, Any]) -> str | None:
-    """What of an epoch is neither number nor null where one belongs."""
+    """Describes the first value of an epoch that should be a number or None but is not; None if there is no such
+    value."""
     tables = {key: entry[key] for key in ('weights', 'terms', 'shares', 'stability')}
     tables['val'] = entry['val'] or {}
     if isinstance(tables['val'], Mapping):
@@ -260,7 +262,7 @@ def _numbers(where: str, entry: Mapping[str, Any]) -> str | None:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no NaN: null stands for what is not a number."""
+    """Replaces non-finite numbers by None: JSON has no NaN or Inf."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Scores, and their differences, as text."""
+"""Scores and their differences as text."""
 
 from .estimate import Estimate
 
@@ -13,7 +13,7 @@ NOTHING = '–'
 
 
 def digits(value: float | None, key: str = '') -> str:
-    """A score with as many digits as its kind has."""
+    """Formats a score; ``key`` decides the number of digits."""
     if value is None:
         return NOTHING
     places = 4 if 'loss' in key or (key == 'total' and abs(value) < 100) else 2
@@ -21,22 +21,22 @@ def digits(value: float | None, key: str = '') -> str:
 
 
 def signed(value: float | None, key: str = '') -> str:
-    """A difference, with its sign."""
+    """Formats a difference with its sign."""
     return NOTHING if value is None else f'{value:+.{4 if "loss" in key else 2}f}'.replace('-', '−')
 
 
 def share(value: float | None) -> str:
-    """A share, in percent."""
+    """Formats a share in percent."""
     return NOTHING if value is None else f'{100 * value:.0f} %'.replace('-', '−')
 
 
 def plus_minus(found: Estimate | None, key: str = '') -> str:
-    """A mean, with half its interval where there is one."""
+    """Formats a mean, plus or minus half its interval if there is one."""
     if found is None:
         return NOTHING
     return digits(found.mean, key) + (f' ± {digits(found.half, key)}' if found.half is not None else '')
 
 
 def sentence(text: str) -> str:
-    """A clause with a capital in front and a full stop behind."""
+    """Turns a clause into a sentence, with a capital letter and a full stop."""
     return f'{text[:1].upper()}{text[1:]}.'

@@ -1,4 +1,4 @@
-"""Number of seeds that a difference needs to be shown."""
+"""Number of seeds needed to show a difference."""
 
 from math import sqrt
 from statistics import stdev
@@ -7,18 +7,18 @@ from scipy.special import nctdtr, stdtrit
 
 from .estimate import CONFIDENCE, SAME
 
-WANTED = 1.0  # mIoU, percent points
-POWER = 0.8  # how often a difference of that size is to be shown
+WANTED = 1.0  # mIoU, percentage points
+POWER = 0.8  # probability with which a difference of that size must be shown
 MOST = 50  # seeds
 
 
 def power(deviation: float, n: int, wanted: float = WANTED) -> float:
-    """How often ``n`` pairs of runs show a difference: the power of the paired t-test (Cohen 1988, chapter 2).
+    """Computes the power of the paired t-test with ``n`` pairs of runs (Cohen 1988, chapter 2).
 
     Args:
-        deviation: Standard deviation of the differences between paired runs, percent points; above 0.
-        n: Pairs, at least 2.
-        wanted: The true difference, percent points.
+        deviation: Standard deviation of the differences between paired runs, in percentage points; above 0.
+        n: Number of pairs, at least 2.
+        wanted: The true difference, in percentage points.
 
     Returns:
         The probability, 0 to 1, that the 95 % interval lies above zero.
@@ -28,15 +28,16 @@ def power(deviation: float, n: int, wanted: float = WANTED) -> float:
 
 
 def seeds_needed(differences: list[float], wanted: float = WANTED) -> int | None:
-    """Pairs of runs that show a true difference of ``wanted`` in four of five cases, if they spread like these.
+    """Computes how many pairs of runs, with the spread of these, show a true difference of ``wanted`` in four of five
+    cases.
 
     Args:
-        differences: In mIoU, percent points, one a seed.
-        wanted: The difference to be shown, percent points.
+        differences: Differences in mIoU, in percentage points, one for each seed.
+        wanted: The difference to show, in percentage points.
 
     Returns:
-        At least 2 and at most ``MOST``; None of fewer than three differences, of differences without a spread, and
-        where more would be needed.
+        A number from 2 to ``MOST``; None for fewer than three differences, for differences without spread, or if more
+        pairs would be needed.
     """
     deviation = stdev(differences) if len(differences) > 2 else 0.0
     if deviation <= SAME:

@@ -1,4 +1,4 @@
-"""Medians and ratios of steps that were timed in turns."""
+"""Medians and ratios of benchmark steps that were timed in turns."""
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import quantiles
@@ -8,18 +8,19 @@ Seconds = Mapping[str, Sequence[float]]
 
 
 def spread(values: Sequence[float]) -> tuple[float, float, float]:
-    """Median, lower and upper quartile."""
+    """Returns median, lower and upper quartile."""
     low, middle, high = quantiles(values, n=4, method='inclusive') if len(values) > 1 else [values[0]] * 3
     return middle, low, high
 
 
 def summarise_seconds(seconds: Seconds) -> dict[str, dict[str, float]]:
-    """By contender ``median``, ``low`` and ``high`` (quartiles), in seconds a step."""
+    """Returns ``median``, ``low`` and ``high`` (quartiles) of each benchmark step, in seconds per step."""
     return {name: dict(zip(('median', 'low', 'high'), spread(values), strict=True)) for name, values in seconds.items()}
 
 
 def over(seconds: Seconds, base: str) -> dict[str, dict[str, float]]:
-    """Every other contender over ``base``, round by round: by ratio ``median``, ``low`` and ``high``."""
+    """Divides every other benchmark step by ``base``, round by round: ``median``, ``low`` and ``high`` of each
+    ratio."""
     found = {}
     for name in seconds:
         if name != base:
@@ -29,17 +30,19 @@ def over(seconds: Seconds, base: str) -> dict[str, dict[str, float]]:
 
 
 def ratios(seconds: Seconds, phases: Sequence[int]) -> dict[str, dict[str, float] | None]:
-    """What a step costs over what it is measured against.
+    """Computes the cost of each benchmark step relative to its reference.
 
-    Each ratio is taken round by round, between steps that ran one after another, so that what slows the machine for a
-    while slows both sides.
+    A ratio is computed for each round, between steps that ran one after another, so a temporary slowdown of the machine
+    affects both.
 
     Args:
-        seconds: By contender (``student``, ``teacher``, ``phase1``, ``phase2``, ``mmrazor``, ...) those of each round.
-        phases: Iterations of the run in which the teacher does not run, and in which it does.
+        seconds: Seconds of each round, by benchmark step (``student``, ``teacher``, ``phase1``, ``phase2``,
+            ``mmrazor``, ...).
+        phases: Number of iterations of the run without the teacher, and with it.
 
     Returns:
-        By ratio ``median``, ``low`` and ``high`` (quartiles over the rounds); None where a side was not timed.
+        ``median``, ``low`` and ``high`` (quartiles over the rounds) of each ratio; None if one of its steps was not
+        timed.
     """
     without, with_teacher = phases
 

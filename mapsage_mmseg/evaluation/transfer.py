@@ -1,4 +1,4 @@
-"""Verdict on knowledge transfer, from the criteria of runs and their comparison."""
+"""Verdict on knowledge transfer, from the runs' criteria and their comparison."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from .seeds import WANTED
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer for one experiment.
+    """Whether knowledge was transferred in one experiment.
 
     Attributes:
-        experiment: Its name.
-        verdict: True, False, or None where it was not shown.
-        headline: The same in words.
-        reason: A sentence or two with the figures.
+        experiment: Name of the experiment.
+        verdict: True, False, or None if it was not shown.
+        headline: The verdict in words.
+        reason: One or two sentences with the numbers.
     """
 
     experiment: str
@@ -31,15 +31,15 @@ class Answer:
 
 
 def answers(comparison: Comparison, records: Sequence[Record]) -> list[Answer]:
-    """An answer for each experiment that had a teacher.
+    """Answers for each experiment with a teacher whether knowledge was transferred.
 
-    From three seeds on, against a control that differs in distillation alone: yes where the interval of the difference
-    in mIoU lies above zero and agreement with the teacher rose in every run; no where it lies below zero, or agreement
-    rose in no run; in between, and where the difference is too small to matter, that is the answer. With fewer seeds
-    nothing is shown.
+    This needs at least three seeds, finished runs, and a control that differs only in distillation; else the answer is
+    'Not shown'. 'Yes': the confidence interval of the difference in mIoU lies above zero, and agreement with the
+    teacher rose in every run. 'No': the interval lies below zero, or agreement rose in no run. 'No difference that
+    matters': the difference is too small. 'Not shown': everything in between.
 
     Args:
-        comparison: Of these records.
+        comparison: Comparison of these records.
         records: Oldest first.
     """
     groups, _ = group(records)

@@ -11,7 +11,7 @@ def verdict_lines(
     milestones: Iterable[Mapping[str, Any]] = (),
     findings: Iterable[Mapping[str, Any]] = (),
 ) -> list[str]:
-    """One line a criterion and a milestone (name, verdict, value, target, reason), and one a finding."""
+    """Returns one line per criterion and milestone (name, verdict, value, target, reason), and one per finding."""
     rows = [
         (name, MARKS[verdict['met']], number(verdict['value']), number(verdict['target']), verdict['reason'])
         for name, verdict in criteria.items()
@@ -34,13 +34,13 @@ def verdict_lines(
 
 
 def finding_line(finding: Mapping[str, Any]) -> str:
-    """What was found, when, by which figures, and what to try."""
+    """Returns a finding as a line: epoch, situation, evidence, and what to try."""
     what = f'{finding["situation"]} ({finding["check"]})'.replace('_', ' ')
     return f'epoch {finding["epoch"]}: {what}: {finding["evidence"]}. Try: {finding["suggestion"]}'
 
 
 def number(value: Any) -> str:
-    """Four digits of a number; what is none as it is, and a dash for nothing."""
+    """Formats a number with four significant digits; None as a dash, other values as they are."""
     if value is None:
         return '-'
     return f'{value:.4g}' if isinstance(value, int | float) else str(value)

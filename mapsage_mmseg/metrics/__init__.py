@@ -1,4 +1,4 @@
-"""Registered metrics, computed on tensors wherever they are."""
+"""Registered metrics, computed on the tensors' own device."""
 
 from .agreement import TeacherAgreement
 from .boundary_f1 import BoundaryF1

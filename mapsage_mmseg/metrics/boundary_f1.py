@@ -18,24 +18,24 @@ class BoundaryF1(BaseMetric):
 
     Csurka et al., "What is a good evaluation measure for semantic segmentation?", BMVC 2013.
 
-    For each image and class: precision is the share of the predicted boundary that lies within ``tolerance`` of the
-    labelled one, recall the reverse, F1 their harmonic mean. Each class is averaged over the images in which label or
-    prediction has a boundary of it, then the classes are averaged.
+    For each image and class, precision is the share of the predicted boundary that lies within ``tolerance`` of the
+    labelled one, recall is the reverse, and F1 is their harmonic mean. Each class is averaged over the images in which
+    label or prediction has a boundary of it, then the classes are averaged.
 
-    A pixel is on a boundary where one of its 8 neighbours is of another class; the image's edge is no boundary, nor is
-    the edge of an ignored area. Boundary pixels within ``tolerance`` of an ignored pixel can be matched but are not
-    scored: what they should match may be hidden.
+    A pixel is on a boundary if one of its 8 neighbours has another class. The edges of the image and of ignored areas
+    are no boundaries. Boundary pixels within ``tolerance`` of an ignored pixel can be matched but are not scored: their
+    counterpart may be hidden.
 
-    Result: ``boundary_f1``; NaN where no image has a boundary.
+    Result: ``boundary_f1``; NaN if no image has a boundary.
 
     Args:
-        tolerance (int): Distance in pixels, along rows and columns (Chebyshev distance), that still counts as a match.
+        tolerance (int): Maximum distance of a match in pixels, along rows and columns (Chebyshev distance).
         ignore_index (int): Label value that does not count.
         collect_device (str): See :mod:`~mapsage_mmseg.metrics.fields`.
-        prefix (str, optional): Put before the result's name, with a slash.
+        prefix (str, optional): Prefix of the result's name, followed by a slash.
 
     Raises:
-        InputError: ``tolerance`` is no integer >= 0; sizes differ; an index is outside the classes.
+        InputError: ``tolerance`` is not an integer >= 0, sizes differ, or an index is outside the classes.
     """
 
     default_prefix = ''
@@ -54,7 +54,7 @@ class BoundaryF1(BaseMetric):
         self.ignore_index = check_ignore_index(ignore_index)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Add each sample's F1 per class.
+        """Adds each sample's F1 per class.
 
         Args:
             data_batch (Any): Not used.
@@ -66,7 +66,7 @@ class BoundaryF1(BaseMetric):
             self.results.append(boundary_f1(*maps, num_classes, self.tolerance).cpu())
 
     def compute_metrics(self, results: list[Tensor]) -> dict[str, float]:
-        """Average over images, then over classes.
+        """Averages over images, then over classes.
 
         Args:
             results (list[Tensor]): One (C,) tensor per sample.
@@ -80,7 +80,7 @@ class BoundaryF1(BaseMetric):
 
 
 def boundary_f1(prediction: Tensor, label: Tensor, valid: Tensor, num_classes: int, tolerance: int) -> Tensor:
-    """Return each class's boundary F1 in one image.
+    """Computes each class's boundary F1 in one image.
 
     Args:
         prediction (Tensor): Class indices, (H, W), int64.
@@ -90,14 +90,14 @@ def boundary_f1(prediction: Tensor, label: Tensor, valid: Tensor, num_classes: i
         tolerance (int): Pixels (Chebyshev distance).
 
     Returns:
-        Tensor: (C,), float32, in [0, 1]; NaN for a class without a boundary in either.
+        Tensor: (C,), float32, in [0, 1]; NaN for a class without a boundary in prediction and label.
     """
     classes = torch.arange(num_classes, device=label.device)[:, None, None]
     member = (torch.stack([prediction, label])[:, None] == classes) & valid  # (2, C, H, W)
     boundary = member & _dilate(valid & ~member, 1)
     scored = boundary & ~_dilate(~valid, tolerance)
     matched = scored & _dilate(boundary, tolerance).flip(0)
-    # NaN where a side has nothing to score: the other side's ratio then stands alone, and is 0 where it matches nothing
+    # A ratio is NaN if its side has no scored pixels; the other side's ratio replaces it, and is 0 without a match.
     precision, recall = matched.sum(dim=(2, 3)) / scored.sum(dim=(2, 3))
     precision = torch.where(precision.isnan(), recall, precision)
     recall = torch.where(recall.isnan(), precision, recall)
@@ -106,9 +106,10 @@ def boundary_f1(prediction: Tensor, label: Tensor, valid: Tensor, num_classes: i
 
 
 def _dilate(mask: Tensor, radius: int) -> Tensor:
-    """Grow a mask (..., H, W), bool, by ``radius`` pixels along rows and columns.
+    """Grows a mask (..., H, W), bool, by ``radius`` pixels along rows and columns.
 
-    The maximum over a square window, taken as shifted ORs: on a CPU some fifty times as fast as ``max_pool2d``.
+    This is the maximum over a square window, computed by shifted ORs: about fifty times as fast as ``max_pool2d`` on a
+    CPU.
     """
     for dim in (-1, -2):
         source, mask, size = mask, mask.clone(), mask.shape[dim]

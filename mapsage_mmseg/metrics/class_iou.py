@@ -1,4 +1,4 @@
-"""Intersection over union, for the student's prediction or the teacher's."""
+"""Intersection over union of the student's or the teacher's prediction."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,25 +17,26 @@ STUDENT_FIELD = 'pred_sem_seg'
 class ClassIoU(BaseMetric):
     """mIoU, aAcc, mAcc and each class's IoU, in percent, from one confusion matrix.
 
-    The figures are those of MMSegmentation's IoUMetric. Beyond it: each class is a result of its own, and any field of
-    the sample can be scored, so that ``ClassIoU(key='teacher_pred_sem_seg', prefix='teacher')`` scores the teacher
+    The values equal those of MMSegmentation's IoUMetric. In addition, each class is a separate result, and any field of
+    the sample can be scored: ``ClassIoU(key='teacher_pred_sem_seg', prefix='teacher')`` scores the teacher
     (``teacher/mIoU``).
 
     Results: ``mIoU`` (mean over the classes in label or prediction), ``aAcc``, ``mAcc`` (mean over the classes in the
-    label), ``IoU.<class name>`` for each class; NaN for a class that is in neither, and throughout where the whole set
-    has no valid pixel. No results at all where no sample has the field: a run without a teacher needs no other config.
+    label), and ``IoU.<class name>`` for each class. A result is NaN for a class that is in neither, and all are NaN if
+    the whole set has no valid pixel. There are no results if no sample has the field, so a run without a teacher needs
+    no other config.
 
     Args:
-        key (str): The field that is scored. ``pred_sem_seg`` must be there, any other may be absent.
+        key (str): Field to score. ``pred_sem_seg`` is required, any other may be absent.
         ignore_index (int): Label value that does not count.
         collect_device (str): See :mod:`~mapsage_mmseg.metrics.fields`.
-        prefix (str, optional): Put before the results' names, with a slash.
+        prefix (str, optional): Prefix of the results' names, followed by a slash.
 
     Attributes:
-        areas: Of the last evaluation, (images, 3, C): pixels of each class that are right, labelled and predicted.
+        areas: Correct, labelled and predicted pixels of each class in the last evaluation, (images, 3, C).
 
     Raises:
-        InputError: The field is missing in some of the samples; sizes differ; an index is outside the classes.
+        InputError: The field is missing in some of the samples, sizes differ, or an index is outside the classes.
     """
 
     areas: torch.Tensor | None = None
@@ -55,34 +56,34 @@ class ClassIoU(BaseMetric):
         self.ignore_index = check_ignore_index(ignore_index)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Add each sample's confusion matrix.
+        """Adds each sample's confusion matrix.
 
         Args:
             data_batch (Any): Not used.
-            data_samples (Sequence[dict]): With ``gt_sem_seg`` and, unless it is absent everywhere, ``key``; (1, H, W).
+            data_samples (Sequence[dict]): With ``gt_sem_seg`` and, unless all samples lack it, ``key``; each (1, H, W).
         """
         num_classes = len(class_names(self.dataset_meta, 'ClassIoU'))
         for sample in data_samples:
-            # the student's prediction is never optional: prediction_and_label refuses a sample without it
+            # The student's prediction is required: prediction_and_label refuses a sample without it.
             absent = self.key not in sample and self.key != STUDENT_FIELD
             self.results.append(ABSENT if absent else self._confusion(sample, num_classes))
 
     def _confusion(self, sample: dict, num_classes: int) -> torch.Tensor:
-        """Return the pixels with label i and prediction j, shape (C, C), int64, on the CPU."""
+        """Returns the number of pixels with label i and prediction j, shape (C, C), int64, on the CPU."""
         prediction, label, valid = prediction_and_label(sample, self.key, num_classes, self.ignore_index)
-        # one more bin for what is ignored, instead of boolean indexing, which makes a GPU wait for the CPU
+        # Ignored pixels get an extra bin: boolean indexing would synchronise the GPU with the CPU.
         cell = torch.where(valid, label * num_classes + prediction, num_classes**2)
         counts = torch.bincount(cell.flatten(), minlength=num_classes**2 + 1)
         return counts[:-1].reshape(num_classes, num_classes).cpu()
 
     def compute_metrics(self, results: list[torch.Tensor]) -> dict[str, float]:
-        """Compute the scores from the matrices' sum.
+        """Computes the scores from the sum of the matrices.
 
         Args:
-            results (list[Tensor]): One (C, C) matrix per sample, or empty tensors where the field was absent.
+            results (list[Tensor]): One (C, C) matrix per sample, or empty tensors if the field was absent.
 
         Returns:
-            dict[str, float]: Percentages, rounded to two decimals; empty where the field was absent.
+            dict[str, float]: Percentages, rounded to two decimals; empty if the field was absent.
         """
         matrices = present(results, self.key)
         if not matrices:

@@ -1,11 +1,11 @@
 """Checked access to the fields of a data sample.
 
-Metrics keep exactly one small tensor per sample, in order: MMEngine interleaves the ranks' lists and cuts off what the
-distributed sampler padded, which goes wrong for any other number. A sample that lacks an optional field therefore
-leaves an empty tensor (``ABSENT``) in its place.
+Metrics keep exactly one small tensor per sample, in order. MMEngine interleaves the ranks' lists and cuts off the
+samples that the distributed sampler padded, which only works with one result per sample. So a sample that lacks an
+optional field gives an empty tensor (``ABSENT``).
 
-Their ``collect_device`` is 'gpu', MMEngine's word for 'over the process group', gloo's on CPUs too. Under 'cpu' results
-go through files in the current folder, which several machines would have to share.
+The default ``collect_device`` is 'gpu', which in MMEngine means 'over the process group', including gloo on CPUs. With
+'cpu', results are exchanged through files in the current folder, which several machines would have to share.
 """
 
 import torch
@@ -17,10 +17,10 @@ ABSENT = torch.zeros(0)
 
 
 def check_ignore_index(ignore_index: int) -> int:
-    """Return ``ignore_index`` if it is an integer.
+    """Returns ``ignore_index`` if it is an integer.
 
     Raises:
-        InputError: It is not.
+        InputError: It is not an integer.
     """
     if isinstance(ignore_index, bool) or not isinstance(ignore_index, int):
         raise InputError(f'ignore_index={ignore_index!r}: an integer label value is needed, 255 in most data sets')
@@ -28,12 +28,12 @@ def check_ignore_index(ignore_index: int) -> int:
 
 
 def sample_name(sample: dict) -> str:
-    """Name a sample in an error message: its image's path where it is known."""
+    """Returns the name of a sample for error messages: the path of its image, if known."""
     return str(sample.get('img_path', 'a sample without img_path'))
 
 
 def class_names(dataset_meta: dict | None, metric: str) -> tuple[str, ...]:
-    """Return the class names that the data set declares.
+    """Returns the class names that the data set declares.
 
     Raises:
         InputError: The data set declares none.
@@ -45,7 +45,7 @@ def class_names(dataset_meta: dict | None, metric: str) -> tuple[str, ...]:
 
 
 def label_of(sample: dict, device: torch.device, num_classes: int, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """Return the label (H, W), int64, and its valid pixels (H, W), bool, on ``device``.
+    """Returns the label (H, W), int64, and its valid pixels (H, W), bool, on ``device``.
 
     Raises:
         InputError: The sample has no label, or the label has a value that is neither a class nor ``ignore_index``.
@@ -61,10 +61,10 @@ def label_of(sample: dict, device: torch.device, num_classes: int, ignore_index:
 
 
 def prediction_and_label(sample: dict, key: str, num_classes: int, ignore_index: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return prediction and label, each (H, W), int64, and the valid pixels (H, W), bool, where the prediction lies.
+    """Returns prediction and label, each (H, W), int64, and the valid pixels (H, W), bool, on the prediction's device.
 
     Args:
-        sample (dict): A data sample as MMEngine's Evaluator hands it to a metric.
+        sample (dict): A data sample as MMEngine's Evaluator passes it to a metric.
         key (str): The field with the prediction, (1, H, W).
         num_classes (int): Number of classes.
         ignore_index (int): Label value that does not count.
@@ -86,10 +86,10 @@ def prediction_and_label(sample: dict, key: str, num_classes: int, ignore_index:
 
 
 def present(results: list[Tensor], key: str) -> list[Tensor]:
-    """Return the results of the samples that had field ``key``: all of them, or an empty list.
+    """Returns the results of the samples with field ``key``: all of them, or an empty list.
 
     Raises:
-        InputError: Some samples had it and some had not; a score over a part would pass for one over the whole.
+        InputError: Only some samples have the field; a score over these would be mistaken for one over the whole set.
     """
     found = [result for result in results if result.numel()]
     if found and len(found) != len(results):
@@ -98,17 +98,17 @@ def present(results: list[Tensor], key: str) -> list[Tensor]:
 
 
 def percent(ratio: Tensor) -> float:
-    """Return a ratio in percent, to two decimals as MMSegmentation's IoUMetric gives them. NaN stays NaN."""
+    """Returns a ratio in percent, rounded to two decimals like those of MMSegmentation's IoUMetric. NaN stays NaN."""
     return round(float(ratio) * 100, 2)
 
 
 def _indices(data: Tensor) -> Tensor:
-    """Turn (1, H, W) into (H, W), int64 (a one-channel head predicts floats of 0 and 1)."""
+    """Converts (1, H, W) to (H, W), int64 (a one-channel head predicts floats of 0 and 1)."""
     return data.reshape(data.shape[-2:]).long()
 
 
 def _check_range(indices: Tensor, valid: Tensor, num_classes: int, what: str) -> None:
-    """Refuse a valid pixel's class index outside [0, num_classes)."""
+    """Checks that the class indices of valid pixels are in [0, num_classes)."""
     low, high = torch.aminmax(torch.where(valid, indices, 0))
     for value in (int(low), int(high)):
         if not 0 <= value < num_classes:

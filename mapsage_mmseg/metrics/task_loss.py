@@ -16,15 +16,15 @@ from .fields import check_ignore_index, label_of, sample_name
 class TaskLoss(BaseMetric):
     """Mean cross-entropy (nats) over all valid pixels of the validation set.
 
-    The sum over all pixels is divided by their number once, at the end, so that a tile which is mostly ignored does not
-    weigh as much as a full one. An untrained model scores about ln(number of classes).
+    The sum over all pixels is divided by their number once, at the end, so a mostly ignored tile counts less than a
+    fully labelled one. An untrained model scores about ln(number of classes).
 
-    Result: ``task_loss``; NaN where the whole set has no valid pixel.
+    Result: ``task_loss``; NaN if the whole set has no valid pixel.
 
     Args:
         ignore_index (int): Label value that does not count.
         collect_device (str): See :mod:`~mapsage_mmseg.metrics.fields`.
-        prefix (str, optional): Put before the result's name, with a slash.
+        prefix (str, optional): Prefix of the result's name, followed by a slash.
 
     Raises:
         InputError: A sample has no logits or no label, or a label is out of range.
@@ -37,7 +37,7 @@ class TaskLoss(BaseMetric):
         self.ignore_index = check_ignore_index(ignore_index)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Add each sample's sum of cross-entropies and number of valid pixels.
+        """Adds each sample's sum of cross-entropies and number of valid pixels.
 
         Args:
             data_batch (Any): Not used.
@@ -48,7 +48,7 @@ class TaskLoss(BaseMetric):
             self.results.append(self._loss_and_count(sample))
 
     def _loss_and_count(self, sample: dict) -> torch.Tensor:
-        """Return (sum of cross-entropies, valid pixels), shape (2,), float64, on the CPU."""
+        """Returns (sum of cross-entropies, valid pixels), shape (2,), float64, on the CPU."""
         if 'seg_logits' not in sample:
             raise InputError(f'TaskLoss: {sample_name(sample)}: no seg_logits: the model must return its logits')
         logits = sample['seg_logits']['data'].float()
@@ -62,11 +62,11 @@ class TaskLoss(BaseMetric):
             logits = F.interpolate(logits, size=tuple(label.shape), mode='bilinear', align_corners=False)
         loss = F.cross_entropy(logits, label[None], ignore_index=self.ignore_index, reduction='sum')
         count = valid.sum()
-        # float64 on the CPU: sums over a data set exceed what float32 resolves, and some devices have no float64
+        # float64 on the CPU: sums over a data set exceed the precision of float32, and some devices have no float64
         return torch.stack([loss.cpu().double(), count.cpu().double()])
 
     def compute_metrics(self, results: list[torch.Tensor]) -> dict[str, float]:
-        """Divide the total by the number of valid pixels.
+        """Divides the total by the number of valid pixels.
 
         Args:
             results (list[Tensor]): One (2,) tensor per sample.

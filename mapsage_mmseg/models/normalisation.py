@@ -1,4 +1,4 @@
-"""Normalisation of a data preprocessor, in a form that compares."""
+"""Normalisation of a data preprocessor, in a comparable form."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,8 +12,10 @@ IMAGENET_STD = (58.395, 57.12, 57.375)
 
 
 def normalisation(preprocessor: nn.Module | None) -> dict[str, Any] | None:
-    """``mean`` and ``std`` (per channel, in 0..255, or None) and ``bgr_to_rgb``; None where a model has no preprocessor
-    of its own, and takes images as whoever wraps it normalises them."""
+    """Returns ``mean`` and ``std`` (per channel, in 0..255, or None) and ``bgr_to_rgb`` of a preprocessor.
+
+    Returns None if a model has no preprocessor of its own, and takes images as its wrapper normalises them.
+    """
     if preprocessor is None or type(preprocessor) is BaseDataPreprocessor:
         return None
     found: dict[str, Any] = {}
@@ -25,12 +27,12 @@ def normalisation(preprocessor: nn.Module | None) -> dict[str, Any] | None:
 
 
 def as_written(values: Iterable[float]) -> list[float]:
-    """Numbers as people write them, which float32 blurs."""
+    """Rounds numbers to six significant digits, which removes the rounding errors of float32."""
     return [float(f'{value:.6g}') for value in values]
 
 
 def channels(preprocessor: nn.Module | None) -> int:
-    """How many channels the images have that a data preprocessor normalises; 3 where it does not say."""
+    """Returns the number of image channels that a data preprocessor normalises; 3 if it has no mean."""
     mean = getattr(preprocessor, 'mean', None)
     return 3 if mean is None else mean.numel()
 
@@ -42,17 +44,18 @@ def to_own(
     std: Sequence[float],
     bands: int = 3,
 ) -> tuple[Tensor, Tensor, dict[str, list[float]] | None]:
-    """From how images arrive to a pretrained module's own normalisation of RGB in 0..255.
+    """Computes the transform from the input's normalisation to a pretrained module's own, of RGB in 0..255.
 
     Args:
-        input_mean, input_std: What the data preprocessor subtracts and divides by; None where images are normalised by
-            statistics of their own bands, which mean nothing in 0..255: they are taken as if by ImageNet's.
-        mean, std: The module's own.
-        bands: Of the images; of other than three each gets what red, green and blue get on average.
+        input_mean, input_std: Mean and std of the data preprocessor. None for images that are normalised by the
+            statistics of their own bands, which have no meaning in 0..255; they are treated as if normalised by
+            ImageNet's.
+        mean, std: Mean and std of the module.
+        bands: Bands of the images; if not three, each gets the average of red, green and blue.
 
     Returns:
-        ``scale`` and ``shift`` (1, B, 1, 1), to be applied in this order, and what they undo, None where that is not
-        known.
+        ``scale`` and ``shift`` (1, B, 1, 1), to be applied in this order, and the normalisation that they undo; None if
+        it is not known.
     """
     known = input_mean is not None and input_std is not None
     given = (input_mean, input_std) if known else (IMAGENET_MEAN, IMAGENET_STD)
@@ -66,7 +69,8 @@ def to_own(
 
 
 def difference(mine: Mapping[str, Any] | None, its: Mapping[str, Any] | None) -> str | None:
-    """The first of the names above under which two differ; None where they do not, or one is not known."""
+    """Returns the first key (``mean``, ``std``, ``bgr_to_rgb``) in which two normalisations differ; None if none does,
+    or if one is not known."""
     if mine is None or its is None:
         return None
     return next((name for name in mine if mine[name] != its.get(name)), None)

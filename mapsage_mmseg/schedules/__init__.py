@@ -1,4 +1,4 @@
-"""Pure functions of a run's progress; neither torch nor the runner."""
+"""Pure functions of a run's progress, without torch or the runner."""
 
 from .clock import Clock
 from .phases import Phase, PhaseSchedule

@@ -7,12 +7,12 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class Clock:
-    """A moment of a run, read before an iteration.
+    """Progress of a run before an iteration.
 
     Attributes:
         iter: Iterations done, 0 before the first.
         max_iters: Iterations of the whole run.
-        iters_per_epoch: Iterations of one epoch; None under an iteration loop that was not told.
+        iters_per_epoch: Iterations per epoch; None if it is not set under an iteration-based loop.
     """
 
     iter: int
@@ -42,5 +42,5 @@ class Clock:
         return self.epoch if by == 'epoch' else self.iter
 
     def progress(self, by: str) -> float:
-        """Share of the run that is done, in [0, 1), in steps of an epoch or of an iteration."""
+        """Fraction of the run that is done, in [0, 1), in steps of an epoch or of an iteration."""
         return self.epoch / self.max_epochs if by == 'epoch' else self.iter / self.max_iters

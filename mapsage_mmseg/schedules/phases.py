@@ -17,10 +17,10 @@ class Phase:
     """One phase.
 
     Attributes:
-        name: For logs and the record.
+        name: Name in logs and the record.
         begin: First epoch (or iteration), counted from 1.
         end: Last epoch (or iteration), inclusive; None for the last phase.
-        weights: Weight of each term; a term that is not named weighs 0.
+        weights: Weight of each term; a term that is not named has weight 0.
     """
 
     name: str
@@ -30,14 +30,14 @@ class Phase:
 
 
 class PhaseSchedule:
-    """Phases that follow one another without a gap.
+    """Consecutive phases without gaps.
 
     Args:
         phases: ``[dict(name='task', begin=1, end=5, by='epoch', weights=dict(task=1.0)), ...]``, 1-based and inclusive;
             the last has no ``end``. ``by`` is ``'epoch'`` (default) or ``'iter'``, the same for all.
 
     Raises:
-        InputError: For overlaps, gaps, negative weights and unknown keys, with the key at fault.
+        InputError: Phases overlap or leave a gap, a weight is negative, or a key is unknown; the message names the key.
     """
 
     def __init__(self, phases: Sequence[Mapping[str, Any]]) -> None:
@@ -74,16 +74,16 @@ class PhaseSchedule:
 
     @property
     def terms(self) -> set[str]:
-        """Every term that some phase names."""
+        """All terms that the phases name."""
         return {term for phase in self.phases for term in phase.weights}
 
     def index(self, clock: Clock) -> int:
-        """Which phase the next iteration belongs to."""
+        """Returns the index of the phase that the next iteration belongs to."""
         moment = clock.count(self.by) + 1
         return max(index for index, phase in enumerate(self.phases) if phase.begin <= moment)
 
     def at(self, clock: Clock) -> Phase:
-        """The phase that the next iteration belongs to."""
+        """Returns the phase that the next iteration belongs to."""
         return self.phases[self.index(clock)]
 
 

@@ -12,18 +12,18 @@ SHAPES = ('linear', 'cosine', 'constant')
 
 @dataclass(frozen=True)
 class TemperatureSchedule:
-    """T(e) = start - (start - end) * e / E for ``shape='linear'``, with e epochs done of E.
+    """T(e) = start - (start - end) * e / E for ``shape='linear'``, after e of E epochs.
 
     It never reaches ``end``: with start 6, end 3 and 25 epochs it is 6.00 in the first and 3.12 in the last.
 
     Attributes:
         start: Temperature at the beginning, above 0.
-        end: Temperature that the run tends to, above 0; unused where constant.
+        end: Temperature that the run approaches, above 0; not used for ``'constant'``.
         shape: ``'linear'``, ``'cosine'`` or ``'constant'``.
-        by: ``'epoch'`` changes it once an epoch, ``'iter'`` at every iteration.
+        by: ``'epoch'`` changes it once per epoch, ``'iter'`` at every iteration.
 
     Raises:
-        InputError: For values outside these ranges.
+        InputError: A value is not one of these.
     """
 
     start: float = 6.0
@@ -42,7 +42,7 @@ class TemperatureSchedule:
                 raise InputError(f'temperature {key}={value!r} must be a number above 0')
 
     def at(self, clock: Clock) -> float:
-        """The temperature of the next iteration."""
+        """Returns the temperature of the next iteration."""
         if self.shape == 'constant':
             return float(self.start)
         progress = min(clock.progress(self.by), 1.0)

@@ -1,1 +1,1 @@
-"""Pictures, charts, the report, and where TensorBoard files go."""
+"""Pictures, charts, the report, and the TensorBoard backend."""

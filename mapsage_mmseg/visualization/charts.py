@@ -1,4 +1,4 @@
-"""Curves of runs as inline SVG: text stays text, and colours are the page's own, so that they follow light and dark."""
+"""Curves of runs as inline SVG. Text stays text, and colours are CSS variables of the page, for light and dark mode."""
 
 import re
 import warnings
@@ -19,10 +19,10 @@ from ..evaluation.criteria import Record
 Points = list[tuple[int, float]]  # (epoch, value)
 Band = tuple[int, int, str]  # first epoch, last epoch, name of the phase
 
-# Colours stand for the page's CSS variables; --s1 and on are the report's series, --t-* its loss terms.
+# Colours stand for the page's CSS variables: --s<i> are the report's series, --t<i> its loss terms.
 INK, MUTED, RULE, SHADE = '--ink', '--muted', '--rule', '--shade'
 TERMS = ('task', 'distill', 'feature', 'attention')
-SERIES = 7  # how many --s<i> the page has
+SERIES = 7  # number of --s<i> on the page
 VARIABLES = (INK, MUTED, RULE, SHADE, *(f'--s{i}' for i in range(SERIES)), *(f'--t{i}' for i in range(6)))
 _HEX = {name: f'#0000{index + 16:02x}' for index, name in enumerate(VARIABLES)}
 STYLE = {
@@ -44,10 +44,10 @@ class Curve:
     """One line of a chart.
 
     Attributes:
-        name: What the alternative text calls it.
-        colour: A variable of the page.
-        runs: The points of each run; several are drawn thin, and their mean thick.
-        dashed: For a reference such as the control.
+        name: Name in the alternative text.
+        colour: A CSS variable of the page.
+        runs: Points of each run. Several runs are drawn as thin lines, with their mean as a thick one.
+        dashed: Draw a dashed line, for a reference such as the control.
     """
 
     name: str
@@ -57,34 +57,34 @@ class Curve:
 
 
 def task_loss(curves: Sequence[Curve], chance: float | None, bands: Sequence[Band] = ()) -> str:
-    """Validation task loss, with chance level."""
+    """Draws the validation task loss, with chance level."""
     lines = [(chance, 'chance level', MUTED)] if chance is not None else []
     return _chart('task-loss', 'Validation task loss', curves, bands, lines)
 
 
 def miou(curves: Sequence[Curve], teacher: float | None, bands: Sequence[Band] = ()) -> str:
-    """Validation mIoU, with the teacher's."""
+    """Draws the validation mIoU, with the teacher's."""
     lines = [(teacher, 'teacher', INK)] if teacher is not None else []
     return _chart('miou', 'Validation mIoU, percent', curves, bands, lines)
 
 
 def agreement(curves: Sequence[Curve], bands: Sequence[Band] = ()) -> str:
-    """Share of validation pixels on which student and teacher agree."""
+    """Draws the share of validation pixels on which student and teacher agree."""
     return _chart('agreement', 'Agreement with the teacher, percent', curves, bands)
 
 
 def temperature(curves: Sequence[Curve], bands: Sequence[Band] = ()) -> str:
-    """Temperature of the softened logits."""
+    """Draws the temperature of the softened logits."""
     return _chart('temperature', 'Temperature', curves, bands, steps=True)
 
 
 def terms(experiment: str, index: int, curves: Sequence[Curve], bands: Sequence[Band] = ()) -> str:
-    """Unweighted loss terms of one experiment, on a logarithmic scale."""
+    """Draws the unweighted loss terms of one experiment, on a logarithmic scale."""
     return _chart(f'terms-{index}', f'Loss terms of {experiment}, unweighted', curves, bands, log=True)
 
 
 def shares(experiment: str, index: int, curves: Sequence[Curve], bands: Sequence[Band] = ()) -> str:
-    """What each term, weighted, makes of the total of one experiment, stacked; means over its runs."""
+    """Draws the share of each weighted term in the total of one experiment, stacked; means over its runs."""
     name, title = f'shares-{index}', f'Shares of the total loss of {experiment}, percent'
     means = [dict(mean_of(curve.runs)) for curve in curves]
     epochs = sorted({epoch for mean in means for epoch in mean})
@@ -101,7 +101,7 @@ def shares(experiment: str, index: int, curves: Sequence[Curve], bands: Sequence
 
 
 def mean_of(runs: Sequence[Points]) -> Points:
-    """Mean of several runs, at the epochs that all of them have."""
+    """Returns the mean of several runs, at the epochs that all of them have."""
     tables = [dict(points) for points in runs if points]
     if not tables:
         return []
@@ -110,7 +110,7 @@ def mean_of(runs: Sequence[Points]) -> Points:
 
 
 def bands_of(record: Record) -> list[Band]:
-    """The phases of a run, by epoch."""
+    """Returns the phases of a run as bands of epochs."""
     bands: list[Band] = []
     for entry in record['epochs']:
         name, epoch = entry.get('phase'), entry['epoch']
@@ -184,10 +184,10 @@ def _svg(
     draw: Callable[[Axes], None],
     bands: Sequence[Band],
 ) -> str:
-    """Draws a chart and makes it fit for the inside of a page."""
+    """Draws a chart as SVG that can be embedded in a page."""
     file = StringIO()
     with rc_context({**STYLE, 'svg.hashsalt': name}), warnings.catch_warnings():
-        warnings.filterwarnings('ignore', 'Glyph .* missing')  # the page's own font draws the text, not matplotlib's
+        warnings.filterwarnings('ignore', 'Glyph .* missing')  # the text is drawn in the page's font, not matplotlib's
         figure = Figure(figsize=(5.8, 3.3))
         axes = figure.add_axes((0.085, 0.125, 0.9, 0.79))
         draw(axes)
@@ -224,14 +224,14 @@ def _inline(svg: str, name: str, alt: str) -> str:
     box = re.search(r'viewBox="[^"]*"', svg)
     svg = svg[svg.index('>', svg.index('<svg')) + 1 :]
     svg = re.sub(r'<metadata>.*?</metadata>|<style.*?</style>', '', svg, flags=re.DOTALL).replace('xlink:href', 'href')
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf'\g<1>{name}-', svg)  # a page has each id once
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf'\g<1>{name}-', svg)  # ids must be unique in a page
     for variable, colour in _HEX.items():
         svg = svg.replace(colour, f'var({variable})')
     return f'<svg role="img" aria-label="{escape(alt)}" {box[0] if box else ""}>{svg}'
 
 
 def _told(curves: Iterable[Curve], factor: float = 1.0) -> list[str]:
-    """What a chart shows, for those who do not see it."""
+    """Returns the alternative text of a chart."""
     found = [(curve.name, mean_of(curve.runs)) for curve in curves]
     return [
         f'{name}: {_figure(factor * points[0][1])} in epoch {points[0][0]}, {_figure(factor * points[-1][1])} in epoch '

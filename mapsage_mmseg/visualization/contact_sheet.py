@@ -1,4 +1,4 @@
-"""A few tiles of a data set with their labels, as one picture."""
+"""A picture with some tiles of a data set and their labels."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 from .panels import GAP, IGNORED, PAPER, Colour, Picture, class_colours, colorize, draw_legend, draw_row, grid
 
 OPACITY = 0.45  # of the label over the photograph
-SIDE = 256  # pixels that a tile has at most
+SIDE = 256  # maximum pixels of a tile's side
 COLUMNS = 3  # tiles side by side, each with its overlay
 
 
 def contact_sheet(
     tiles: Sequence[tuple[str, str, Picture, NDArray[Any]]], palette: Sequence[Colour], classes: Sequence[str]
 ) -> Picture:
-    """Lay out tiles beside themselves under their labels, over a legend.
+    """Draws each tile, and beside it the tile with its label overlaid, above a legend.
 
     Args:
-        tiles (Sequence): (name, split, photograph (H, W, 3) in RGB of 8 bits, class indices (H, W)); of any sizes.
+        tiles (Sequence): (name, split, photograph (H, W, 3), 8-bit RGB, class indices (H, W)); of any sizes.
         palette (Sequence): One (R, G, B), 0 to 255, per class.
         classes (Sequence[str]): The class names.
 
@@ -35,11 +35,11 @@ def contact_sheet(
 
 
 def overlay(image: Picture, label: NDArray[Any], palette: Sequence[Colour]) -> Picture:
-    """Tint a photograph in the colours of its classes; what is ignored is black.
+    """Tints a photograph in the colours of its classes; ignored pixels are black.
 
     Args:
         image (ndarray): (H, W, 3), uint8, RGB.
-        label (ndarray): Class indices, (H, W); what is no class is ignored.
+        label (ndarray): Class indices, (H, W); values that are no class are ignored.
         palette (Sequence): One (R, G, B), 0 to 255, per class.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Charts of a report, and their data."""
+"""Charts of a report and their data."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ Groups = Mapping[str, Sequence[Record]]
 
 @dataclass(frozen=True)
 class Drawn:
-    """A chart with what stands under it.
+    """A chart with its heading, note and legend.
 
     Attributes:
-        title: Its heading.
+        title: Heading.
         svg: The chart.
-        note: What else there is to say.
-        legend: (name, colour) of its own; empty where the report's one legend of experiments serves.
+        note: Text below the chart.
+        legend: (name, colour) of its own; empty if the report's legend of experiments applies.
     """
 
     title: str
@@ -31,14 +31,14 @@ class Drawn:
 
 
 def colours_of(groups: Groups, controls: Sequence[str], focus: str) -> dict[str, str]:
-    """A colour for each experiment: the common control has the neutral one, what the report is about the accent."""
+    """Returns a colour for each experiment: neutral for the common control, the accent colour for ``focus``."""
     others = sorted((name for name in groups if name not in controls[:1]), key=lambda name: name != focus)
     numbers = {name: 1 + index % (charts.SERIES - 1) for index, name in enumerate(others)}
     return {name: f'--s{numbers.get(name, 0)}' for name in groups}
 
 
 def scores(groups: Groups, controls: Sequence[str], focus: str) -> list[Drawn]:
-    """Charts in which experiments stand beside each other; the focus's phases are shaded."""
+    """Draws the charts that compare experiments; the phases of ``focus`` are shaded."""
     colours, bands, found = colours_of(groups, controls, focus), _bands(groups[focus]), []
     chance = next((run['dataset']['chance_loss'] for runs in groups.values() for run in runs), None)
     teachers = [run['teacher']['mIoU'] for runs in groups.values() for run in runs if run.get('teacher')]
@@ -76,7 +76,7 @@ def scores(groups: Groups, controls: Sequence[str], focus: str) -> list[Drawn]:
 
 
 def losses(groups: Groups) -> list[Drawn]:
-    """Terms and shares of every experiment that distils."""
+    """Draws loss terms and shares of every experiment with distillation."""
     found = []
     for index, (name, runs) in enumerate(groups.items()):
         if not any(distilling(run) for run in runs):

@@ -1,4 +1,4 @@
-"""Image, label and predictions side by side, as one picture."""
+"""A picture of image, label and predictions side by side."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ CORRECT, WRONG, IGNORED = (200, 200, 200), (214, 39, 40), (0, 0, 0)
 
 
 def colorize(label: NDArray[Any], palette: Sequence[Colour], ignore_colour: Colour = IGNORED) -> Picture:
-    """Paint class indices in their colours.
+    """Paints class indices in their colours.
 
     Args:
         label (ndarray): Class indices, (H, W), integers.
@@ -32,7 +32,7 @@ def colorize(label: NDArray[Any], palette: Sequence[Colour], ignore_colour: Colo
         ndarray: (H, W, 3), uint8, RGB.
 
     Raises:
-        InputError: ``label`` is not two-dimensional or no integers; a colour is no (R, G, B).
+        InputError: ``label`` is not two-dimensional or has no integer type, or a colour is not (R, G, B).
     """
     label = _indices(label, 'label')
     colours = np.asarray([*palette, ignore_colour])
@@ -43,11 +43,11 @@ def colorize(label: NDArray[Any], palette: Sequence[Colour], ignore_colour: Colo
 
 
 def difference(prediction: NDArray[Any], label: NDArray[Any], num_classes: int) -> Picture:
-    """Paint correct pixels grey, wrong ones red and ignored ones black.
+    """Paints correct pixels grey, wrong ones red and ignored ones black.
 
     Args:
         prediction (ndarray): Class indices, (H, W), integers.
-        label (ndarray): Class indices, (H, W), integers; what is no class is ignored.
+        label (ndarray): Class indices, (H, W), integers; values that are no class are ignored.
         num_classes (int): Number of classes.
 
     Returns:
@@ -65,24 +65,26 @@ def panel(
     classes: Sequence[str],
     legend: bool = True,
 ) -> Picture:
-    """Lay out image | label | one tile per prediction | where the last prediction is wrong, over a legend.
+    """Draws image | label | one tile per prediction | map of errors, above a legend.
 
-    Small tiles are enlarged by a whole factor to at least 192 pixels, large ones reduced to at most 512.
+    Small tiles are enlarged by an integer factor so that the shorter side has at least 192 pixels; the longer side is
+    limited to 512.
 
     Args:
         image (ndarray): (H, W, 3), uint8, RGB.
-        label (ndarray): Class indices, (H, W), integers; a value that is no class is ignored.
+        label (ndarray): Class indices, (H, W), integers; values that are no class are ignored.
         predictions (Mapping[str, ndarray]): Caption to class indices, (H, W), in the order of the tiles: usually
-            ``{'teacher': ..., 'student': ...}``. The one named 'student', or else the last, is compared with the label.
+            ``{'teacher': ..., 'student': ...}``. The map of errors compares the one named 'student', or else the last,
+            with the label.
         palette (Sequence): One (R, G, B), 0 to 255, per class.
         classes (Sequence[str]): The class names.
-        legend (bool): Whether the legend is drawn; in a ``grid`` the last row's is enough.
+        legend (bool): Draw the legend. In a ``grid``, only the last row needs one.
 
     Returns:
         ndarray: (height, width, 3), uint8, RGB.
 
     Raises:
-        InputError: No predictions; sizes, types, or the numbers of classes and colours don't match.
+        InputError: There are no predictions, or sizes, types, or the numbers of classes and colours do not match.
     """
     image, label = np.asarray(image), _indices(label, 'label')
     predictions = {name: _indices(prediction, name) for name, prediction in predictions.items()}
@@ -102,7 +104,7 @@ def panel(
 
 
 def grid(rows: Sequence[Picture]) -> Picture:
-    """Stack pictures, usually panels, from top to bottom; narrower ones are filled up on the right.
+    """Stacks pictures, usually panels, from top to bottom; narrower ones are padded on the right.
 
     Args:
         rows (Sequence[ndarray]): Each (height, width, 3), uint8, RGB.
@@ -151,7 +153,8 @@ def _check(
 
 
 def draw_row(tiles: Sequence[tuple[str, Picture]], largest: int = MAX_TILE) -> Picture:
-    """Draw (caption, tile) pairs of one size in a line, each of at most ``largest`` pixels; the first is the photo."""
+    """Draws (caption, tile) pairs of equal size in a row, the photograph first; a tile's longer side has at most
+    ``largest`` pixels."""
     height, width = tiles[0][1].shape[:2]
     factor = max(1.0, float(np.ceil(MIN_TILE / min(height, width))))
     factor = min(factor, largest / max(height, width))
@@ -161,14 +164,14 @@ def draw_row(tiles: Sequence[tuple[str, Picture]], largest: int = MAX_TILE) -> P
     for column, (caption, tile) in enumerate(tiles):
         left = GAP + (width + GAP) * column
         draw.text((left, LINE / 2), _shortened(caption, width, font), INK, font, anchor='lm')
-        # only the photograph may be smoothed: between two classes' colours there is no third class
+        # Only the photograph is smoothed: a mix of two classes' colours would be no class.
         smoothing = Image.Resampling.NEAREST if column else Image.Resampling.BICUBIC
         canvas.paste(Image.fromarray(tile).resize((width, height), smoothing), (left, LINE))
     return np.asarray(canvas)
 
 
 def _shortened(text: str, width: int, font: Any) -> str:
-    """Return the text, cut to ``width`` pixels so that it doesn't run into the next caption."""
+    """Returns the text, cut to ``width`` pixels so that it does not overlap the next caption."""
     if not text.isascii():
         text = text.encode('ascii', 'replace').decode()
     while text and font.getlength(text) > width:
@@ -177,12 +180,12 @@ def _shortened(text: str, width: int, font: Any) -> str:
 
 
 def class_colours(classes: Sequence[str], palette: Sequence[Colour]) -> list[tuple[str, Colour]]:
-    """Entries of a legend: each class and what is ignored."""
+    """Returns the entries of a legend: each class, and ``ignored``."""
     return [*((_printable(name, index), palette[index]) for index, name in enumerate(classes)), ('ignored', IGNORED)]
 
 
 def draw_legend(entries: Sequence[tuple[str, Colour]], width: int) -> Picture:
-    """Draw names and colours, in as many lines as the width needs."""
+    """Draws names and colours, in as many lines as the width requires."""
     font, swatch = _font(), LINE - 8
     places, left, top = [], GAP, 0
     for text, _ in entries:
@@ -200,7 +203,7 @@ def draw_legend(entries: Sequence[tuple[str, Colour]], width: int) -> Picture:
 
 
 def _printable(name: str, index: int) -> str:
-    """Return the name where Pillow's built-in font can draw it; it has Latin letters only."""
+    """Returns the name if it is ASCII, else ``class <index>``: Pillow's built-in font has Latin letters only."""
     return name if name.isascii() else f'class {index}'
 
 

@@ -13,7 +13,7 @@ from ..whole_file import whole_file
 from .panels import IGNORED, Colour, Picture
 
 MAPS = ('label', 'teacher', 'student')
-NO_CLASS = 255  # in a map's file, whatever the data set's own ignore value is
+NO_CLASS = 255  # in a map's file, whatever the data set's ignore value is
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class SavedPicture:
     Attributes:
         stem: Name of the image.
         image: The photograph, (H, W, 3), uint8, RGB.
-        maps: Class indices by name, (H, W), uint8; 255 is no class.
+        maps: Class indices by name, (H, W), uint8; 255 for no class.
         palette: One (R, G, B), 0 to 255, for each of the 256 values.
     """
 
@@ -36,13 +36,13 @@ class SavedPicture:
 def write_picture(
     folder: str | Path, image: Picture, maps: Mapping[str, NDArray[Any]], palette: Sequence[Colour]
 ) -> None:
-    """Writes ``image.jpg`` and one palette PNG a map; files of the same name are replaced.
+    """Writes ``image.jpg`` and one palette PNG per map; files of the same name are replaced.
 
     Args:
-        folder: Of this image, ``<run>/pictures/<stem>``; it is made.
+        folder: Folder of this image, ``<run>/pictures/<stem>``; it is created.
         image: (H, W, 3), uint8, RGB.
         maps: Class indices by name ('label', 'teacher', 'student'), (H, W), integers.
-        palette: One (R, G, B), 0 to 255, per class; at most 255.
+        palette: One (R, G, B), 0 to 255, per class; at most 255 classes.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def write_picture(
 
 
 def read_pictures(run: str | Path) -> dict[str, SavedPicture]:
-    """The pictures of a run by stem; one that cannot be read, or has no label or student, is left out.
+    """Reads the pictures of a run, by stem; skips those that cannot be read, or have no label or student.
 
     Args:
         run: The run directory.
@@ -72,7 +72,7 @@ def read_pictures(run: str | Path) -> dict[str, SavedPicture]:
             colours = np.asarray(opened['label'].getpalette(), np.uint8).reshape(-1, 3)
             with Image.open(folder / 'image.jpg') as photograph:
                 image = np.asarray(photograph.convert('RGB'))
-        except (OSError, KeyError, ValueError, Image.DecompressionBombError):  # a disk was full, or it is not ours
+        except (OSError, KeyError, ValueError, Image.DecompressionBombError):  # incomplete, or not written by us
             continue
         if 'student' in maps and len({indices.shape for indices in maps.values()}) == 1:
             palette = [tuple(int(value) for value in colour) for colour in colours]

@@ -1,4 +1,4 @@
-"""The report of runs as one HTML file."""
+"""The report on runs as a single HTML file."""
 
 import re
 from collections.abc import Sequence
@@ -22,50 +22,50 @@ from . import figures
 from .figures import Groups
 from .tiles import pictures
 
-IDS = r'(\bid="|url\(#|href="#)'  # what stands before an id, where one is given or referred to
+IDS = r'(\bid="|url\(#|href="#)'  # text before an id, in its definition or in a reference to it
 TEMPLATES = Path(__file__).parent / 'templates'
 
 
 def render(
     records: Sequence[Record], control: str | None = None, focus: str | None = None, matters: float = MATTERS
 ) -> str:
-    """Draws a report of runs on one data set.
+    """Renders a report on runs with the same data set.
 
     Args:
         records: Oldest first, each with the ``path`` of its record.
         control: As for :func:`~mapsage_mmseg.evaluation.comparison.compare`.
-        focus: The experiment that the report is about; the best that had a teacher where None.
+        focus: The experiment that the report is about; None for the best one with a teacher.
         matters: As for :func:`~mapsage_mmseg.evaluation.comparison.compare`.
 
     Returns:
-        A page of HTML that needs nothing besides.
+        A self-contained HTML page.
 
     Raises:
-        InputError: As ``compare``.
+        InputError: As for ``compare``.
     """
     return _page([_section(records, compare(records, control, matters), focus)])
 
 
 def render_all(sections: Sequence[Compared]) -> str:
-    """Draws a report with a section for each data set.
+    """Renders a report with a section for each data set.
 
     Args:
-        sections: At least one; the first gives the page its title.
+        sections: At least one; the page has the title of the first.
 
     Returns:
-        A page of HTML that needs nothing besides.
+        A self-contained HTML page.
     """
     return _page([_section(each.records, each.comparison, None, f's{n}-' * bool(n)) for n, each in enumerate(sections)])
 
 
 def _page(sections: Sequence[tuple[str, str]]) -> str:
-    """The page of sections, each with its title."""
+    """Renders the page of (title, body) sections, with the title of the first."""
     bodies = [Markup(body) for _, body in sections]
     return environment().get_template('report.html.j2').render(title=sections[0][0], bodies=bodies)
 
 
 def _section(records: Sequence[Record], comparison: Comparison, focus: str | None, prefix: str = '') -> tuple[str, str]:
-    """Title and HTML of a section; ``prefix`` goes before its ids."""
+    """Returns title and HTML of a section; ``prefix`` is put before its ids."""
     unordered, _ = group(records)
     groups = {arm.experiment: unordered[arm.experiment] for arm in comparison.arms}
     found = answers(comparison, records)
@@ -100,7 +100,7 @@ def _section(records: Sequence[Record], comparison: Comparison, focus: str | Non
 
 
 def _judged(comparison: Comparison, groups: Groups) -> dict[str, list[Record]]:
-    """Runs with their criteria; whether knowledge was transferred is judged again, by the control on the page."""
+    """Returns the runs with their criteria; knowledge transfer is judged again, with the control on the page."""
     found: dict[str, list[Record]] = {}
     for arm in comparison.arms:
         controls = {run['seed']: run for run in groups.get(arm.control or '', ())}
@@ -118,7 +118,7 @@ def _best(comparison: Comparison, names: Sequence[str]) -> str | None:
 
 
 def _findings(groups: Groups) -> dict[tuple[str, str, str], list[tuple[Record, Any]]]:
-    """What runs of an experiment noticed, together where it is the same."""
+    """Returns the findings of all runs, grouped by experiment, situation and suggestion."""
     found: dict[tuple[str, str, str], list[tuple[Record, Any]]] = {}
     for experiment, runs in groups.items():
         for run in runs:
@@ -129,7 +129,7 @@ def _findings(groups: Groups) -> dict[tuple[str, str, str], list[tuple[Record, A
 
 
 def _places(groups: Groups) -> dict[str, list[str]]:
-    """Device and versions, and which experiments ran there."""
+    """Returns the experiments that ran on each device with each set of package versions."""
     found: dict[str, list[str]] = {}
     for experiment, runs in groups.items():
         for run in runs:
@@ -140,7 +140,7 @@ def _places(groups: Groups) -> dict[str, list[str]]:
 
 
 def environment() -> Environment:
-    """Where the pages' templates are, and what they may use; names are escaped."""
+    """Returns the Jinja environment of the page templates, with their filters and globals; names are escaped."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -15,13 +15,13 @@ LARGEST = 768  # pixels of a picture's longer side in the page
 
 
 def agreement(one: NDArray[Any], other: NDArray[Any]) -> float | None:
-    """Percentage of the pixels that hold a class in both maps, (H, W), where it is the same; None without any."""
+    """Returns the percentage of equal pixels, among those with a class in both maps (H, W); None if there are none."""
     valid = (one != NO_CLASS) & (other != NO_CLASS)
     return 100 * float((one == other)[valid].mean()) if valid.any() else None
 
 
 def shares(indices: NDArray[Any], classes: int) -> list[float]:
-    """Percentage of each class among the pixels of a map that hold one, (H, W); zeros without any."""
+    """Returns the percentage of each class among the pixels of a map (H, W) with a class; zeros if there are none."""
     counts = np.bincount(indices[indices < classes].ravel(), minlength=classes)
     return [100 * float(count) / max(1, int(counts.sum())) for count in counts]
 
@@ -34,19 +34,18 @@ def render(
     models: Sequence[Mapping[str, Any]],
     title: str,
 ) -> str:
-    """Draws the page's answer to one picture.
+    """Renders the result for one picture.
 
     Args:
         image: (H, W, 3), uint8, RGB.
-        maps: Class indices, (H, W), 255 for none, by name: ``label`` where there is one, ``student``, and ``teacher``
-            where there is one.
-        classes: Names.
+        maps: Class indices, (H, W), 255 for no class, by name: ``student``, and optionally ``label`` and ``teacher``.
+        classes: Class names.
         palette: (R, G, B), 0 to 255, per class.
-        models: ``name``, ``milliseconds``, ``megabytes``, ``params_m`` and ``mIoU`` of each.
-        title: What picture this is.
+        models: ``name``, ``milliseconds``, ``megabytes``, ``params_m`` and ``mIoU`` of each model.
+        title: Title of the picture.
 
     Returns:
-        HTML; every name in it is escaped.
+        HTML; all names are escaped.
     """
     reference = next((name for name in ('teacher', 'label') if name in maps), None)
     differ = difference(maps['student'], maps[reference], len(classes)) if reference else None

@@ -1,4 +1,4 @@
-"""TensorBoard events in the run's own ``logs`` folder, without MMEngine's flat tags."""
+"""TensorBoard events in the run's ``logs`` folder, without MMEngine's flat tags."""
 
 import logging
 import os
@@ -17,25 +17,25 @@ from ..errors import InputError
 from ..whole_file import whole_file
 
 LOGS = 'logs'
-ROOM = 1 << 16  # bytes that there must be before another file of events is begun
+ROOM = 1 << 16  # free bytes required to start another event file
 _TIMESTAMP = re.compile(r'\d{8}_\d{6}')
 
 
 @VISBACKENDS.register_module()
 class RunTensorboardBackend(TensorboardVisBackend):
-    """Writes TensorBoard events into ``<work_dir>/logs``, so that every run has them at one place, resumed or not.
+    """Writes TensorBoard events to ``<work_dir>/logs``, so that a run has them in one place, even if it is resumed.
 
-    MMEngine hands its backends ``<work_dir>/<timestamp>/vis_data``. What is shown is chosen by the run's hooks, which
-    call ``add_scalar`` and ``add_image``; ``add_scalars``, with which MMEngine's LoggerHook writes everything that it
-    prints under flat tags (``loss``, ``time``), is ignored.
+    MMEngine passes ``<work_dir>/<timestamp>/vis_data`` to its backends. The run's hooks choose what is shown and call
+    ``add_scalar`` and ``add_image``. ``add_scalars`` is ignored: MMEngine's LoggerHook uses it to write everything that
+    it prints under flat tags (``loss``, ``time``).
 
-    Where events cannot be written, the disk being full, it says so and continues without; every :meth:`flush` looks
-    whether there is room again, and begins another file.
+    If events cannot be written because the disk is full, it logs an error and continues without them. Every
+    :meth:`flush` checks whether there is space again, and then starts another file.
 
     Args:
-        save_dir (str): The folder that MMEngine hands over. ``<work_dir>/<timestamp>/vis_data`` becomes
-            ``<work_dir>/logs``, ``<folder>/vis_data`` becomes ``<folder>/logs``; any other folder is taken as it is.
-            None makes MMEngine's Visualizer leave the backend out, as in inference without a work_dir.
+        save_dir (str): The folder that MMEngine passes. ``<work_dir>/<timestamp>/vis_data`` becomes
+            ``<work_dir>/logs``, ``<folder>/vis_data`` becomes ``<folder>/logs``; any other folder is used as it is.
+            With None, MMEngine's Visualizer skips the backend, as in inference without a work_dir.
 
     Raises:
         InputError: ``save_dir`` is neither a path nor None.
@@ -47,7 +47,7 @@ class RunTensorboardBackend(TensorboardVisBackend):
         super().__init__(None if save_dir is None else str(_logs_dir(Path(save_dir))))
 
     def _init_env(self) -> None:
-        """Create the folder and the writer; MMEngine calls this before the first use."""
+        """Creates the folder and the writer; MMEngine calls this before the first use."""
         if self._save_dir is None:
             raise InputError('RunTensorboardBackend: save_dir=None: there is no folder to write TensorBoard events to')
         super()._init_env()
@@ -60,14 +60,14 @@ class RunTensorboardBackend(TensorboardVisBackend):
 
     @force_init_env
     def add_config(self, config: Config, **kwargs: Any) -> None:
-        """Record the config, as code: TensorBoard's text tab reads Markdown, which would garble it."""
+        """Writes the config as a code block, because TensorBoard's text tab renders Markdown."""
         self._tensorboard.add_text('config', f'```python\n{config.pretty_text}\n```')
 
     def add_scalars(self, scalar_dict: dict, step: int = 0, file_path: str | None = None, **kwargs: Any) -> None:
-        """Write nothing: the run's hooks write their own tags with ``add_scalar``."""
+        """Writes nothing: the run's hooks write their own tags with ``add_scalar``."""
 
     def flush(self) -> None:
-        """Write what waits to be written; TensorBoard does so every two minutes."""
+        """Writes pending events; TensorBoard itself does so every two minutes."""
         if not self._env_initialized:
             return
         if self._broken and _has_room(Path(self._save_dir)):
@@ -88,7 +88,7 @@ def _has_room(folder: Path) -> bool:
 
 
 def _logs_dir(save_dir: Path) -> Path:
-    """Return the folder of the events for the folder that MMEngine names."""
+    """Returns the folder of the events for the folder that MMEngine passes."""
     if save_dir.name != 'vis_data':
         return save_dir
     parent = save_dir.parent

@@ -1,11 +1,12 @@
-"""Consoles for tables, whole when piped."""
+"""Console for tables, which are not cut when piped."""
 
 from rich.console import Console
 
-WIDE = 160  # columns, where nobody says how many there are
+WIDE = 160  # columns, if the output is not a terminal
 
 
 def console() -> Console:
-    """As wide as the terminal; into a file or a pipe as wide as our tables, which would be cut to 80 columns."""
+    """Returns a console as wide as the terminal; for a file or a pipe, wide enough for our tables instead of 80
+    columns."""
     found = Console()
     return found if found.is_terminal else Console(width=WIDE)

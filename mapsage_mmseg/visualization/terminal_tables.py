@@ -1,4 +1,4 @@
-"""A comparison on the terminal."""
+"""A comparison as tables on the terminal."""
 
 from rich.console import Console
 from rich.table import Table
@@ -9,7 +9,7 @@ from ..evaluation.read_runs import Compared
 
 
 def show_comparison(compared: Compared, console: Console) -> None:
-    """Prints the tables, what has to be known besides, and whether knowledge was transferred."""
+    """Prints the tables, the notes, and whether knowledge was transferred."""
     for content in tables(compared.comparison):
         table = Table(title=Text(content.title), title_justify='left')
         for index, name in enumerate(content.header):

@@ -1,4 +1,4 @@
-"""Pictures of a report: the same images across runs, embedded."""
+"""Embedded pictures of a report: the same images across runs."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ LARGEST = 384  # pixels of a tile's longer side
 
 @dataclass(frozen=True)
 class Tile:
-    """A small picture, or a student's with the map of its errors under it.
+    """A small picture, or a student's prediction with the map of its errors below.
 
     Attributes:
-        caption: What stands under it.
-        pictures: (data, what it shows in words).
-        smooth: Whether it may be enlarged smoothly: between two classes there is no third.
+        caption: Text below the tile.
+        pictures: (data URI, alternative text) of each picture.
+        smooth: Allow smooth enlargement; not for class maps, where a mix of two colours would be no class.
     """
 
     caption: str
@@ -34,12 +34,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Rows of tiles, and their legends.
+    """Rows of tiles with their legends.
 
     Attributes:
-        rows: (image, its tiles).
-        classes: (name, CSS colour).
-        errors: The same for the maps of errors.
+        rows: (stem, tiles) of each image.
+        classes: Legend of the classes, (name, CSS colour).
+        errors: Legend of the maps of errors, (name, CSS colour).
     """
 
     rows: list[tuple[str, list[Tile]]]
@@ -48,10 +48,10 @@ class Pictures:
 
 
 def pictures(groups: Mapping[str, Sequence[Record]]) -> Pictures:
-    """The pictures that runs left, of one run an experiment: the first that has any.
+    """Collects the pictures of one run per experiment: the first run that has any.
 
     Args:
-        groups: Runs by experiment. A run whose ``path`` is not known has no pictures.
+        groups: Runs by experiment. A run without ``path`` has no pictures.
     """
     saved = {name: found for name, runs in groups.items() if (found := _first(runs))}
     classes: list[str] = next((run['dataset']['classes'] for runs in groups.values() for run in runs), [])
@@ -100,14 +100,14 @@ def _right(prediction: NDArray[Any], label: NDArray[Any]) -> str:
 
 
 def photograph_uri(pixels: Picture, largest: int = LARGEST) -> str:
-    """A photograph (H, W, 3) as a JPEG in an address, its longer side at most ``largest`` pixels."""
+    """Returns a photograph (H, W, 3) as a JPEG data URI; its longer side has at most ``largest`` pixels."""
     picture = Image.fromarray(pixels)
     picture.thumbnail((largest, largest))
     return _encoded(picture, 'JPEG', quality=85)
 
 
 def map_uri(pixels: Picture, largest: int = LARGEST) -> str:
-    """Painted classes (H, W, 3) as a PNG in an address, likewise; no colour is mixed."""
+    """Returns painted classes (H, W, 3) as a PNG data URI of the same maximum size, without mixing colours."""
     picture = Image.fromarray(pixels)
     picture.thumbnail((largest, largest), Image.Resampling.NEAREST)
     return _encoded(picture.quantize(256, dither=Image.Dither.NONE), 'PNG', optimize=True)
@@ -120,5 +120,5 @@ def _encoded(picture: Image.Image, form: str, **settings: Any) -> str:
 
 
 def css_colour(colour: Colour) -> str:
-    """(R, G, B), 0 to 255, for a style."""
+    """Returns a CSS colour for (R, G, B), 0 to 255."""
     return 'rgb({}, {}, {})'.format(*colour)

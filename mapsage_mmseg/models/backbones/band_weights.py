@@ -1,4 +1,4 @@
-"""Weights that were trained on red, green and blue, for images of other bands."""
+"""Pretrained RGB weights for images with other bands."""
 
 from typing import Any
 
@@ -9,17 +9,20 @@ from torch import Tensor, nn
 
 
 def for_bands(weight: Tensor, count: int) -> Tensor:
-    """A first convolution's weights (O, 3, h, w) for so many bands: the mean of the three for each, at such a scale
-    that bands which agree give what a grey image gave."""
+    """Returns a first convolution's weights (O, 3, h, w) for ``count`` bands, (O, count, h, w).
+
+    Each band gets the mean of the three, scaled so that equal bands give the same output as a grey RGB image.
+    """
     return weight if count == 3 else weight.mean(1, keepdim=True).repeat(1, count, 1, 1) * (3 / count)
 
 
 @WEIGHT_INITIALIZERS.register_module(name='Pretrained')
 class PretrainedForBands(PretrainedInit):
-    """MMEngine's ``Pretrained``, which a backbone of other than three bands can start from too: see :func:`for_bands`.
+    """MMEngine's ``Pretrained``, also for backbones with other than three bands (see :func:`for_bands`).
 
-    MMEngine's own warns of the first convolution, whose shape differs, and leaves it as it was drawn. This one has its
-    name, in MMSegmentation's scope, because a backbone knows by that name that what it loads comes last.
+    MMEngine's own warns that the shape of the first convolution differs, and leaves it at its random weights. This
+    class has the same name, in MMSegmentation's scope: by that name a backbone knows that these weights are loaded
+    last.
     """
 
     def __call__(self, module: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""A DINOv2 or DINOv3 ViT-S as the start of :class:`LightweightViT`, which has its width and heads."""
+"""Weights of a DINOv2 or DINOv3 ViT-S for :class:`LightweightViT`, which has the same width and number of heads."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from ...errors import InputError
 
 KINDS = ('dinov2', 'dinov2_with_registers', 'dinov3_vit')
 LAYER = re.compile(r'(?:\w+\.)?layer\.(\d+)\.(.+)')
-# What transformers has called each part, of one version or another.
+# Names of each part in the versions of transformers.
 NAMES = dict(
     query=('attention.q_proj', 'attention.attention.query'),
     key=('attention.k_proj', 'attention.attention.key'),
@@ -27,17 +27,16 @@ NAMES = dict(
 
 
 def start_from_dino(vit: Any, model: str, layers: Sequence[int] | None = None, local_files_only: bool = False) -> None:
-    """Reads a model of transformers and copies into a :class:`LightweightViT` what that can take; the log names the
-    rest.
+    """Initialises a :class:`LightweightViT` from a model of transformers; the log names the weights not used.
 
     Args:
-        vit: What they are copied into.
+        vit: The model to initialise.
         model: Name on the hub, or a local folder with ``config.json`` and ``model.safetensors``.
         layers: As for :func:`take`; default: evenly spread.
-        local_files_only: Whether nothing is fetched.
+        local_files_only: Do not download anything.
 
     Raises:
-        InputError: transformers is missing, the model cannot be read, or as :func:`take`.
+        InputError: transformers is missing, the model cannot be read, or :func:`take` refuses it.
     """
     try:
         from transformers import AutoModel
@@ -59,27 +58,28 @@ def start_from_dino(vit: Any, model: str, layers: Sequence[int] | None = None, l
 
 
 def spread(count: int, of: int) -> tuple[int, ...]:
-    """So many layers of a deeper model, evenly spread, the last among them; counted from 1."""
+    """Returns ``count`` of ``of`` layers, evenly spread and with the last one; counted from 1."""
     return tuple(round(of * (i + 1) / count) for i in range(count))
 
 
 def take(vit: Any, weights: Mapping[str, Tensor], layers: Sequence[int], heads: int) -> list[str]:
-    """Copies what a :class:`LightweightViT` can take of a DINO model into it.
+    """Copies the weights of a DINO model that fit into a :class:`LightweightViT`.
 
-    Layers, the last norm, and where the stem is patches, their projection (resized to 16 pixels) and the position
-    embedding (without the class token's; DINOv3 has none: it turns queries and keys instead, which ours does not do).
+    These are the layers and the last norm. With a patch stem, they are also the patch projection (resized to 16
+    pixels) and the position embedding without the class token's. DINOv3 has no position embedding, but rotary ones,
+    which LightweightViT does not support: its position embedding is set to zeros.
 
     Args:
-        vit: What they are copied into.
-        weights: State dict of transformers' model.
-        layers: Which of its layers, counted from 1, one for each of ours.
-        heads: That it has.
+        vit: The model to initialise.
+        weights: State dict of the transformers model.
+        layers: Layers to copy, counted from 1, one for each layer of ``vit``.
+        heads: Number of attention heads of the transformers model.
 
     Returns:
-        Names of the tensors that were not taken.
+        Names of the tensors that were not copied.
 
     Raises:
-        InputError: Another width, other heads, or layers that it has not.
+        InputError: The width or the number of heads differs, or a layer does not exist.
     """
     found = _Tensors(weights)
     width, own = vit.pos_embed.shape[1], vit.layers[0].attn.num_heads
@@ -121,25 +121,25 @@ def _scaled(pair: dict[str, Tensor], scale: Tensor) -> dict[str, Tensor]:
 
 
 def _resized(kernel: Tensor, size: Any) -> Tensor:
-    """A patch kernel for patches of another size: the same sum over a patch of one colour."""
+    """Resizes a patch kernel; its output for a patch of uniform colour stays the same."""
     resized = F.interpolate(kernel, size=size, mode='bicubic', align_corners=False, antialias=True)
     return resized * (kernel.shape[-1] * kernel.shape[-2] / (size[0] * size[1]))
 
 
 def _grid(positions: Tensor, size: Any) -> Tensor:
-    """(1, 1 + side², C) with the class token's first, to (1, C, h, w)."""
+    """Resizes position embeddings (1, 1 + side², C), the class token's first, to (1, C, h, w)."""
     side = round((positions.shape[1] - 1) ** 0.5)
     grid = positions[:, -side * side :].transpose(1, 2).unflatten(2, (side, side))
     return F.interpolate(grid, size=size, mode='bicubic', align_corners=False)
 
 
 class _Tensors:
-    """Some tensors of a state dict, by their names without what is before them; notes which were taken.
+    """Tensors of a state dict by name without prefix; it notes which ones were used.
 
     Args:
         weights: The state dict.
-        names: By name, the key there; default: every key is its own name.
-        taken: Keys that were taken, shared between a model and its layers.
+        names: Name to key in ``weights``; default: every key is its own name.
+        taken: Keys used so far, shared between a model and its layers.
     """
 
     def __init__(
@@ -150,7 +150,7 @@ class _Tensors:
         self.taken: set[str] = set() if taken is None else taken
 
     def layer(self, number: int) -> '_Tensors':
-        """One layer's, counted from 1."""
+        """Returns the tensors of one layer, counted from 1."""
         matches = [(LAYER.fullmatch(key), key) for key in self._weights]
         names = {match[2]: key for match, key in matches if match and int(match[1]) == number - 1}
         if not names:
@@ -164,7 +164,7 @@ class _Tensors:
         return self._weights[self._names[name]].float()
 
     def pair(self, part: str) -> dict[str, Tensor]:
-        """Weight and bias; zeros where there is no bias, as for DINOv3's keys."""
+        """Returns weight and bias; the bias is zeros where there is none, as for DINOv3's keys."""
         names = NAMES.get(part, (part,))
         name = next((name for name in names if f'{name}.weight' in self._names), names[0])
         weight = self.one(f'{name}.weight')

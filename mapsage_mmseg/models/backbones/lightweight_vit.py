@@ -15,7 +15,7 @@ from .dino_weights import start_from_dino
 
 
 class AttentionRows(nn.Module):
-    """Self-attention rows, averaged over heads. It runs only where somebody listens (has hooked its output)."""
+    """Self-attention rows, averaged over heads. It runs only while its output is hooked."""
 
     def forward(self, query: Tensor, key: Tensor) -> Tensor:
         """
@@ -69,27 +69,27 @@ class Block(nn.Module):
 
 @MODELS.register_module()
 class LightweightViT(BaseModule):
-    """A small vision transformer with four feature maps, over a stem that the config chooses.
+    """A small vision transformer with four feature maps and a configurable stem.
 
-    Tokens live at stride 16. The maps at strides 4 and 8 come from the stem where it has them, and from the tokens by
-    transposed convolution (ViTDet's simple feature pyramid, arXiv:2203.16527) where it has none; stride 32 is pooled.
+    Tokens are at stride 16. The maps at strides 4 and 8 come from the stem if it has them, else from the tokens by
+    transposed convolution (ViTDet's simple feature pyramid, arXiv:2203.16527); the map at stride 32 is pooled.
     Attention rows of layer ``i`` are the output of the module ``layers.i.attn.rows``, computed only while it is hooked.
 
     Args:
         embed_dims: Channels of a token.
         num_layers: Transformer blocks.
         num_heads: Attention heads; must divide ``embed_dims``.
-        mlp_ratio: Hidden channels of the MLP over ``embed_dims``.
+        mlp_ratio: Hidden channels of the MLP, divided by ``embed_dims``.
         stem: Config of a registered stem.
         out_channels: Channels of the maps at strides 4, 8, 16 and 32; the last two must equal ``embed_dims``.
-        pos_grid: Side of the learned position embedding, in tokens; it is interpolated to the input.
-        drop_path_rate: Stochastic depth of the last block, growing linearly from 0 at the first; in [0, 1).
+        pos_grid: Side of the learned position embedding, in tokens; it is interpolated to the input's grid.
+        drop_path_rate: Stochastic depth rate of the last block; it rises linearly from 0 at the first. In [0, 1).
         pretrained: ``dict(model=...)`` starts the transformer from a DINOv2 or DINOv3 ViT-S, a name on the hub or a
-            local folder (the extra ``[hf]``); ``layers=[...]`` says which of its layers, counted from 1, instead of
-            evenly spread ones. What is not taken is named in the log.
+            local folder (the extra ``[hf]``). ``layers=[...]`` chooses its layers, counted from 1; default: evenly
+            spread. The log names the weights that are not used.
 
     Raises:
-        InputError: For dimensions that do not fit.
+        InputError: Dimensions do not fit together.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class LightweightViT(BaseModule):
         return nn.Conv2d(before, after, 1) if before else None
 
     def init_weights(self) -> None:
-        """Truncated normal for the transformer, as ViTs have it; the stem and the convolutions initialise
+        """Initialises the transformer with a truncated normal, as is usual for ViTs; stem and convolutions initialise
         themselves."""
         if self.is_init:
             return

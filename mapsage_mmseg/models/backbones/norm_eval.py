@@ -1,11 +1,11 @@
-"""Batch norms that keep the statistics of their weights while they train."""
+"""Batch norms that keep their pretrained statistics in training."""
 
 from mmengine.model import BaseModule
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
 class NormEval(BaseModule):
-    """A module whose batch norms, synchronised or not, stay in evaluation mode where ``norm_eval`` is true."""
+    """A module whose batch norms, synchronised or not, stay in eval mode if ``norm_eval`` is true."""
 
     norm_eval: bool
 

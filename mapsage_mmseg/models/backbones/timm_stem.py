@@ -1,4 +1,4 @@
-"""A stem of :class:`LightweightViT` from timm: the first stages of any of its networks."""
+"""A stem of :class:`LightweightViT` from the first stages of a timm network."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,24 +14,24 @@ from ..normalisation import IMAGENET_MEAN, IMAGENET_STD, to_own
 from .stems import Stem
 
 STRIDES = (4, 8, 16)
-SEED = 1_305_671  # of weights that loading is to replace
+SEED = 1_305_671  # of the random weights that loading replaces
 
 
 @MODELS.register_module()
 class TimmStem(Stem):
-    """The stages of a network of timm (and torchvision, which timm needs) that end at strides 4, 8 and 16.
+    """The stages of a timm network that end at strides 4, 8 and 16. Needs timm and torchvision.
 
     Args:
         model: timm's name, such as ``'convnext_tiny'`` or ``'mobilenetv3_large_100'``; it must give feature maps at
             these strides for images of any size.
-        pretrained: Loads timm's weights, from the hub or its cache.
-        weights: A file of timm's weights instead (``.safetensors`` or ``.pth``), for machines without a network.
-        input_mean, input_std: What the data preprocessor subtracts and divides by, per channel, in 0..255; None where
-            images are normalised by statistics of their own bands, which are then taken for ImageNet's.
-        in_channels: Bands of an image. timm adapts the weights of the first layer to other than three.
+        pretrained: Load timm's weights, from the hub or its cache.
+        weights: A file with timm's weights (``.safetensors`` or ``.pth``) instead, for machines without network access.
+        input_mean, input_std: Mean and std of the data preprocessor, per channel, in 0..255. None for images that are
+            normalised by the statistics of their own bands; they are treated as if normalised by ImageNet's.
+        in_channels: Bands of an image; if not three, timm adapts the weights of the first layer.
 
     Raises:
-        InputError: timm cannot be imported, does not know the model, or its maps have other strides.
+        InputError: timm cannot be imported or does not know the model, or its maps have other strides.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class TimmStem(Stem):
     def _create(self, **settings: Any) -> Any:
         try:
             import timm
-        except Exception as error:  # a torchvision that does not go with torch raises RuntimeError
+        except Exception as error:  # a torchvision that does not match torch raises RuntimeError
             raise InputError(
                 "TimmStem needs timm and a torchvision that goes with torch: pip install 'mapsage_mmseg[timm]' "
                 f'({type(error).__name__}: {(str(error).splitlines() or [""])[0]})'
@@ -88,7 +88,7 @@ class TimmStem(Stem):
             drawn = self._create(out_indices=self._taken).state_dict()
             torch.manual_seed(SEED)
             found = self._create(out_indices=self._taken, **settings).state_dict()
-        # timm loads what it can and passes over the rest: what was drawn the same twice was not loaded.
+        # timm silently skips weights that do not fit. A tensor that equals its random values was not loaded.
         left = [key for key, value in found.items() if value.ndim > 1 and torch.equal(value, drawn[key])]
         if left:
             raise InputError(
@@ -99,7 +99,7 @@ class TimmStem(Stem):
         self._is_init = True
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Maps at strides 4, 8 and 16, of the image padded at the right and below to a multiple of 16."""
+        """Returns the maps at strides 4, 8 and 16; the image is padded right and below to a multiple of 16."""
         height, width = x.shape[-2:]
         maps = self.net(F.pad(x * self.scale + self.shift, (0, -width % 16, 0, -height % 16)))
         first, second, third = (

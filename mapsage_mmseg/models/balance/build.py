@@ -13,19 +13,20 @@ NAMES = dict(shares='SharesBalance', uncertainty='UncertaintyBalance', gradnorm=
 
 
 def build_balance(config: str | Mapping[str, Any] | None, terms: Iterable[str]) -> nn.Module | None:
-    """Builds what adapts the weights of the loss terms, or nothing where they are fixed.
+    """Builds the module that adapts the weights of the loss terms; None if the weights are fixed.
 
-    A balance is a module whose ``forward(terms, weights, gram)`` takes the unweighted terms of a step, their declared
-    weights and, in some steps, the Gram matrix of their gradients, and returns the effective weight of each term, and
-    either None or a penalty that is added to the total. Where it wants that matrix in the next step, its ``due`` is
-    true.
+    A balance is a module with ``forward(terms, weights, gram)``. It takes the unweighted terms of a step, their
+    declared weights and, in some steps, the Gram matrix of their gradients. It returns the effective weight of each
+    term, and a penalty that is added to the total, or None. If it needs the Gram matrix in the next step, its ``due``
+    is true.
 
     Args:
-        config: None, one of :data:`NAMES`, or a dict of a type (one of these, or a registered class) and its settings.
+        config: None, one of :data:`NAMES`, or a dict with a type (one of these, or a registered class) and its
+            settings.
         terms: Every term of the model, ``task`` first.
 
     Raises:
-        InputError: For an unknown name, or settings that the method does not have.
+        InputError: The name is unknown, or the method has no such setting.
     """
     if config is None:
         return None

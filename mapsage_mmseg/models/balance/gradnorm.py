@@ -1,4 +1,4 @@
-"""Weights that hold the gradients' norms in proportion (GradNorm; Chen et al. 2018, arXiv:1711.02257)."""
+"""Weights that keep the terms' gradient norms in proportion (GradNorm; Chen et al. 2018, arXiv:1711.02257)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,22 +13,26 @@ from .informative import informative, mean_over_processes, stacked
 
 @MODELS.register_module()
 class GradNormBalance(nn.Module):
-    """effective weight_i such that its term's gradient norm G_i at the last shared layer goes as w_i * r_i ** alpha.
+    """Chooses weight_i so that the gradient norm G_i of term i at the last shared layer is proportional to
+    w_i * r_i ** alpha.
 
-    r_i is the relative inverse training rate (section 3.1): L_i over its value when the present set of terms was first
-    measured, over the mean of that over the terms; a term that has fallen less than the others gets more gradient. The
-    paper's targets are alike but for r_i; here the declared weights w_i scale them, and are where it begins.
+    r_i is the relative inverse training rate (section 3.1): the ratio of L_i to its value when the present set of terms
+    was first measured, divided by the mean of that ratio over the terms. A term that has fallen less than the others
+    gets more gradient. In the paper all targets are equal up to r_i; here the declared weights w_i scale them, and are
+    the initial weights.
 
-    The paper descends on sum |G_i - target_i|, at a step that depends on the terms' scale. As each target is met at a
-    weight that can be written down, proportional to w_i * r_i ** alpha / norm_i, this goes a share ``rate`` of the way
-    there, in logarithms, whatever the scales. As in the paper the weights keep their sum, that of the declared ones. A
-    term without a gradient or a finite value above 0 keeps its weight. The state is in the checkpoint.
+    The paper minimises sum |G_i - target_i| by gradient descent, with a step that depends on the terms' scale. But the
+    weight that meets each target is known: it is proportional to w_i * r_i ** alpha / norm_i. So each measurement moves
+    the logarithm of the weight a fraction ``rate`` of the way there, whatever the scales. As in the paper, the sum of
+    the weights stays that of the declared ones. A term keeps its weight if it has no gradient or is not a finite value
+    above 0. The state is saved in the checkpoint.
 
     Args:
         terms: Every term.
-        alpha: From 0 (norms as declared, however fast terms train); the paper's 1.5 suits terms of unlike difficulty.
-        rate: Share of the way that a measurement goes, above 0 to 1.
-        interval: Steps between two measurements, which cost about a quarter of a step each: 10 is 2.5 % of a run.
+        alpha: Exponent of r_i, at least 0. 0 keeps the declared proportions, however fast terms train; the paper's 1.5
+            suits terms of different difficulty.
+        rate: Fraction of the way to the target weight that one measurement moves, in (0, 1].
+        interval: Steps between two measurements. One costs about a quarter of a step, so 10 adds 2.5 % to a run.
     """
 
     factors: Tensor
@@ -46,14 +50,14 @@ class GradNormBalance(nn.Module):
             raise InputError(f'model.balance.interval={interval!r} must be a whole number from 1')
         self.terms, self.alpha, self.rate, self.interval = tuple(terms), alpha, rate, interval
         self.register_buffer('factors', torch.ones(len(self.terms)))  # on the declared weights
-        self.register_buffer('initial', torch.zeros(len(self.terms)))  # 0 where not known
-        self.register_buffer('active', torch.zeros(len(self.terms), dtype=torch.bool))  # when last measured
+        self.register_buffer('initial', torch.zeros(len(self.terms)))  # 0 if not known
+        self.register_buffer('active', torch.zeros(len(self.terms), dtype=torch.bool))  # at the last measurement
         self.register_buffer('steps', torch.zeros((), dtype=torch.long))
-        self._steps = 0  # the same on the host: asking the device would wait for it
+        self._steps = 0  # the same on the host: reading it from the device would synchronise
 
     @property
     def due(self) -> bool:
-        """Whether the next step is to be measured."""
+        """Whether the next step must be measured."""
         return self._steps % self.interval == 0
 
     @torch.no_grad()
@@ -76,7 +80,7 @@ class GradNormBalance(nn.Module):
         active = declared > 0
         counted = informative(values) & informative(norms) & active
         (values, norms), counted = mean_over_processes(torch.stack([values, norms]), counted)
-        # Rates are compared from one moment on: a term that trained before the others would seem the fastest.
+        # All rates count from the same step: a term that trained before the others would seem the fastest.
         known = torch.where((active != self.active).any(), 0.0, self.initial)
         self.initial.copy_(torch.where((known == 0) & counted, values, known))
         self.active.copy_(active)

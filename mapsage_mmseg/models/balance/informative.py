@@ -1,4 +1,4 @@
-"""Checks that a step informs about its loss terms, the same on every process."""
+"""Selection of the loss values that a balance uses, the same on every process."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,22 +8,25 @@ from torch import Tensor
 
 
 def informative(values: Tensor) -> Tensor:
-    """Which values say something: finite and above 0. An all-ignored batch gives a term that is exactly 0."""
+    """Returns which values are finite and above 0. A batch that is ignored entirely gives a term of exactly 0."""
     return torch.isfinite(values) & (values > 0)
 
 
 def stacked(values: Mapping[str, Tensor], names: Iterable[str], like: Tensor) -> Tensor:
-    """Detached values in the order of ``names``, 0 for those that are absent; (T,), dtype and device of ``like``."""
+    """Returns detached values in the order of ``names``, 0 if absent: (T,), with dtype and device of ``like``."""
     zero = like.new_zeros(())
     return torch.stack([values[name].detach().to(like.dtype) if name in values else zero for name in names])
 
 
 def mean_over_processes(values: Tensor, counted: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean over the processes that count a value, and whether any does; one collective, and none without a launcher.
+    """Averages each value over the processes that count it, with one collective (none without a launcher).
 
     Args:
         values: (..., T).
         counted: (T,), bool.
+
+    Returns:
+        The means (..., T), and whether any process counts a value, (T,).
     """
     sums = torch.cat([torch.where(counted, values, 0.0).reshape(-1, len(counted)), counted.to(values.dtype)[None]])
     all_reduce(sums)

@@ -9,25 +9,25 @@ from torch import Tensor, nn
 from ...errors import InputError
 from .informative import informative, mean_over_processes, stacked
 
-SMALLEST = 1e-12  # of a running mean that is divided by
+SMALLEST = 1e-12  # lower bound of a running mean, which is a divisor
 
 
 @MODELS.register_module()
 class SharesBalance(nn.Module):
     """effective weight_i = w_i * mean(task) / mean(L_i), with exponential running means.
 
-    Every term is then of the task's size before it is weighed, so w_i / sum(w) is its share of the total, whatever its
-    own scale. The task keeps its declared weight and the total the scale of a task loss, so the learning rate keeps its
-    meaning. The gradient is then that of the sum of w_i * log(L_i): a term that can be brought near 0 (a teacher that a
-    student copies easily) is asked for ever harder, at the others' cost.
+    This scales every term to the size of the task before it is weighted, so w_i / sum(w) is its share of the total,
+    whatever its own scale. The task keeps its declared weight and the total keeps the scale of a task loss, so the same
+    learning rate applies. The gradient is then that of the sum of w_i * log(L_i): a term that can get close to 0 (a
+    teacher that is easy to copy) is pushed ever harder, at the cost of the others.
 
-    The means are bias-corrected (Kingma & Ba 2015, arXiv:1412.6980, section 3) and include the present step. That of a
-    term begins when it first appears. A step in which a term is 0, negative or not finite does not enter its mean;
-    until a term (or the task) has one, the declared weight holds. The buffers are in the checkpoint.
+    The means are bias-corrected (Kingma & Ba 2015, arXiv:1412.6980, section 3) and include the current step. The mean
+    of a term starts when the term first appears. A step in which a term is 0, negative or non-finite is left out of its
+    mean. Until a term (or the task) has a mean, the declared weight applies. The buffers are saved in the checkpoint.
 
     Args:
-        terms: Every term, ``task`` among them.
-        momentum: Share of the mean that a step keeps, in [0, 1): 0.95 looks back about 20 steps.
+        terms: Every term, including ``task``.
+        momentum: Fraction of the mean that a step keeps, in [0, 1): 0.95 averages over about 20 steps.
     """
 
     sums: Tensor
@@ -39,7 +39,7 @@ class SharesBalance(nn.Module):
             raise InputError(f'model.balance.momentum={momentum!r} must be a number from 0 to below 1')
         self.terms, self.momentum = tuple(terms), momentum
         self.register_buffer('sums', torch.zeros(len(self.terms)))
-        self.register_buffer('counts', torch.zeros(len(self.terms)))  # of steps, discounted as the sums are
+        self.register_buffer('counts', torch.zeros(len(self.terms)))  # steps, discounted like the sums
 
     @torch.no_grad()
     def forward(
@@ -50,6 +50,6 @@ class SharesBalance(nn.Module):
         values, counted = mean_over_processes(values, informative(values))
         for mean, value in ((self.sums, values), (self.counts, torch.ones_like(values))):
             mean.copy_(torch.where(counted, mean.lerp(value, 1 - self.momentum), mean))
-        means = (self.sums / self.counts).clamp_min(SMALLEST)  # NaN where there is none yet
+        means = (self.sums / self.counts).clamp_min(SMALLEST)  # NaN if there is none yet
         factors = torch.nan_to_num(means[self.terms.index('task')] / means, nan=1.0)
         return {name: weights.get(name, 0.0) * factors[self.terms.index(name)] for name in terms}, None

@@ -14,14 +14,14 @@ class UncertaintyBalance(nn.Module):
     """total = sum of w_i * (exp(-s_i) * L_i + s_i), with a learned log-variance s_i for each term.
 
     The paper has exp(-s) L / 2 + s / 2 for a regression (eq. 5) and exp(-s) L + s / 2 for a classification (eq. 10).
-    These differ by a factor on the whole and by log 2 in the best s, that is by constants that a declared weight
-    carries as well: so there is one form for every term. At a fixed L the best s is log L, where the weighted term is
-    w_i: the declared weights are the shares that it tends to, with what that entails (see :class:`SharesBalance`). It
-    begins at s = 0, the declared weights themselves.
+    The two differ by an overall factor and by log 2 in the optimal s. These are constants that the declared weight can
+    absorb, so one form is used for every term. At a fixed L the optimal s is log L, where the weighted term is w_i: the
+    terms' shares of the total tend to the declared weights (see :class:`SharesBalance` for the consequences). It starts
+    at s = 0, which gives the declared weights themselves.
 
-    The total can be negative. A step in which a term is 0, negative or not finite gives its s no gradient. The
-    optimizer moves s (``balance`` in configs/_base_/schedules/25e_adamw.py: no decay, its own rate), and a norm that
-    the gradient is clipped to includes it.
+    The total can be negative. A step in which a term is 0, negative or non-finite gives no gradient to its s. The
+    optimizer updates s (``balance`` in configs/_base_/schedules/25e_adamw.py: no weight decay, its own learning rate),
+    and gradient clipping by norm includes it.
 
     Args:
         terms: Every term.

@@ -1,4 +1,4 @@
-"""Several convolutions between a student's feature and its teacher's."""
+"""Connector of several convolutions, from a student's feature to the teacher's."""
 
 from mmcv.cnn import ConvModule
 from mmengine.model import BaseModule
@@ -10,18 +10,18 @@ from ...errors import InputError
 
 @MODELS.register_module()
 class ConvStackConnector(BaseModule):
-    """3x3 convolutions with norm and GELU, then a 1x1 one with norm.
+    """3x3 convolutions with norm and GELU, then a 1x1 convolution with norm.
 
-    A 1x1 convolution can only mix the student's channels; this one can also answer for what lies around a pixel.
+    A 1x1 convolution can only mix the student's channels; this connector also sees the neighbourhood of a pixel.
 
     Args:
         in_channel: Channels of the student's feature.
-        out_channel: Channels of the teacher's.
-        num_layers: Convolutions in all, from 1 (the 1x1 one alone).
-        norm_cfg: Norm behind each.
+        out_channel: Channels of the teacher's feature.
+        num_layers: Number of convolutions, at least 1 (the 1x1 convolution only).
+        norm_cfg: Norm layer after each convolution; default: SyncBN.
 
     Raises:
-        InputError: ``num_layers`` below 1.
+        InputError: ``num_layers`` is below 1.
     """
 
     def __init__(
@@ -46,5 +46,5 @@ class ConvStackConnector(BaseModule):
         )
 
     def forward(self, feature: Tensor) -> Tensor:
-        """(N, in_channel, H, W) to (N, out_channel, H, W)."""
+        """Maps (N, in_channel, H, W) to (N, out_channel, H, W)."""
         return self.layers(feature)

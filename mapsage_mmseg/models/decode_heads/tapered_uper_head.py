@@ -16,8 +16,10 @@ from ...errors import InputError
 
 @contextmanager
 def _running_statistics(module: nn.Module, alone: bool) -> Iterator[None]:
-    """In training, has batch norms normalise by their running statistics where the batch is a single image: pooled to
-    one pixel it has none of its own."""
+    """In training, makes batch norms use their running statistics if the batch is a single image (``alone``).
+
+    Pooled to one pixel, a single image has no batch statistics.
+    """
     norms = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.training] if alone else []
     for norm in norms:
         norm.eval()
@@ -32,13 +34,13 @@ def _running_statistics(module: nn.Module, alone: bool) -> Iterator[None]:
 class TaperedUPerHead(BaseDecodeHead):
     """UPerNet (Xiao et al. 2018, arXiv:1807.10221) whose width tapers towards the fine strides.
 
-    Each stride costs about the same: 3x3 convolutions are widest where there are fewest pixels. The original keeps one
-    width, which puts nine tenths of its cost at stride 4.
+    Each stride costs about the same: the 3x3 convolutions are widest where there are fewest pixels. The original has
+    one width throughout, which puts nine tenths of its cost at stride 4.
 
     Args:
         widths: Channels at strides 4, 8, 16 and 32, finest first.
         pool_scales: Output sizes of the pyramid pooling module at stride 32.
-        kwargs: As for mmseg's ``BaseDecodeHead``, without ``channels`` and ``input_transform``.
+        kwargs: Arguments of mmseg's ``BaseDecodeHead``, except ``channels`` and ``input_transform``.
     """
 
     def __init__(
@@ -70,7 +72,7 @@ class TaperedUPerHead(BaseDecodeHead):
             pooled = self.pooling(maps[3])
         x = self.context(cat([maps[3], *pooled], dim=1))
         for i in (2, 1, 0):
-            # 1x1 before the resize: the same result as after it, at a quarter of the pixels.
+            # The 1x1 convolution runs before the resize: the same result, on a quarter of the pixels.
             x = resize(self.reduce[i](x), size=maps[i].shape[-2:], mode='bilinear', align_corners=self.align_corners)
             x = self.refine[i](x + self.lateral[i](maps[i]))
         return self.cls_seg(x)

@@ -12,11 +12,11 @@ WANTED = "'float16', 'top8' (or another number), or dict(keep='float16', levels=
 
 @dataclass(frozen=True)
 class CacheSettings:
-    """What is kept, and of which levels.
+    """What the cache stores, and for which levels.
 
     Attributes:
-        keep: ``'float16'``, or ``'top<k>'``: the k likeliest classes and the mass of the rest.
-        levels: Names; None for those that compare logits.
+        keep: ``'float16'``, or ``'top<k>'``: the k most probable classes and the total probability of the rest.
+        levels: Names of the levels; None for those that compare logits.
     """
 
     keep: str
@@ -32,11 +32,11 @@ class CacheSettings:
         """Reads ``model.teacher_cache``.
 
         Args:
-            value: As the config has it; None is off.
+            value: The value in the config; None for no cache.
             known: Levels that are on.
 
         Raises:
-            InputError: Naming the value and what would be right.
+            InputError: The value is invalid; the message names it and the valid ones.
         """
         if value is None:
             return None

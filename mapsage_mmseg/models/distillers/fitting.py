@@ -1,4 +1,4 @@
-"""Levels, fitted to the student that a config happens to have."""
+"""Levels, fitted to the student of a config."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -12,19 +12,19 @@ from ...errors import InputError
 from .levels import Level, Source, check_paths
 
 AUTO = 'auto'
-SIZE = 128  # pixels: large enough for any stride, small enough to cost nothing
+SIZE = 128  # pixels: large enough for any stride, and fast
 
 
 def fit_levels(levels: Mapping[str, Any], student: nn.Module, bands: int = 3) -> dict[str, Any]:
-    """Chooses among what a config leaves to the student.
+    """Resolves the settings of levels that depend on the student.
 
-    A level with a ``fallback`` becomes that one, a level itself, where the student lacks a module that the level
-    reads; a log line says so. A connector's ``in_channel='auto'`` becomes the channels of what it reads.
+    A level with a ``fallback``, itself a level, is replaced by it if the student lacks a module that the level reads;
+    this is logged. A connector's ``in_channel='auto'`` is replaced by the number of channels of its input.
 
     Args:
         levels: As in the config; not changed.
-        student: With the modules that they name. Runs once on zeros, in eval mode, where some channels are wanted.
-        bands: Channels of the images that it takes.
+        student: The student. It runs once on zeros, in eval mode, if a connector has ``in_channel='auto'``.
+        bands: Channels of the student's input images.
 
     Raises:
         InputError: A module does not exist, or the channels of its output cannot be found.
@@ -73,7 +73,7 @@ def _auto(connector: Any) -> bool:
 
 @torch.no_grad()
 def _channels(student: nn.Module, sources: Iterable[Source], bands: int) -> dict[Source, int]:
-    """Channels of what each source gives."""
+    """Returns the number of channels of each source's output."""
     outputs: dict[str, Any] = {}
     modules = dict(student.named_modules())
     was_training = student.training

@@ -19,7 +19,7 @@ class Source:
 
     Attributes:
         module: Path of the module in its model, as in ``named_modules()``.
-        index: Which item, where the module returns several.
+        index: Index of the item, if the module returns several; else None.
     """
 
     module: str
@@ -43,15 +43,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Level:
-    """One level: pairs of sources, a connector for each pair where one is wanted, and one loss.
+    """One level: pairs of sources, an optional connector for each, and one loss.
 
     Attributes:
         name: Key of its weight, its term and its tags.
         student, teacher: Sources, pair by pair.
         loss: Config of the loss.
-        connectors: Config of the connector behind each student source, or nothing.
-        teacher_connectors: Likewise behind each teacher source.
-        pair_weights: What each pair counts in the level's mean; empty: all the same.
+        connectors: Config of the connector after each student source; empty for none.
+        teacher_connectors: The same for the teacher sources.
+        pair_weights: Weight of each pair in the level's mean; empty for equal weights.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Level:
         """Reads a level's dict.
 
         Raises:
-            InputError: Naming the level, the key and what would be right.
+            InputError: The config is invalid; the message names the level, the key and the valid values.
         """
         where = f'levels.{name}'
         if not name.isidentifier():
@@ -142,12 +142,15 @@ def _connectors(value: Any, count: int, where: str) -> tuple[dict, ...]:
 
 
 def check_paths(level: Level, side: str, model: nn.Module) -> None:
-    """Refuses a source whose module does not exist.
+    """Checks that the module of every source exists.
 
     Args:
         level: The level.
         side: ``'student'`` or ``'teacher'``.
         model: That side's model.
+
+    Raises:
+        InputError: A module does not exist.
     """
     modules = dict(model.named_modules())
     for source in getattr(level, side):
@@ -160,10 +163,12 @@ def check_paths(level: Level, side: str, model: nn.Module) -> None:
 
 
 def takes_mask(loss: nn.Module, level: str) -> bool:
-    """Whether a loss takes the mask of valid pixels besides (student, teacher).
+    """Returns whether a loss takes the mask of valid pixels as well as (student, teacher).
 
-    mmrazor's losses of exactly two tensors do not; others of its losses, which need labels, samples or one tensor, are
-    refused.
+    mmrazor's losses with exactly two tensors do not.
+
+    Raises:
+        InputError: The loss takes other arguments, such as mmrazor's losses of labels, of samples or of one tensor.
     """
     required = [
         name

@@ -19,20 +19,20 @@ from .levels import Level, Source, check_paths, takes_mask
 
 @MODELS.register_module()
 class MultiLevelDistillLoss(ConfigurableDistiller):
-    """Computes each level's term, unweighted, from what its recorders saw.
+    """Computes the unweighted term of each level from the recorded outputs.
 
-    mmrazor's recorders and connectors do the recording and connecting; the mapping from levels to them is made here,
-    so a level is one dict in the config and an ablation is one line.
+    Recording and connecting is done by mmrazor's recorders and connectors. This class creates them from the levels, so
+    a level is one dict in the config and an ablation is one line.
 
     Args:
-        levels: ``dict(name=dict(student=..., teacher=..., loss=..., connector=...), other=None)``. A source is a
-            module path with an optional output index, or a list of them; ``connector`` one config, or one a source; a
-            level set to None is declared, and off. ``pair_weights`` says what each pair counts in the level's mean. A
-            loss is one of this package's, of the user's, or of mmrazor's
-            (``dict(type='mmrazor.ChannelWiseDivergence')``); mmrazor's see every pixel, ignored ones too.
+        levels: ``dict(name=dict(student=..., teacher=..., loss=..., connector=...), other=None)``. ``student`` and
+            ``teacher`` are a module path with an optional output index, or a list of them. ``connector`` is one config,
+            or one for each source. ``pair_weights`` are the weights of the pairs in the level's mean. A level set to
+            None is declared, but off. The loss is one of this package, of your own, or of mmrazor
+            (``dict(type='mmrazor.ChannelWiseDivergence')``); mmrazor's losses see every pixel, ignored ones too.
 
     Raises:
-        InputError: Naming the level and the key at fault.
+        InputError: A level is invalid; the message names the level and the key.
     """
 
     def __init__(self, levels: Mapping[str, Any], init_cfg: dict | None = None) -> None:
@@ -81,7 +81,7 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
 
     @property
     def temperature(self) -> float | None:
-        """Temperature of the losses that have one; setting it sets them all. None where no loss has one."""
+        """Temperature of the losses that have one; setting it sets it for all of them. None if no loss has one."""
         return next((loss.temperature for loss in self._tempered()), None)
 
     @temperature.setter
@@ -94,7 +94,7 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
 
     @contextmanager
     def recording(self, side: str, levels: Iterable[str]) -> Iterator[None]:
-        """Records one side's sources of these levels, and of no others, while the context lasts."""
+        """Records one side's sources of these levels only, inside the context."""
         manager = getattr(self, f'{side}_recorders')
         modules = {source.module for name in levels for source in getattr(self.levels[name], side)}
         with ExitStack() as stack:
@@ -105,25 +105,25 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
             yield
 
     def records(self, side: str, levels: Iterable[str]) -> dict[str, Tensor]:
-        """What one side's sources of these levels recorded, by source, before any connector."""
+        """Returns the recorded outputs of one side's sources of these levels, by source, before any connector."""
         pairs = [(self.levels[name], source) for name in levels for source in getattr(self.levels[name], side)]
         return {str(source): self._recorded(level, side, source) for level, source in pairs}
 
     def serve(self, records: Mapping[str, Tensor]) -> None:
-        """Puts these, by source, in the place of what the teacher's recorders saw, until :meth:`forget`."""
+        """Uses these outputs, by source, instead of the teacher's recorded ones, until :meth:`forget`."""
         self._served = dict(records)
 
     def compute_distill_losses(
         self, levels: Iterable[str] | None = None, valid: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Computes the terms of these levels from what was recorded, and lets go of the records.
+        """Computes the terms of these levels from the recorded outputs, and releases these.
 
         Args:
-            levels: Names; all where None.
+            levels: Names of the levels; None for all.
             valid: (N, 1, H, W) in float, 1 where the label counts.
 
         Returns:
-            One unweighted scalar a level: the mean over its pairs.
+            One unweighted scalar for each level: the mean over its pairs.
         """
         names = list(self.levels if levels is None else levels)
         try:
@@ -132,29 +132,29 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
             self.forget()
 
     def forget(self) -> None:
-        """Lets go of the records: they hold the graph of their step, which the next step would find still in memory."""
+        """Releases the recorded outputs; they would keep the graph of their step in memory during the next step."""
         for manager in (self.student_recorders, self.teacher_recorders):
             for recorder in manager.recorders.values():
                 recorder.reset_data_buffer()
         self._served = {}
 
     def idle_modules(self, levels: Iterable[str]) -> list[nn.Module]:
-        """Connectors and losses of every level but these."""
+        """Returns the connectors and losses of all other levels."""
         busy = set(levels)
         connectors = [connector for key, connector in self.connectors.items() if key.split(':')[0] not in busy]
         return connectors + [self.distill_losses[f'loss_{name}'] for name in self.levels if name not in busy]
 
     def term(self, name: str, valid: Tensor | None) -> Tensor:
-        """One level's unweighted term, from what was recorded."""
+        """Computes one level's unweighted term from the recorded outputs."""
         level, loss = self.levels[name], self.distill_losses[f'loss_{name}']
         values = []
         for i, (student, teacher) in enumerate(zip(level.student, level.teacher, strict=True)):
             pair = [self._record(level, 'student', student, i), self._record(level, 'teacher', teacher, i)]
-            # Under autocast either may be in half precision; a loss counts in float32 (float64 where one side has it).
+            # Under autocast either may be in half precision; losses run in float32 (float64 if one side has it).
             dtype = functools.reduce(torch.promote_types, (tensor.dtype for tensor in pair), torch.float32)
             pair = [tensor.to(dtype) for tensor in pair]
             with torch.autocast(pair[0].device.type, enabled=False):
-                # mmrazor's losses take no mask, and use .view
+                # mmrazor's losses take no mask, and call .view, which needs contiguous tensors
                 values.append(loss(*pair, valid) if self.masked[name] else loss(*(each.contiguous() for each in pair)))
         terms = torch.stack(values)
         if not level.pair_weights:
@@ -168,7 +168,7 @@ class MultiLevelDistillLoss(ConfigurableDistiller):
         key = _connector_key(level.name, side, pair)
         if key not in self.connectors:
             return record
-        return self.connectors[key](record if served is None else record.float())  # kept in half precision
+        return self.connectors[key](record if served is None else record.float())  # served ones are in half precision
 
     def _recorded(self, level: Level, side: str, source: Source) -> Tensor:
         recorder = getattr(self, f'{side}_recorders').get_recorder(source.module)
@@ -199,5 +199,5 @@ def _connector_key(level: str, side: str, pair: int) -> str:
 
 
 def _recorders(sources: Iterable[Source]) -> dict[str, dict]:
-    """One recorder a module, however many levels read it."""
+    """Returns one recorder config per module, even if several levels read it."""
     return {source.module: dict(type='mmrazor.ModuleOutputs', source=source.module) for source in sources}

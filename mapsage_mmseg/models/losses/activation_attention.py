@@ -1,4 +1,4 @@
-"""Activation-based attention transfer, for students that have no self-attention to match."""
+"""Activation-based attention transfer, for students without self-attention."""
 
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -10,12 +10,12 @@ from .masking import resize_mask, under_mask
 def activation_attention(student: Tensor, teacher: Tensor, valid: Tensor, eps: float = 1e-6) -> Tensor:
     """Squared distance of L2-normalised activation maps (Zagoruyko & Komodakis 2017, arXiv:1612.03928, eq. 2, p = 2).
 
-    A map is the mean of squared activations over channels, masked, then divided by its L2 norm over positions: the
-    distance lies in [0, 2] whatever the grid.
+    A map is the mean of squared activations over channels, masked, then divided by its L2 norm over positions. So the
+    distance is in [0, 2] for any grid.
 
     Args:
         student: (N, C, h, w).
-        teacher: (N, C', h', w'), its map resized to the student's grid.
+        teacher: (N, C', h', w'); its map is resized to the student's grid.
         valid: (N, 1, H, W), 1 where the label counts.
 
     Returns:

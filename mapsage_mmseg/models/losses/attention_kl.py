@@ -1,4 +1,4 @@
-"""Kullback-Leibler divergence between rows of self-attention."""
+"""Kullback-Leibler divergence between self-attention rows."""
 
 import torch
 from mmseg.registry import MODELS
@@ -8,7 +8,7 @@ from .masking import masked_mean, resize_mask, token_grid, under_mask
 
 
 def overlap(fine: int, coarse: int, device: torch.device | str = 'cpu') -> Tensor:
-    """How much of each of ``fine`` equal cells lies in each of ``coarse`` equal cells of the same line.
+    """Computes which fraction of each of ``fine`` equal cells lies in each of ``coarse`` equal cells of the same line.
 
     Returns:
         (coarse, fine), float32; each column sums to 1.
@@ -22,12 +22,13 @@ def overlap(fine: int, coarse: int, device: torch.device | str = 'cpu') -> Tenso
 
 
 def pool_rows(rows: Tensor, source: tuple[int, int], target: tuple[int, int]) -> Tensor:
-    """Attention rows on another grid: queries are averaged over a cell, keys summed into it, so each row still sums to
-    1.
+    """Pools attention rows to another grid.
+
+    Queries are averaged over a cell and keys are summed into it, so each row still sums to 1.
 
     Args:
         rows: (N, Ls, Ls) over the grid ``source`` (height, width).
-        source, target: Grids in tokens.
+        source, target: Grids (height, width) in tokens.
 
     Returns:
         (N, Lt, Lt) over the grid ``target``.
@@ -40,21 +41,21 @@ def pool_rows(rows: Tensor, source: tuple[int, int], target: tuple[int, int]) ->
 
 
 def attention_kl(student: Tensor, teacher: Tensor, valid: Tensor, eps: float = 1e-6) -> Tensor:
-    """KL(teacher rows || student rows), in float32, mean over the student's rows at valid places.
+    """KL(teacher rows || student rows), in float32, mean over the student's rows at valid positions.
 
     Args:
         student: (N, Ls, Ls) head-averaged attention over the student's token grid.
-        teacher: (N, Lt, Lt), pooled onto the student's grid.
-        valid: (N, 1, H, W), 1 where the label counts; it also tells the image's aspect.
-        eps: Floor of a probability before its logarithm.
+        teacher: (N, Lt, Lt), pooled to the student's grid.
+        valid: (N, 1, H, W), 1 where the label counts; its shape also gives the image's aspect ratio.
+        eps: Lower bound of a probability before its logarithm.
 
     Returns:
-        Scalar, not negative.
+        Non-negative scalar.
     """
     image = (valid.shape[-2], valid.shape[-1])
     grid = token_grid(student.shape[-1], image)
     teacher = pool_rows(teacher.float(), token_grid(teacher.shape[-1], image), grid)
-    # Under autocast the recorded rows are bfloat16 and do not sum to one; dropout on the map does the same.
+    # _log_rows renormalises: rows do not sum to one in bfloat16 (autocast), nor after dropout on the attention map.
     mask = resize_mask(valid, grid).flatten(1)
     log_student, log_teacher = (
         _log_rows(under_mask(rows, mask[..., None]), eps) for rows in (student.float(), teacher)

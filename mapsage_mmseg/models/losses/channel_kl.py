@@ -9,17 +9,18 @@ from .masking import masked_mean, resize_mask, under_mask
 
 
 def channel_wise_kl(student: Tensor, teacher: Tensor, valid: Tensor, tau: float = 1.0) -> Tensor:
-    """tau^2 * KL(softmax over positions of teacher / tau || that of student / tau), in float32, mean over images and
-    channels (Shu et al. 2021, CWD, arXiv:2011.13256). Positions that do not count have no share in the softmax.
+    """tau^2 * KL(softmax(teacher / tau) || softmax(student / tau)) with the softmax over positions, in float32, mean
+    over images and channels (Shu et al. 2021, CWD, arXiv:2011.13256). The softmax leaves out positions that do not
+    count.
 
     Args:
         student: Logits or a feature (N, C, h, w).
         teacher: (N, C, h', w'), resized to the student's grid.
         valid: (N, 1, H, W), 1 where the label counts.
-        tau: Above 0.
+        tau: Temperature, above 0.
 
     Returns:
-        Scalar, not negative.
+        Non-negative scalar.
     """
     if teacher.shape[-2:] != student.shape[-2:]:
         teacher = F.interpolate(teacher, size=student.shape[-2:], mode='bilinear', align_corners=False)

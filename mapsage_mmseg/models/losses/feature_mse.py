@@ -1,4 +1,4 @@
-"""Mean squared error between a connected student feature and the normalised teacher feature."""
+"""Mean squared error between the student feature, after its connector, and the normalised teacher feature."""
 
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -10,8 +10,8 @@ from .masking import masked_mean, resize_mask, under_mask
 def feature_mse(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
     """Mean squared error on the teacher's grid, in float32.
 
-    The teacher's feature is normalised at each position over its channels, without affine parameters (Wei et al. 2022,
-    arXiv:2205.14141): its scale, which differs by stem and layer, says nothing about what it knows.
+    The teacher's feature is normalised over the channels at each position, without affine parameters (Wei et al. 2022,
+    arXiv:2205.14141): its scale differs by stem and layer and carries no knowledge.
 
     Args:
         student: (N, C, h, w), after its connector.
@@ -19,7 +19,7 @@ def feature_mse(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
         valid: (N, 1, H, W), 1 where the label counts.
 
     Returns:
-        Scalar, not negative; 0 where the student equals the normalised teacher.
+        Non-negative scalar; 0 if the student equals the normalised teacher.
     """
     if student.shape[-2:] != teacher.shape[-2:]:
         student = F.interpolate(student, size=teacher.shape[-2:], mode='bilinear', align_corners=False)
@@ -29,7 +29,7 @@ def feature_mse(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
 
 
 def normalise_feature(feature: Tensor, eps: float = 1e-6) -> Tensor:
-    """Zero mean and unit variance over the channels of each position. (N, C, h, w) -> (N, C, h, w) in float32."""
+    """Normalises (N, C, h, w) to zero mean and unit variance over the channels at each position, in float32."""
     last = feature.float().permute(0, 2, 3, 1)
     return F.layer_norm(last, last.shape[-1:], eps=eps).permute(0, 3, 1, 2)
 

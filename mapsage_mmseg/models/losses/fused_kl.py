@@ -1,4 +1,4 @@
-"""The sum of a Kullback-Leibler divergence over pixels, forward and backward in pieces: no probabilities are kept."""
+"""Sum of a Kullback-Leibler divergence over pixels, forward and backward in pieces, without storing probabilities."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,21 +7,21 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-PIECE = 2**18  # elements worked on at a time on a CPU: what fits its cache
-PIECES = 32  # on a device, where a launch costs more than a miss: so many pieces of a large tensor
+PIECE = 2**18  # elements per piece on a CPU: fits its cache
+PIECES = 32  # pieces of a large tensor on other devices, where a kernel launch costs more than a cache miss
 
 
 class FusedKL(torch.autograd.Function):
     """sum over pixels of mask * KL(softmax(teacher/T) || softmax(student/T)), over the classes.
 
-    Kept for backward are the two logits, which are there anyway. Backward works the probabilities out again, piece by
-    piece, and writes (p_s - p_t) / T into the gradient, which is all that it allocates of that size; plain autograd
-    keeps or makes six tensors like it.
+    Only the two logits are saved for backward, and they are in memory anyway. Backward recomputes the probabilities
+    piece by piece and writes (p_s - p_t) / T into the gradient, the only tensor of that size that it allocates. Plain
+    autograd saves or allocates six of them.
     """
 
     @staticmethod
     def forward(ctx: Any, student: Tensor, teacher: Tensor, mask: Tensor, temperature: float) -> Tensor:
-        """As :func:`fused_kl`."""
+        """See :func:`fused_kl`."""
         exact = torch.promote_types(student.dtype, torch.float32)
         total = torch.zeros((), dtype=exact, device=student.device)
         for piece in _pieces(student):
@@ -36,7 +36,7 @@ class FusedKL(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradient in the student's logits, in their dtype and memory format."""
+        """Returns the gradient of the student's logits, in their dtype and memory format."""
         student, teacher, mask = ctx.saved_tensors
         gradient, scale = torch.empty_like(student), mask * (upstream / ctx.temperature)
         for piece in _pieces(student):
@@ -50,10 +50,10 @@ def fused_kl(student: Tensor, teacher: Tensor, mask: Tensor, temperature: float)
     """sum over pixels of mask * KL(softmax(teacher/T) || softmax(student/T)).
 
     Args:
-        student: Logits (N, C, h, w) of any float dtype and memory format; the arithmetic is float32, or float64 for
+        student: Logits (N, C, h, w) of any float dtype and memory format; computed in float32, or in float64 for
             float64.
-        teacher: Logits (N, C, h, w); no gradient goes there.
-        mask: (N, 1, h, w) in float, not negative; pixels at 0 do not count, whatever they hold.
+        teacher: Logits (N, C, h, w); they get no gradient.
+        mask: (N, 1, h, w) in float, non-negative; pixels with 0 do not count, even if they are non-finite.
         temperature: T > 0.
 
     Returns:
@@ -67,7 +67,7 @@ def _scaled(values: Tensor, dtype: torch.dtype, temperature: float) -> Tensor:
 
 
 def _pieces(logits: Tensor) -> Iterator[tuple[slice, slice, slice]]:
-    """Slices over images and rows, of about a cache's or a launch's size."""
+    """Returns slices over images and rows, with about as many elements as a piece should have."""
     images, _, rows, _ = logits.shape
     most = PIECE if logits.device.type == 'cpu' else max(PIECE, logits.numel() // PIECES)
     image, row = logits[0].numel(), logits[0, :, :1].numel()

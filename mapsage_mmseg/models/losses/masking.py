@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def resize_mask(valid: Tensor, size: Sequence[int]) -> Tensor:
-    """Nearest-neighbour resize of a mask.
+    """Resizes a mask by nearest neighbour.
 
     Args:
         valid: (N, 1, H, W) in float, 1 where the label counts and 0 where it is ignored.
@@ -23,23 +23,26 @@ def resize_mask(valid: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def two_class_form(logits: Tensor) -> Tensor:
-    """Logits of two classes, (N, 2, H, W), of one sigmoid channel (N, 1, H, W): softmax over (0, z) is (1 - s, s) with
-    s = sigmoid(z), the probability of class 1. Other logits as they are."""
+    """Converts the logits of one sigmoid channel, (N, 1, H, W), to logits of two classes, (N, 2, H, W).
+
+    softmax over (0, z) is (1 - s, s), where s = sigmoid(z) is the probability of class 1. Other logits are returned
+    unchanged.
+    """
     return torch.cat([torch.zeros_like(logits), logits], dim=1) if logits.shape[1] == 1 else logits
 
 
 def under_mask(values: Tensor, weights: Tensor) -> Tensor:
-    """Puts 0 where nothing counts, before any arithmetic: behind it an infinite value has a NaN for a gradient.
+    """Sets masked values to 0. Call it before any arithmetic: after it, an infinite value would give a NaN gradient.
 
     Args:
         values: Any shape, float.
-        weights: Broadcastable to ``values``, 0 where nothing counts.
+        weights: Broadcastable to ``values``, 0 where a value does not count.
     """
     return values.where(weights > 0, 0.0)
 
 
 def masked_mean(values: Tensor, weights: Tensor) -> Tensor:
-    """Mean of ``values`` over the places that count; exactly 0, with zero gradients, where none does.
+    """Mean of ``values`` over the positions that count; exactly 0, with zero gradients, if none does.
 
     Args:
         values: Any shape, float.
@@ -47,16 +50,17 @@ def masked_mean(values: Tensor, weights: Tensor) -> Tensor:
     """
     # where, not a product: a non-finite value under the mask must not reach the sum as 0 * inf.
     total = values.where(weights > 0, 0.0).sum()
-    each = values.numel() / max(weights.numel(), 1)  # values that a weight stands for
+    each = values.numel() / max(weights.numel(), 1)  # values per weight
     return total / (weights.sum() * each).clamp_min(1)
 
 
 def token_grid(length: int, image: tuple[int, int]) -> tuple[int, int]:
-    """Height and width of a grid of ``length`` tokens over an image of size ``image`` (pixels): the factors nearest
-    its aspect.
+    """Returns height and width of the grid of ``length`` tokens over an image of size ``image`` (pixels).
+
+    It is the factorisation of ``length`` whose aspect ratio is closest to the image's.
 
     Raises:
-        ValueError: No grid of that many tokens is within a factor of two of the image's aspect.
+        ValueError: No grid of that many tokens is within a factor of two of the image's aspect ratio.
     """
     aspect = image[0] / image[1]
     grids = [(height, length // height) for height in range(1, length + 1) if length % height == 0]

@@ -1,4 +1,4 @@
-"""Distance between the directions of a connected student feature and the teacher's feature."""
+"""Distance between the directions of the student feature, after its connector, and the teacher feature."""
 
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -8,9 +8,10 @@ from .masking import masked_mean, resize_mask, under_mask
 
 
 def normalized_feature(student: Tensor, teacher: Tensor, valid: Tensor) -> Tensor:
-    """||s / |s| - t / |t|||^2 at each position, in float32, mean over the valid ones: 2 - 2 cos of their angle.
+    """||s / |s| - t / |t|||^2 at each position, which is 2 - 2 cos of their angle; in float32, mean over the valid
+    positions.
 
-    The length of a feature, which differs by network and layer, does not count (Heo et al. 2019, arXiv:1904.01866;
+    The length of a feature differs by network and layer, and is ignored (Heo et al. 2019, arXiv:1904.01866;
     Mansourian et al. 2024, AttnFD, arXiv:2403.05451).
 
     Args:
@@ -19,7 +20,7 @@ def normalized_feature(student: Tensor, teacher: Tensor, valid: Tensor) -> Tenso
         valid: (N, 1, H, W), 1 where the label counts.
 
     Returns:
-        Scalar from 0 (the same direction) to 4 (the opposite one).
+        Scalar from 0 (same direction) to 4 (opposite direction).
     """
     if student.shape[-2:] != teacher.shape[-2:]:
         student = F.interpolate(student, size=teacher.shape[-2:], mode='bilinear', align_corners=False)

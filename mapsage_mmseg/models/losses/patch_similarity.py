@@ -14,19 +14,19 @@ def patch_similarity(
 ) -> Tensor:
     """KL(softmax(T T' / temperature) || softmax(S S' / temperature)) over the patches of each image, in float32.
 
-    S and T are the patches' features at unit length; a patch's similarity to itself, always 1, is left out. Only
-    similarities are compared, so the two sides need no common number of channels, and no connector (Tung and Mori 2019,
-    arXiv:1907.09682).
+    S and T are the patches' features, normalised to unit length. A patch's similarity to itself is always 1 and is left
+    out. Only similarities are compared, so student and teacher may differ in channels and need no connector (Tung and
+    Mori 2019, arXiv:1907.09682).
 
     Args:
         student: (N, C, h, w).
         teacher: (N, C', h', w').
-        valid: (N, 1, H, W), 1 where the label counts; a patch counts where half of it does.
+        valid: (N, 1, H, W), 1 where the label counts; a patch counts if at least half of it does.
         temperature: Above 0.
-        grid: Patches along each side at most; finer maps are averaged to it.
+        grid: Maximum number of patches along each side; finer maps are averaged to it.
 
     Returns:
-        Scalar, not negative: mean over the patches that count.
+        Non-negative scalar: mean over the patches that count.
     """
     size = min(grid, student.shape[-2], teacher.shape[-2]), min(grid, student.shape[-1], teacher.shape[-1])
     fine = resize_mask(valid, student.shape[-2:])
@@ -36,12 +36,13 @@ def patch_similarity(
     ]
     log_student, log_teacher = rows
     divergence = (log_teacher.exp() * (log_teacher - log_student)).sum(dim=-1)
-    alone = mask.sum(dim=1, keepdim=True) < 2  # one patch has none to be compared with
+    alone = mask.sum(dim=1, keepdim=True) < 2  # a single patch has no other to be compared with
     return masked_mean(divergence, mask.masked_fill(alone, 0.0)).clamp_min(0)
 
 
 def _log_rows(feature: Tensor, valid: Tensor, mask: Tensor, size: tuple[int, int], temperature: float) -> Tensor:
-    """Log of each patch's similarities to the others that count, (N, P, P); 0 for those that do not."""
+    """Returns the log-softmax of each patch's similarities to the other patches that count, (N, P, P); 0 for the
+    rest."""
     counted = under_mask(feature.float(), resize_mask(valid, feature.shape[-2:]))
     pooled = F.adaptive_avg_pool2d(counted, size).flatten(2)
     tokens = F.normalize(under_mask(pooled, mask[:, None]), dim=1, eps=1e-6)
@@ -53,10 +54,10 @@ def _log_rows(feature: Tensor, valid: Tensor, mask: Tensor, size: tuple[int, int
 
 @MODELS.register_module()
 class PatchSimilarityLoss(nn.Module):
-    """Module form of :func:`patch_similarity`. Its temperature is its own, no :class:`TemperatureHook` sets it.
+    """Module form of :func:`patch_similarity`. No :class:`TemperatureHook` changes its temperature ``tau``.
 
     Raises:
-        InputError: ``temperature`` is not above 0, or ``grid`` below 2.
+        InputError: ``tau`` is not above 0, or ``grid`` is below 2.
     """
 
     def __init__(self, tau: float = 0.07, grid: int = 16) -> None:

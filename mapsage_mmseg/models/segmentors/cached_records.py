@@ -1,4 +1,4 @@
-"""Cached outputs of the teacher, cropped by the data pipeline, in place of its forward."""
+"""Cached outputs of the teacher, cropped by the data pipeline; they replace its forward."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,16 +16,16 @@ def cached_records(
     """Batches the samples' ``teacher_maps``.
 
     Args:
-        samples: Each with (C, h, w) by source; an image that was padded to the batch's size has smaller ones.
-        strides: By source, pixels to a cell.
+        samples: Each with maps (C, h, w) by source; they are smaller if the image was padded to the batch's size.
+        strides: Stride in pixels, by source.
         size: Height and width of the batch's images in pixels.
 
     Returns:
-        (N, C, ceil(height / stride), ceil(width / stride)) by source. Under padding, where labels are ignored, the
-        edge continues.
+        (N, C, ceil(height / stride), ceil(width / stride)) by source. Maps are padded by repeating their edge; labels
+        are ignored there.
 
     Raises:
-        InputError: The samples carry no maps.
+        InputError: The samples have no maps.
     """
     if any('teacher_maps' not in sample for sample in samples):
         raise InputError('the training batch carries no teacher_maps: TeacherHook puts them into its pipeline')

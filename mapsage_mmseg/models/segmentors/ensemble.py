@@ -1,4 +1,4 @@
-"""An ensemble of segmentors and of views of an image, as one teacher."""
+"""A teacher that averages several segmentors and several views of an image."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,26 +13,26 @@ from ...errors import InputError
 from .multi_level_distill import last_head
 
 VIEWS = ((0, False), (0, True), (1, False), (1, True), (2, False), (2, True), (3, False), (3, True))
-CHOICES = {1: VIEWS[:1], 2: VIEWS[:2], 4: VIEWS[::2], 8: VIEWS}  # as is, and mirrored, or quarter turns, or all
+CHOICES = {1: VIEWS[:1], 2: VIEWS[:2], 4: VIEWS[::2], 8: VIEWS}  # as is; also mirrored; quarter turns; all
 
 
 @MODELS.register_module()
 class SegmentorEnsemble(BaseSegmentor):
-    """The mean of what segmentors say of an image and of its quarter turns and reflections (Hansen and Salamon 1990;
-    Krizhevsky et al. 2012 for views).
+    """The mean prediction of several segmentors for an image and for its quarter turns and reflections (Hansen and
+    Salamon 1990; Krizhevsky et al. 2012 for views).
 
-    It is a teacher like any other: ``decode_head.conv_seg`` gives the logarithm of the mean probabilities, and the
-    teacher cache runs it once an image, so that a run pays for one forward of each member and view an image, whatever
-    the number of epochs. Its checkpoint holds each member's weights under ``members.<number>.``; one of a single member
-    loads that segmentor's own checkpoint, too.
+    It works as any other teacher: ``decode_head.conv_seg`` gives the logarithm of the mean probabilities. With the
+    teacher cache, it runs once per image: a run costs one forward of each member and view per image, whatever the
+    number of epochs. Its checkpoint holds each member's weights under ``members.<number>.``. An ensemble of a single
+    member also loads that segmentor's own checkpoint.
 
     Args:
-        members: Configs of segmentors of the same classes, which see the same normalised image.
+        members: Configs of segmentors with the same classes; all get the same normalised image.
         views: 1, 2 (the image and its reflection), 4 (quarter turns) or 8.
-        data_preprocessor: Of all members.
+        data_preprocessor: Preprocessor of all members.
 
     Raises:
-        InputError: No member, another number of views, or members of different classes.
+        InputError: There is no member, the number of views is another, or members have different numbers of classes.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class SegmentorEnsemble(BaseSegmentor):
             self.register_load_state_dict_pre_hook(_take_for_the_member)
 
     def mean(self, inputs: Tensor) -> Tensor:
-        """(N, B, H, W), normalised, to logits (N, C, h, w): the logarithm of the mean probabilities."""
+        """Maps normalised images (N, B, H, W) to logits (N, C, h, w), the logarithm of the mean probabilities."""
         total: Tensor | None = None
         for turns, mirrored in self.views:
             seen = torch.rot90(inputs.flip(3) if mirrored else inputs, turns, (2, 3))
@@ -76,20 +76,20 @@ class SegmentorEnsemble(BaseSegmentor):
         return self.mean(inputs)
 
     def extract_feat(self, inputs: Tensor) -> Any:
-        """The first member's features of the image as it is."""
+        """Returns the first member's features of the unchanged image."""
         first: Any = self.members[0]
         return first.extract_feat(inputs)
 
     def encode_decode(self, inputs: Tensor, batch_data_samples: Any) -> Tensor:
-        """Logits at the size of the inputs."""
+        """Returns logits at the size of the inputs."""
         return F.interpolate(self.mean(inputs), inputs.shape[2:], mode='bilinear', align_corners=self.align_corners)
 
     def predict(self, inputs: Tensor, data_samples: Any = None) -> Any:
-        """As of MMSegmentation's segmentors, over whole images."""
+        """Predicts whole images, as MMSegmentation's segmentors do."""
         return self.postprocess_result(self.encode_decode(inputs, data_samples), data_samples)
 
     def loss(self, inputs: Tensor, data_samples: Any) -> dict:
-        """There is none.
+        """Not supported: an ensemble is not trained.
 
         Raises:
             InputError: Always.
@@ -98,7 +98,7 @@ class SegmentorEnsemble(BaseSegmentor):
 
 
 def _take_for_the_member(model: nn.Module, weights: dict[str, Any], prefix: str, *rest: Any) -> None:
-    """Names a plain segmentor's weights as those of the only member."""
+    """Renames a plain segmentor's weights to those of the only member."""
     own = [key for key in weights if key.startswith(prefix)]
     if not any(key.startswith(f'{prefix}members.') for key in own):
         for key in own:
@@ -106,7 +106,7 @@ def _take_for_the_member(model: nn.Module, weights: dict[str, Any], prefix: str,
 
 
 class _Mean(nn.Module):
-    """Where the mean can be recorded, under the name that a segmentor's logits have."""
+    """A head that lets recorders read the mean at ``decode_head.conv_seg``, as they read any segmentor's logits."""
 
     def __init__(self, head: Any) -> None:
         super().__init__()

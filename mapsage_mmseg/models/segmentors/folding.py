@@ -9,23 +9,23 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-CLOSE = 1e-3  # of the largest value: rounding stays far below it, wrong wiring far above
+CLOSE = 1e-3  # relative to the largest value: rounding stays far below it, wrong pairs far above
 
 
 @torch.no_grad()
 def fold_batch_norms(model: nn.Module, run: Callable[[], Any], recorded: Collection[str]) -> int:
-    """Multiplies each batch norm into its convolution and leaves an identity in its place.
+    """Folds each batch norm into the convolution before it, and replaces it by an identity.
 
-    Who feeds whom is seen in a forward, not read off names or order, so any wiring will do. Where the recorded outputs
-    turn out to have changed (a convolution that somebody else reads too), everything is put back.
+    The pairs are found by a forward, not by names or order, so any architecture works. If the recorded outputs change
+    (because another module reads a convolution's output too), everything is restored.
 
     Args:
-        model: In eval mode, with its weights loaded; changed in place. Its module paths stay.
-        run: Runs its forward on some input and returns the result.
-        recorded: Paths of modules whose outputs must stay; a pair with one of these in it is not folded.
+        model: In eval mode, with its weights loaded; changed in place. Its module paths stay the same.
+        run: Runs the model's forward on some input and returns the result.
+        recorded: Paths of modules whose outputs must stay the same; a pair that contains one of them is not folded.
 
     Returns:
-        How many were folded.
+        The number of batch norms that were folded.
     """
     modules = dict(model.named_modules())
     watched = {path: modules[path] for path in recorded}
@@ -47,7 +47,7 @@ def fold_batch_norms(model: nn.Module, run: Callable[[], Any], recorded: Collect
 
 
 def _pairs(model: nn.Module, run: Callable[[], Any], kept: Collection[nn.Module]) -> list[tuple[Any, Any]]:
-    """Convolutions and the batch norms that read them, each of which ran once."""
+    """Returns the pairs of a convolution and the batch norm that reads it, if each ran exactly once."""
     calls: Counter[nn.Module] = Counter()
     produced: list[tuple[Tensor, nn.Module]] = []
     found: dict[nn.Module, nn.Module] = {}
@@ -55,7 +55,7 @@ def _pairs(model: nn.Module, run: Callable[[], Any], kept: Collection[nn.Module]
     def after(module: nn.Module, args: Any, output: Any) -> None:
         calls[module] += 1
         if isinstance(module, nn.Conv2d) and isinstance(output, Tensor):
-            produced.append((output, module))  # held, so that no other tensor gets its identity
+            produced.append((output, module))  # keeps the tensor alive, so that no other one reuses its memory
 
     def before(module: nn.Module, args: Any) -> None:
         conv = next((conv for output, conv in produced if output is args[0]), None)
@@ -77,7 +77,7 @@ def _pairs(model: nn.Module, run: Callable[[], Any], kept: Collection[nn.Module]
 
 
 def _fold(conv: Any, norm: Any) -> None:
-    """y = (w x + b - mean) * scale + shift, as one convolution; worked out in float64."""
+    """Folds y = (w x + b - mean) * scale + shift into one convolution; computed in float64."""
     scale = (norm.running_var.double() + norm.eps).rsqrt()
     scale = scale if norm.weight is None else scale * norm.weight.double()
     shift = 0.0 if norm.bias is None else norm.bias.double()

@@ -1,4 +1,4 @@
-"""Exact inference transforms of a frozen teacher."""
+"""Inference optimisations of a frozen teacher that keep its outputs."""
 
 import torch
 from mmseg.structures import SegDataSample
@@ -10,12 +10,12 @@ from .packed import pack_weights
 
 
 def freeze_teacher(model: MultiLevelDistill, size: tuple[int, int] = (128, 128)) -> None:
-    """Folds the teacher's batch norms into its convolutions and, on a CPU, keeps its weights in oneDNN's layout.
+    """Folds the teacher's batch norms into its convolutions and, on a CPU, stores its weights in oneDNN's layout.
 
-    What its modules give, at their paths, differs by rounding alone.
+    The recorded outputs change by rounding only.
 
     Args:
-        model: With its teacher built and its weights loaded.
+        model: The model, with the teacher built and its weights loaded.
         size: Image size in pixels, as in training.
     """
     device = next(model.teacher.parameters()).device

@@ -27,38 +27,39 @@ DTYPES = dict(bfloat16=torch.bfloat16, float16=torch.float16)
 
 @MODELS.register_module()
 class MultiLevelDistill(SingleTeacherDistill):
-    """Student and frozen teacher to named loss terms.
+    """Computes named loss terms from a student and a frozen teacher.
 
-    Against mmrazor's ``SingleTeacherDistill``: the teacher is built when training begins (a student is validated,
-    tested and exported without it), kept outside ``_modules`` (so that no checkpoint, optimizer, wrapper or EMA sees
-    it), run entirely in eval mode, forward only, and only while some level weighs something. Terms are unweighted
-    until :meth:`parse_losses`.
+    It differs from mmrazor's ``SingleTeacherDistill`` in the teacher. The teacher is built when training begins: a
+    student is validated, tested and exported without it. It is kept outside ``_modules``, so no checkpoint, optimizer,
+    wrapper or EMA sees it. It runs in eval mode, forward only, and only while some level has a weight above 0. Terms
+    stay unweighted until :meth:`parse_losses`.
 
     Args:
         architecture: Config of the student.
         distiller: Config of a :class:`MultiLevelDistillLoss`, fitted to the student (:func:`fit_levels`).
         teacher: Config of the teacher.
-        teacher_ckpt: Path of its checkpoint, or ``'auto'``: the one that belongs to ``teacher_recipe`` and the data.
-        teacher_check: ``'error'`` refuses a teacher whose recorded validation mIoU is missing or below that of a known
-            student from labels only on the same data; ``'warn'`` accepts it.
-        teacher_cache: What stands in for the teacher in training, worked out once over whole, unaugmented images: None,
-            ``'float16'`` or ``'top<k>'`` (logits), or a dict of one of these as ``keep``, and ``levels``. See
+        teacher_ckpt: Path of the teacher's checkpoint, or ``'auto'`` for the one that belongs to ``teacher_recipe`` and
+            the data.
+        teacher_check: ``'error'`` refuses a teacher whose recorded validation mIoU is missing, or below that of a known
+            student trained from labels only on the same data; ``'warn'`` accepts it.
+        teacher_cache: Outputs that replace the teacher in training, computed once over whole, unaugmented images: None,
+            ``'float16'`` or ``'top<k>'`` (logits), or a dict with one of these as ``keep``, and ``levels``. See
             docs/teacher_cache.md.
-        teacher_dtype: ``'bfloat16'`` or ``'float16'`` runs the teacher under autocast, whatever the student trains in;
-            None leaves it to the run.
-        distill_where: Which pixels the levels compare: ``'labelled'``; ``'unlabelled'``, those without a label (of
-            tiles without any, say), where a teacher says what the labels do not; or ``'everywhere'``. What fills a
-            batch up is none of these.
-        unlabelled_label: The value of pixels that show something and have no label, where the data set marks them: then
-            what transforms have filled up is not compared either.
-        balance: What adapts the declared weights: None (fixed), ``'shares'``, ``'uncertainty'``, ``'gradnorm'``, or a
-            dict of one of these as ``type`` and its settings.
+        teacher_dtype: ``'bfloat16'`` or ``'float16'`` runs the teacher under autocast, whatever the student's dtype;
+            None uses the run's setting.
+        distill_where: Pixels that the levels compare: ``'labelled'``; ``'unlabelled'``, those without a label (as in
+            unlabelled tiles), where a teacher adds to the labels; or ``'everywhere'``. The padding of a batch is never
+            compared.
+        unlabelled_label: Label value of pixels that show something but have no label, if the data set marks them. Then
+            the padding of transforms is not compared either.
+        balance: Method that adapts the declared weights: None (fixed), ``'shares'``, ``'uncertainty'``, ``'gradnorm'``,
+            or a dict with one of these as ``type`` and its settings.
         train_cfg, test_cfg, pretrained: Accepted because ``mmseg.apis.init_model`` passes them; the student has its
             own.
 
     Raises:
-        InputError: Class counts that differ, unknown modules, other values of ``teacher_check``, ``teacher_cache``,
-            ``distill_where`` or ``balance``.
+        InputError: Student and teacher have different numbers of classes, a module is unknown, or ``teacher_check``,
+            ``teacher_cache``, ``teacher_dtype``, ``distill_where`` or ``balance`` has an invalid value.
     """
 
     def __init__(
@@ -85,7 +86,7 @@ class MultiLevelDistill(SingleTeacherDistill):
             raise InputError(f'model.teacher_dtype={teacher_dtype!r} must be None or one of {", ".join(DTYPES)}')
         if distill_where not in PLACES:
             raise InputError(f'model.distill_where={distill_where!r} must be one of {", ".join(PLACES)}')
-        # Not SingleTeacherDistill.__init__: it builds the teacher, registers it as a child and reads its file.
+        # Not SingleTeacherDistill.__init__, which builds the teacher, registers it as a child and reads its file.
         BaseAlgorithm.__init__(self, architecture, data_preprocessor, init_cfg)
         if isinstance(distiller.get('levels'), Mapping):
             levels = fit_levels(distiller['levels'], self.student, channels(self.data_preprocessor))
@@ -98,10 +99,10 @@ class MultiLevelDistill(SingleTeacherDistill):
         self.distill_where, self.unlabelled_label = distill_where, unlabelled_label
         self.cached_sources: dict[
             str, int
-        ] = {}  # strides of the teacher's sources that the training batches bring along
+        ] = {}  # strides of the teacher's sources whose outputs come with the training batches
         self.loss_weights: dict[str, float] = {'task': 1.0}
         self.balance = build_balance(balance, ('task', *self.distiller.levels))
-        self.effective_weights: dict[str, Tensor] = {}  # named as in a record's steps, as are term_gradients
+        self.effective_weights: dict[str, Tensor] = {}  # keys as in a record's steps, like those of term_gradients
         self.measures_gradients = False
         self.term_gradients: dict[str, Tensor] = {}
         recorded = {source.module for level in self.distiller.levels.values() for source in level.student}
@@ -120,8 +121,7 @@ class MultiLevelDistill(SingleTeacherDistill):
             )
 
     def build_teacher(self) -> nn.Module:
-        """Builds the teacher, frozen and in eval mode, on the student's device. Its weights are the caller's to
-        load."""
+        """Builds the teacher, frozen and in eval mode, on the student's device. The caller loads its weights."""
         teacher = MODELS.build(self.teacher_cfg)
         key = difference(normalisation(self.data_preprocessor), normalisation(teacher.data_preprocessor))
         if key is not None:
@@ -137,7 +137,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         return teacher
 
     def _check_stem(self, teacher: nn.Module) -> None:
-        """A stem with a normalisation of its own undoes the preprocessor's: it has to know the right one."""
+        """Checks that a stem with its own normalisation undoes the one of the data preprocessor."""
         mine = normalisation(self.data_preprocessor)
         for path, module in teacher.named_modules():
             undone = getattr(module, 'undoes', None)
@@ -159,10 +159,10 @@ class MultiLevelDistill(SingleTeacherDistill):
         return self
 
     def set_loss_weights(self, weights: Mapping[str, float]) -> None:
-        """Sets the weight of each term; a term that is not named weighs 0.
+        """Sets the weight of each term; a term that is not named gets weight 0.
 
         Raises:
-            InputError: For a term that no level declares, or where nothing would be left to train.
+            InputError: No level declares a term, or nothing would be left to train.
         """
         known = {'task', *self.distiller.declared}
         for term in weights:
@@ -177,7 +177,7 @@ class MultiLevelDistill(SingleTeacherDistill):
 
     @property
     def active_levels(self) -> list[str]:
-        """Levels that weigh something now."""
+        """Levels whose weight is above 0 now."""
         return [name for name in self.distiller.levels if self.loss_weights.get(name, 0.0) > 0]
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
@@ -185,7 +185,7 @@ class MultiLevelDistill(SingleTeacherDistill):
 
         Args:
             inputs: Images (N, B, H, W), normalised.
-            data_samples: Their labels.
+            data_samples: Data samples with the labels.
 
         Returns:
             ``task``, one term for each active level, the student's accuracies, and ``anchor``, which is 0.
@@ -205,14 +205,14 @@ class MultiLevelDistill(SingleTeacherDistill):
         return losses
 
     def cached(self, levels: Iterable[str]) -> bool:
-        """Whether the batch brings along all that these levels ask of the teacher. Where it does not, the teacher runs,
-        and all of them are read from it."""
+        """Returns whether the batch contains all teacher outputs that these levels read. If not, the teacher runs, and
+        all levels read from it."""
         sources = (source for name in levels for source in self.distiller.levels[name].teacher)
         return all(str(source) in self.cached_sources for source in sources)
 
     @torch.no_grad()
     def run_teacher(self, inputs: Tensor, data_samples: list, levels: Iterable[str]) -> None:
-        """Has the distiller record what the teacher says at these levels of a normalised batch (N, B, H, W)."""
+        """Runs the teacher on a normalised batch (N, B, H, W) and records its outputs for these levels."""
         if self.teacher is None:
             raise InputError('the teacher was not loaded: TeacherHook stands in configs/_base_/distill and does it')
         with self._teacher_autocast(), self.distiller.recording('teacher', levels):
@@ -224,7 +224,7 @@ class MultiLevelDistill(SingleTeacherDistill):
         return torch.autocast(next(self.student.parameters()).device.type, self.teacher_dtype)
 
     def _predict(self, inputs: Tensor, data_samples: list) -> list:
-        """The student's predictions; while a teacher is loaded, each carries the teacher's as
+        """Returns the student's predictions; while a teacher is loaded, each also has the teacher's as
         ``teacher_pred_sem_seg``."""
         predictions = super()._predict(inputs, data_samples)
         if self.teacher is not None:
@@ -241,7 +241,8 @@ class MultiLevelDistill(SingleTeacherDistill):
         return {'task': sum(value for key, value in values.items() if 'loss' in key), **others}
 
     def valid(self, data_samples: list) -> Tensor:
-        """1 where the levels compare, 0 elsewhere (see ``distill_where``): (N, 1, H, W) in float."""
+        """Returns the mask of the pixels that the levels compare (see ``distill_where``): (N, 1, H, W) in float, 1 or
+        0."""
         labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples])
         ignored = last_head(self.student).ignore_index
         labelled = labels != ignored
@@ -257,23 +258,23 @@ class MultiLevelDistill(SingleTeacherDistill):
         return (shown if self.distill_where == 'everywhere' else shown & ~labelled).float()
 
     def _ignore_unlabelled(self, data_samples: list) -> None:
-        """Has the student's own loss ignore what is marked as unlabelled."""
+        """Makes the student's own loss ignore pixels that are marked as unlabelled."""
         if self.unlabelled_label is not None:
             for sample in data_samples:
                 label = sample.gt_sem_seg.data
                 label[label == self.unlabelled_label] = last_head(self.student).ignore_index
 
     def _anchor(self, levels: list[str]) -> Tensor:
-        """A zero that holds what this step may leave out: DDP refuses parameters without a gradient."""
+        """Returns a zero that depends on the parameters which this step may leave out: DDP needs a gradient for all."""
         zero = torch.zeros((), device=next(self.parameters()).device)
         idle = [*self.distiller.idle_modules(levels), *([] if self.balance is None else [self.balance])]
         return sum((parameter.sum() * 0.0 for module in idle for parameter in module.parameters()), zero)
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Weighs the terms, here and nowhere else.
+        """Weights the terms; this happens only here.
 
         Returns:
-            The total, and what is logged: ``loss`` (the total), each term unweighted, and where a balance adds a
+            The total, and the values to log: ``loss`` (the total), each unweighted term and, if a balance adds a
             penalty to the total, ``weighted``, the total without it.
         """
         terms = {name: losses[name] for name in ('task', *self.distiller.levels) if name in losses}
@@ -299,16 +300,16 @@ class MultiLevelDistill(SingleTeacherDistill):
 
 
 def last_head(segmentor: nn.Module) -> Any:
-    """The decode head whose logits count: of a cascade the last one."""
+    """Returns the decode head that gives the final logits: the last one of a cascade."""
     head = segmentor.decode_head
     return head[-1] if isinstance(head, nn.ModuleList) else head
 
 
 def _built_apart(distiller: Mapping[str, Any]) -> MultiLevelDistillLoss:
-    """Builds it on draws of its own.
+    """Builds the distiller with random numbers of its own.
 
-    Whatever the levels, the draws left for the student are those of the same student without a teacher, so the arms of
-    a seed start from the same weights.
+    The random state for the student is then the same with any levels, and without a teacher. So all arms of a seed
+    start from the same weights.
     """
     with torch.random.fork_rng(devices=()):  # modules are built on the CPU
         torch.default_generator.manual_seed(torch.initial_seed() + 1)

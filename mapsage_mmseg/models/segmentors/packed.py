@@ -1,4 +1,4 @@
-"""Convolutions and linear layers that keep their weights in the layout in which the CPU's kernels read them."""
+"""Convolutions and linear layers that store their weights in the layout of the CPU's kernels."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +9,11 @@ from torch import Tensor, nn
 
 
 class PackedConv2d(nn.Conv2d):
-    """A frozen convolution. oneDNN wants its weights blocked, and PyTorch blocks them anew in every forward; here it is
-    done once. Nor are 1x1 convolutions of small batches left to another path where there is one thread."""
+    """A frozen convolution with packed weights.
+
+    oneDNN needs the weights in blocked layout, and PyTorch reorders them in every forward; here it is done once. With
+    a single thread, it also keeps 1x1 convolutions of small batches on oneDNN, where PyTorch takes another path.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = packed(self, x, lambda weight: _packed_kernel(self, weight, x))
@@ -22,7 +25,7 @@ class PackedConv2d(nn.Conv2d):
 
 
 class PackedLinear(nn.Linear):
-    """A frozen linear layer, likewise."""
+    """A frozen linear layer with packed weights."""
 
     def forward(self, x: Tensor) -> Tensor:
         rows = x.numel() // max(x.shape[-1], 1)
@@ -39,12 +42,13 @@ def _packed_kernel(conv: nn.Conv2d, weight: Tensor, x: Tensor) -> Tensor:
 
 
 def packed(module: Any, x: Tensor, pack: Callable[[Tensor], Tensor]) -> tuple[Tensor | None, Tensor | None]:
-    """A module's weight and bias as its kernel reads them, in the dtype that the moment asks for.
+    """Returns a module's weight and bias in its kernel's layout, in the dtype of autocast or else its own.
 
-    Packed at first use, for the size of that input; other sizes are as right, and may cost a second layout.
+    They are packed at first use, for that input's size. Other sizes give the same result, but may need another reorder.
 
     Returns:
-        Two times None where the plain forward has to do: another device, other dtypes, a gradient is wanted.
+        Weight and bias; (None, None) if the plain forward must run: on another device, for other dtypes, or with
+        gradients enabled.
     """
     if x.device.type != 'cpu' or torch.is_grad_enabled() or not x.numel():
         return None, None
@@ -66,18 +70,18 @@ def _runs_in(dtype: torch.dtype) -> bool:
 
 
 def is_packed(model: nn.Module) -> bool:
-    """Whether any of a model's layers is packed; torch.compile cannot trace those."""
+    """Returns whether any of a model's layers is packed; torch.compile cannot trace packed layers."""
     return any(isinstance(module, PackedConv2d | PackedLinear) for module in model.modules())
 
 
 def pack_weights(model: nn.Module) -> int:
-    """Turns every plain convolution and linear layer of a frozen model into a packed one, where oneDNN is there.
+    """Turns every plain convolution and linear layer of a frozen model into a packed one, if oneDNN is available.
 
-    Classes of their own (attention's output projection, padding as TensorFlow does it) stay as they are. Paths, hooks,
-    parameters and the keys of ``state_dict`` stay, too.
+    Subclasses (attention's output projection, TensorFlow's padding) are left unchanged. Paths, hooks, parameters and
+    the keys of ``state_dict`` stay the same.
 
     Returns:
-        How many.
+        The number of packed layers.
     """
     if not torch.backends.mkldnn.is_available():
         return 0

@@ -1,4 +1,4 @@
-"""One forward and backward pass before training, which finds levels that cannot work."""
+"""One forward and backward pass before training that finds levels which cannot work."""
 
 from collections.abc import Iterable
 
@@ -15,20 +15,19 @@ from .multi_level_distill import MultiLevelDistill
 def probe_levels(
     model: MultiLevelDistill, levels: Iterable[str], size: tuple[int, int] = (128, 128)
 ) -> dict[str, float]:
-    """Runs student and teacher once on noise, in eval mode, and looks at each level. Changes no weight and no
-    statistic.
+    """Runs student and teacher once on noise, in eval mode, and checks each level. Changes no weight and no statistic.
 
     Args:
-        model: With its teacher built.
-        levels: Levels that some phase gives a weight.
+        model: The model, with its teacher built.
+        levels: Levels with a weight in some phase.
         size: Image size in pixels, as in training.
 
     Returns:
         Norm of each level's gradient over the student's parameters.
 
     Raises:
-        InputError: A level records nothing, its two sides cannot be compared, it is not finite, or it gives the
-            student no gradient; it names the level.
+        InputError: A level records nothing, its two sides cannot be compared, its loss is non-finite, or it gives the
+            student no gradient. The message names the level.
     """
     levels = list(levels)
     device = next(model.student.parameters()).device

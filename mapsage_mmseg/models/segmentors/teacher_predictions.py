@@ -9,10 +9,10 @@ from torch import Tensor, nn
 class TeacherPredictions:
     """Class maps of the teacher, by image.
 
-    A frozen teacher says the same in every validation, so its forward over the validation set is paid once a run.
+    A frozen teacher predicts the same in every validation, so it runs over the validation set only once per run.
 
     Args:
-        limit: Bytes to keep at most; images beyond it are predicted anew each time.
+        limit: Maximum number of bytes to store; images beyond it are predicted again each time.
     """
 
     def __init__(self, limit: int = 512 * 2**20) -> None:
@@ -21,11 +21,11 @@ class TeacherPredictions:
         self._maps: dict[str, Tensor] = {}
 
     def attach(self, teacher: nn.Module, inputs: Tensor, samples: list[SegDataSample]) -> None:
-        """Gives each sample ``teacher_pred_sem_seg``, (1, H, W) like its ``pred_sem_seg``.
+        """Adds ``teacher_pred_sem_seg`` to each sample, (1, H, W) like its ``pred_sem_seg``.
 
         Args:
             teacher: A segmentor in eval mode.
-            inputs: The normalised batch (N, B, H, W) that the samples belong to.
+            inputs: The normalised batch (N, B, H, W) of the samples.
             samples: Predictions of the student.
         """
         names = [sample.metainfo.get('img_path') for sample in samples]

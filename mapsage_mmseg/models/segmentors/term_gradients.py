@@ -1,4 +1,4 @@
-"""Gradient of each loss term at the last layer that all of them share."""
+"""Gradient of each loss term at the last layer that all terms share."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,13 +9,14 @@ from torch import Tensor, nn
 class TermGradients:
     """Norms and directions of the terms' gradients at the student's last shared parameter.
 
-    There a term's backward is short, and terms can be compared (Chen et al. 2018, arXiv:1711.02257, section 3). The
-    parameter is found once for each set of terms, by one whole backward a term.
+    The backward to that parameter is short, and terms can be compared there (Chen et al. 2018, arXiv:1711.02257,
+    section 3). The parameter is found once for each set of terms, with one full backward per term.
 
     Args:
-        student: Its parameters are searched from the last to the first, those of its ``backbone`` where it has one.
-        outside: Paths of modules whose own parameters do not count: what a level records is its own layer rather than
-            a shared one, and its gradient there drowns the others'.
+        student: The student. Its parameters, or those of its ``backbone`` if it has one, are searched from last to
+            first.
+        outside: Paths of modules whose parameters are left out. A module that a level records is that level's own
+            layer, not a shared one; its gradient there would dominate the others'.
     """
 
     def __init__(self, student: nn.Module, outside: Iterable[str] = ()) -> None:
@@ -25,9 +26,9 @@ class TermGradients:
         self._found: dict[tuple[str, ...], tuple[str, nn.Parameter]] = {}
 
     def shared(self, terms: Mapping[str, Tensor]) -> tuple[str, nn.Parameter] | None:
-        """Name and parameter of the last shared layer; None where the terms share nothing.
+        """Returns name and parameter of the last shared layer; None if the terms share none.
 
-        A term without any gradient is left out of the search, so that a dead level does not hide the others.
+        A term without any gradient is left out of the search, so that one dead level does not block the others.
         """
         key = tuple(terms)
         if key not in self._found:
@@ -40,7 +41,7 @@ class TermGradients:
             for term in terms.values():
                 reached = _reached(term, named)
                 shared &= reached or shared
-            # A weight, not a bias: only a matrix has directions enough to tell two terms apart.
+            # A weight, not a bias: only a matrix has enough directions to distinguish two terms.
             found = [(name, value) for name, value in named if name in shared and value.ndim > 1]
             if not found:
                 return None
@@ -48,10 +49,11 @@ class TermGradients:
         return self._found[key]
 
     def gram(self, terms: Mapping[str, Tensor]) -> Tensor | None:
-        """Inner products of the terms' gradients, (T, T) in float32, in the terms' order; the graph stays.
+        """Returns the inner products of the terms' gradients, (T, T) in float32, in the terms' order; None if the terms
+        share no layer.
 
-        Norms are the roots of its diagonal, and any weighted sum of terms has its norm and cosine in it. Nothing is
-        read back from the device. None where the terms share no layer.
+        The norms are the roots of the diagonal; norm and cosine of any weighted sum of terms follow from it too. The
+        graph is retained, and nothing is copied from the device.
         """
         found = self.shared(terms)
         if found is None:
@@ -76,15 +78,16 @@ def _gradients(term: Tensor, parameters: list[nn.Parameter]) -> tuple[Tensor | N
 
 @torch.no_grad()
 def norms_and_cosines(gram: Tensor, weights: Mapping[str, float | Tensor]) -> dict[str, Tensor]:
-    """A Gram matrix as scalars by name, on its device.
+    """Converts a Gram matrix to named scalars, on its device.
 
     Args:
         gram: (T, T), see :meth:`TermGradients.gram`.
-        weights: Effective weight of each of its T terms, in order; ``task`` among them, or no cosine is made.
+        weights: Effective weight of each of its T terms, in order. Cosines are computed only if ``task`` is one of
+            them.
 
     Returns:
-        ``norm/<term>``, unweighted; ``cosine/<level>`` with the task's gradient; ``cosine_all`` of all levels together,
-        as weighted. The cosine of a zero gradient is 0.
+        ``norm/<term>``, unweighted; ``cosine/<level>`` with the task's gradient; ``cosine_all`` of the weighted sum of
+        all levels with the task's gradient. The cosine of a zero gradient is 0.
     """
     names = list(weights)
     found = {f'norm/{name}': gram[i, i].sqrt() for i, name in enumerate(names)}
@@ -94,7 +97,7 @@ def norms_and_cosines(gram: Tensor, weights: Mapping[str, float | Tensor]) -> di
     for i, name in enumerate(names):
         if i != task:
             found[f'cosine/{name}'] = _cosine(gram[task, i], gram[task, task], gram[i, i])
-    # Not torch.tensor(weights): a copy to the device would wait for it.
+    # Not torch.tensor(weights): a copy to the device would synchronise.
     levels = [(i, weights[name]) for i, name in enumerate(names) if i != task]
     products = torch.stack([weight * gram[i] for i, weight in levels]).sum(dim=0)
     square = torch.stack([weight * products[i] for i, weight in levels]).sum()
