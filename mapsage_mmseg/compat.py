@@ -1,7 +1,8 @@
 """Patches for third-party versions; no other module depends on a version.
 
-:func:`apply` is called by the package's ``__init__``, before ``mmseg.models`` or ``mmrazor`` is imported. Each mend
-says which versions it is for and does nothing where it is not needed.
+:func:`apply` is called before ``mmseg.models`` or ``mmrazor`` is imported: by ``mapsage_mmseg.register``, and by the
+``__init__`` of ``datasets``, ``engine`` and ``models``. Each patch names the versions it is for, and does nothing where
+it is not needed.
 """
 
 import ctypes
@@ -27,7 +28,7 @@ MMCV_INSTALL = "pip install 'mmcv-lite>=2.0.0,<2.2.0' (or a build of mmcv 2.0 to
 
 
 def apply() -> None:
-    """Mends what the installed versions need. Calling it again changes nothing."""
+    """Applies the patches that the installed versions need. Calling it again changes nothing."""
     _require_mmcv()
     _placeholder_for_mmcv_ops()
     _stub_mmrazor_quantization()
@@ -36,7 +37,7 @@ def apply() -> None:
     _format_a_config_once()
     _start_processes_on_cpus_too()
     _weigh_classes_beside_ignored_pixels()
-    # mmseg calls its own deprecated function at every build of a head.
+    # mmseg calls its own deprecated function whenever it builds a head.
     warnings.filterwarnings('ignore', message='``build_loss`` would be deprecated soon')
 
 
@@ -46,7 +47,7 @@ def _require_mmcv() -> None:
 
 
 class _MissingOps(types.ModuleType):
-    """Stands in for ``mmcv.ops``; any name can be imported from it, and raises when it is used."""
+    """Stand-in for ``mmcv.ops``: any name can be imported from it, and raises when it is used."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith('__'):
@@ -63,7 +64,10 @@ class _MissingOps(types.ModuleType):
 
 
 def _placeholder_for_mmcv_ops() -> None:
-    """mmcv-lite (all versions) ships ``mmcv/ops`` without ``mmcv._ext``, from which mmseg 1.x imports unguarded."""
+    """Adds a placeholder for ``mmcv.ops``.
+
+    mmcv-lite (all versions) ships ``mmcv/ops`` without ``mmcv._ext``, and mmseg 1.x imports from it unconditionally.
+    """
     if 'mmcv.ops' in sys.modules or importlib.util.find_spec('mmcv._ext') is not None:
         return
     import mmcv
@@ -73,13 +77,13 @@ def _placeholder_for_mmcv_ops() -> None:
     module.__spec__ = importlib.util.spec_from_loader('mmcv.ops', loader=None)
     module.__path__ = []
     sys.modules['mmcv.ops'] = module
-    # mmcv says at every start that this one, which nothing here uses, is missing.
+    # mmcv warns at every start that this op, which nothing here uses, is missing.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     mmcv.ops = module
 
 
 def _stub_mmrazor_quantization() -> None:
-    """mmrazor 1.0.0's quantization imports names that torch 2 dropped from ``torch.ao.quantization``."""
+    """Stubs mmrazor 1.0.0's quantization, which imports names that torch 2 dropped from ``torch.ao.quantization``."""
     name = 'mmrazor.structures.quantization'
     if name in sys.modules or importlib.util.find_spec('mmrazor') is None:
         return
@@ -94,7 +98,7 @@ def _stub_mmrazor_quantization() -> None:
 
 
 class _TorchThatReadsOnly(types.ModuleType):
-    """torch, whose ``load`` goes by the allow-list."""
+    """torch, with a ``load`` that uses the allow-list."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(torch, name)
@@ -107,16 +111,16 @@ class _TorchThatReadsOnly(types.ModuleType):
 
 
 def _load_checkpoints_without_executing_them() -> None:
-    """Replaces MMEngine 0.10's ways of reading a checkpoint.
+    """Replaces the functions with which MMEngine 0.10 reads a checkpoint.
 
-    For a file, and for what a storage gave (``s3://``, ``openmmlab://`` and the like), it calls ``torch.load`` with its
-    default: torch >= 2.6 then refuses MMEngine's own HistoryBuffer, and executes what the file says where the
-    environment has TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD. For a URL it calls ``torch.hub``, whose default executes it always
-    (in every torch so far, 2.13 too).
+    For a file, and for the content of a storage (``s3://``, ``openmmlab://`` and the like), it calls ``torch.load``
+    with its default: torch >= 2.6 then refuses MMEngine's own HistoryBuffer, and executes code in the file if the
+    environment sets TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD. For a URL it calls ``torch.hub``, whose default always executes
+    it (in every torch so far, including 2.13).
     """
     from mmengine.runner import checkpoint
 
-    # MMEngine logs the reader's name from its tenth letter on: 'by local backend'.
+    # MMEngine logs the function's name without its first ten letters: 'by local backend'.
     def load_from_local(filename: str, map_location: Any = None) -> Any:
         return load_checkpoint_file(filename, map_location)
 
@@ -129,9 +133,9 @@ def _load_checkpoints_without_executing_them() -> None:
 
 
 def _load_yaml_without_executing_it() -> None:
-    """MMEngine 0.10 reads a config in YAML with PyYAML's loader that executes tags; one takes YAML for data.
+    """Makes MMEngine 0.10 read YAML configs with a safe loader; its own executes tags, where users expect only data.
 
-    Not libyaml's safe loader, which a deeply nested file makes end the process.
+    It is not libyaml's safe loader, since a deeply nested file makes that one end the process.
     """
     from mmengine.fileio.handlers import yaml_handler
 
@@ -139,8 +143,11 @@ def _load_yaml_without_executing_it() -> None:
 
 
 def _format_a_config_once() -> None:
-    """MMEngine 0.10 formats the whole config with yapf for every checkpoint and six times at the start of a run, about
-    half a second each. This remembers the last few texts."""
+    """Caches the last few texts of MMEngine 0.10's config formatting.
+
+    MMEngine formats the whole config with yapf for every checkpoint and six times at the start of a run, about half a
+    second each.
+    """
     from mmengine.config import config
 
     if hasattr(config.FormatCode, 'cache_info'):
@@ -159,9 +166,9 @@ def _format_a_config_once() -> None:
 
 
 def start_processes(launcher: str, **settings: Any) -> None:
-    """Joins the process group that a launcher has started this process for; over gloo where there is no CUDA.
+    """Joins the process group of the launcher that started this process; over gloo if there is no CUDA.
 
-    MMEngine 0.10's own way chooses a CUDA device whether there is one or not, and fails.
+    MMEngine 0.10 selects a CUDA device whether there is one or not, and fails.
 
     Args:
         launcher: ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
@@ -180,14 +187,14 @@ def start_processes(launcher: str, **settings: Any) -> None:
 
 
 def _start_processes_on_cpus_too() -> None:
-    """Gives MMEngine 0.10's Runner, and with it the stock tools, :func:`start_processes`."""
+    """Makes MMEngine 0.10's Runner, and with it the stock tools, use :func:`start_processes`."""
     from mmengine.runner import runner
 
     runner.init_dist = start_processes
 
 
 def _weigh_classes_beside_ignored_pixels() -> None:
-    """mmseg 1.2's cross-entropy looks ``ignore_index`` up among the ``class_weight``, and fails."""
+    """Fixes mmseg 1.2's cross-entropy, which looks up ``ignore_index`` among the ``class_weight`` and fails."""
     module: Any = importlib.import_module('mmseg.models.losses.cross_entropy_loss')
     given = module.cross_entropy
     if hasattr(given, 'given'):
@@ -225,8 +232,10 @@ def _weigh_classes_beside_ignored_pixels() -> None:
 
 @contextmanager
 def recursion_limit_kept() -> Iterator[None]:
-    """Puts Python's recursion limit back, which mmrazor 1.0.0 raises to 1,048,576 at import: deep JSON or YAML would
-    overflow the C stack and end the process, where it raises RecursionError now."""
+    """Restores Python's recursion limit, which mmrazor 1.0.0 raises to 1,048,576 at import.
+
+    With that limit, deep JSON or YAML would overflow the C stack and end the process instead of raising RecursionError.
+    """
     limit = sys.getrecursionlimit()
     try:
         yield
@@ -235,10 +244,10 @@ def recursion_limit_kept() -> Iterator[None]:
 
 
 def catch_event_errors(writer: Any, caught: Callable[[OSError], None]) -> None:
-    """Has a SummaryWriter call a function where its events cannot be written.
+    """Makes a SummaryWriter call a function when its events cannot be written.
 
-    The thread in which TensorBoard 2 writes dies of a full disk with a traceback, and every later point raises. Nothing
-    more is written behind the first error: the file may end within an event, and readers stop there.
+    On a full disk, the writer thread of TensorBoard 2 dies with a traceback, and every later point raises. Nothing more
+    is written after the first error: the file may end within an event, and readers stop there.
     """
 
     class Guarded:
@@ -262,10 +271,12 @@ def catch_event_errors(writer: Any, caught: Callable[[OSError], None]) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Tells glibc to keep the blocks that torch frees; by default it hands large ones back to the system, and every
-    training step on a CPU faults them in again (0.90 s against 1.18 s for a step of the 49 M teacher on two cores).
+    """Makes glibc keep the blocks that torch frees.
 
-    The training tools call this; importing the package does not. Other C libraries are left alone.
+    By default it returns large ones to the system, and every training step on a CPU faults them in again (0.90 s
+    against 1.18 s for a step of the 49 M teacher on two cores).
+
+    The training tools call this; importing the package does not. Other C libraries are not affected.
     """
     try:
         mallopt = ctypes.CDLL('libc.so.6').mallopt

@@ -14,10 +14,10 @@ class RunStopped(RuntimeError):
 
 
 class RollBack(RunStopped):
-    """A run is to continue from its last whole checkpoint, at half the learning rate.
+    """A run is to resume from its last intact checkpoint, at half the learning rate.
 
     Attributes:
-        count: How many times the run has been rolled back, this one included.
+        count: How many times the run has been rolled back, including this one.
     """
 
     def __init__(self, message: str, count: int) -> None:
@@ -26,10 +26,13 @@ class RollBack(RunStopped):
 
 
 class RunInterrupted(SystemExit):
-    """A signal ended a run, and what it did is saved. Exit status 1; Python prints the message, one line, and no
-    traceback, so a training tool that knows nothing of this class ends as ours do."""
+    """A signal ended a run, and its progress is saved.
+
+    Exit status 1. Python prints the one-line message and no traceback, so a training tool that does not know this class
+    ends as ours do.
+    """
 
 
 def message_of(error: InputError) -> str:
-    """Its message; where a worker of the data raised it, torch puts that worker's traceback before."""
+    """Returns an error's message, without the traceback that torch prepends if a data worker raised it."""
     return str(error).rstrip().rpartition(f'{InputError.__module__}.{InputError.__name__}: ')[2]

@@ -11,17 +11,18 @@ from mmengine.logging import print_log
 
 from .errors import InputError
 
-NAME = '.lock'  # in the run directory; it stays there, and says who had the run last
-_PAUSE = 0.2  # seconds, after which one who only asked has let go
+NAME = '.lock'  # in the run directory; it stays there, and names the owner until the lock is released
+_PAUSE = 0.2  # seconds, after which a process that only called `held` has closed the file
 
 
 class RunLock:
-    """A lock of the operating system's on a run directory. It ends with the process, however that ends, and the data's
-    workers do not share it, so what a killed run left behind keeps nobody out.
+    """Lock of the operating system on a run directory.
+
+    It ends with the process, however that ends, and data workers do not share it, so a killed run locks nobody out.
 
     Args:
         folder: The run directory.
-        option: The tool's option that names it.
+        option: The tool's option that names the directory, for messages.
     """
 
     def __init__(self, folder: str | Path, option: str = '--work-dir') -> None:
@@ -44,7 +45,7 @@ class RunLock:
                 if last:
                     owner = self._owner() or 'another process'
                     self._file.close()
-                    self._file = None  # or a release would wipe out the owner's name
+                    self._file = None  # or a release would erase the owner's name
                     raise InputError(
                         f'{self.path.parent} is in use by {owner}; wait for it, or choose another directory with '
                         f'{self.option}'
@@ -61,7 +62,7 @@ class RunLock:
         self._write(f'process {os.getpid()} on {socket.gethostname()} since {time.strftime("%Y-%m-%d %H:%M:%S")}')
 
     def release(self) -> None:
-        """Gives the lock back."""
+        """Releases the lock."""
         if self._file is not None:
             self._write('')
             self._file.close()
@@ -80,20 +81,22 @@ class RunLock:
 
 
 def claim(folder: str | Path) -> None:
-    """Marks a directory as a run's, before there is anything in it to resume."""
+    """Marks a directory as a run's, before it holds anything to resume."""
     (Path(folder) / NAME).touch()
 
 
 def claimed(folder: str | Path) -> bool:
-    """Whether a run has begun in a directory."""
+    """Returns whether a run has started in a directory."""
     return (Path(folder) / NAME).is_file()
 
 
 def held(folder: str | Path) -> bool | None:
-    """Whether a process is at work in a run directory. Not for the process that is: asking would give its lock back.
+    """Returns whether a process has locked a run directory.
+
+    The process that holds the lock must not call this: it would release the lock.
 
     Returns:
-        None where that cannot be told: there is no lock, or a file system that has none.
+        None if it is unknown: there is no lock, or the file system does not support locks.
     """
     try:
         with open(Path(folder) / NAME, 'r+') as file:

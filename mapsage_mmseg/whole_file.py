@@ -1,4 +1,4 @@
-"""Atomic writing of files, and checks that a file is whole."""
+"""Atomic writing of files, and checks that a file is intact."""
 
 import os
 import secrets
@@ -8,18 +8,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-PARTIAL = '.partial'  # how a file ends that is being written
+PARTIAL = '.partial'  # suffix of temporary files
 
 
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[BinaryIO]:
-    """A file to write to, which becomes ``path`` where all was written, in one step.
+    """Opens a temporary file, which replaces ``path`` in one step once everything is written.
 
-    Whoever reads ``path`` meets what it was before or what it is now, also after a SIGKILL or a power failure at any
-    moment. Where writing fails, or is interrupted, ``path`` is as before.
+    Readers of ``path`` see its old or its new content, even after a SIGKILL or a power failure. If writing fails or is
+    interrupted, ``path`` does not change.
 
     Raises:
-        OSError: It cannot be written: the disk is full, or the folder is gone.
+        OSError: The file cannot be written: the disk is full, or the folder is gone.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,14 +38,14 @@ def whole_file(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes UTF-8 text by way of :func:`whole_file`."""
+    """Writes UTF-8 text through :func:`whole_file`."""
     with whole_file(path) as file:
         file.write(text.encode())
 
 
 def flush_folder(folder: Path) -> None:
-    """Makes renames in a folder outlast a power failure."""
-    with suppress(OSError):  # a file system that flushes no folders
+    """Makes renames in a folder survive a power failure."""
+    with suppress(OSError):  # some file systems flush no folders
         handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -54,21 +54,21 @@ def flush_folder(folder: Path) -> None:
 
 
 def remove_partial(folder: str | Path) -> None:
-    """Removes what writers that were killed left in a folder; nobody else may be writing there."""
+    """Removes temporary files of killed writers from a folder; no other process may be writing there."""
     for path in Path(folder).glob(f'.*{PARTIAL}'):
         path.unlink(missing_ok=True)
 
 
 def damage(path: str | Path) -> str | None:
-    """What is wrong with the content of a ZIP archive, such as ``torch.save`` writes, with a checksum (CRC-32) of each
-    tensor; ``torch.load`` does not look at these.
+    """Checks a ZIP archive, such as ``torch.save`` writes, by the checksum (CRC-32) of each tensor, which
+    ``torch.load`` ignores.
 
     Returns:
-        In words. None where all checksums hold, and for a file that is no archive, or not a whole one, which every
-        reader refuses.
+        What is wrong, in words. None if all checksums match, and for a file that is no archive or an incomplete one,
+        which every reader refuses.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     try:
         if not zipfile.is_zipfile(path):
@@ -77,6 +77,6 @@ def damage(path: str | Path) -> str | None:
             broken = archive.testzip()
     except OSError:
         raise
-    except Exception as error:  # in a damaged header anything may stand: encryption, a compression that nobody knows
+    except Exception as error:  # a damaged header may contain anything: encryption, an unknown compression
         return f'its table of contents does not hold ({type(error).__name__})'
     return f'the checksum of {broken} does not hold' if broken else None

@@ -1,1 +1,1 @@
-"""The command lines, one module each: they parse first and import afterwards, and none imports another."""
+"""The command lines, one module each: they parse first and import afterwards, and no command imports another."""

@@ -1,4 +1,4 @@
-"""The benchmarking command: what a distillation step costs."""
+"""The benchmark command: measures the cost of a distillation step."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import InputError
 from . import cli
 
-SWITCHES = (  # of engine/contenders.py
+SWITCHES = (  # as in engine/benchmark_steps.py
     'amp',
     'channels_last',
     'amp_channels_last',
@@ -21,7 +21,7 @@ SWITCHES = (  # of engine/contenders.py
 
 
 def parser() -> argparse.ArgumentParser:
-    """Arguments."""
+    """Builds the argument parser."""
     parser = argparse.ArgumentParser(
         description='Time the steps of a distillation, stock MMSegmentation and mmrazor in turns, on one random batch.',
         allow_abbrev=False,
@@ -59,7 +59,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Times what the arguments say and prints two tables."""
+    """Times the benchmark steps and prints two tables."""
     arguments = cli.parse(parser(), argv)
     for name in ('size', 'batch_size', 'rounds', 'warm_up', 'kl'):
         if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
@@ -78,7 +78,7 @@ def main(argv: Sequence[str]) -> None:
     if arguments.cpu_time and (device != 'cpu' or torch.get_num_threads() > 1):
         raise InputError('--cpu-time adds the time of all threads up: it needs --device cpu and OMP_NUM_THREADS=1')
     keep_freed_memory()
-    MMLogger.get_current_instance().setLevel('ERROR')  # an optimizer's settings, parameter by parameter
+    MMLogger.get_current_instance().setLevel('ERROR')  # hides the optimizer's settings of each parameter
     config = load_config(arguments.config)
     override(config, arguments.cfg_options)
     if not is_distillation(config):

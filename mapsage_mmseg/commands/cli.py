@@ -21,12 +21,12 @@ def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None
     """Runs a tool.
 
     Args:
-        main: Takes the arguments behind the program's name.
-        argv: Those arguments; the process's own where None. ``--debug`` among them shows tracebacks.
+        main: Function that takes the arguments after the program's name.
+        argv: These arguments; None for the process's own. ``--debug`` among them shows tracebacks.
 
     Returns:
-        0 done, 2 the user's input is wrong (one line on standard error), 1 anything else. Of several processes the
-        first that fails says why; the others fail because it did.
+        0 if done, 2 if the user's input is wrong (one line on standard error), 1 otherwise. With several processes,
+        only the first that fails reports its error; the others fail because it did.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = '--debug' in arguments
@@ -46,7 +46,7 @@ def run(main: Callable[[Sequence[str]], None], argv: Sequence[str] | None = None
 
 
 def _first_to_fail() -> bool:
-    if 'torch' not in sys.modules and 'TORCHELASTIC_RUN_ID' not in os.environ:  # one process, or none that has joined
+    if 'torch' not in sys.modules and 'TORCHELASTIC_RUN_ID' not in os.environ:  # one process, or not joined yet
         return True
     from ..engine.processes import first_to_fail
 
@@ -58,7 +58,7 @@ def _denied(error: BaseException) -> TypeGuard[OSError]:
 
 
 def tell(error: BaseException, debug: bool) -> None:
-    """Says on standard error what went wrong: in one line, or with a traceback where the fault may be ours."""
+    """Reports an error on standard error: in one line, or with a traceback if the fault may be ours."""
     if isinstance(error, KeyboardInterrupt):
         print('interrupted', file=sys.stderr)
     elif isinstance(error, RunStopped):
@@ -79,7 +79,7 @@ def tell(error: BaseException, debug: bool) -> None:
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
-    """Reads a tool's arguments. Of several processes, which all read the same, one says what is wrong with them."""
+    """Parses a tool's arguments. All processes parse the same ones, and only one of them reports an error."""
     said = io.StringIO()
     try:
         with redirect_stderr(said):

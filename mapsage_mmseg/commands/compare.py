@@ -1,15 +1,18 @@
-"""The comparing command: tables on the terminal, and reports as HTML, Markdown or JSON."""
+"""The compare command: tables on the terminal, and reports as HTML, Markdown or JSON."""
 
 import argparse
 import json
 from collections.abc import Sequence
 
+from ..errors import InputError
 from ..evaluation.conventions import CONTROL, MATTERS
 from . import cli
 
+MOST_LOOKS = 50  # seeds
+
 
 def parser() -> argparse.ArgumentParser:
-    """Arguments: the runs, what to compare them with, and where to write."""
+    """Builds the argument parser: the runs, what to compare them with, and where to write."""
     parser = argparse.ArgumentParser(
         description='Compare runs by experiment: means over seeds, and differences to the control.', allow_abbrev=False
     )
@@ -27,6 +30,13 @@ def parser() -> argparse.ArgumentParser:
         metavar='MIOU',
         help=f'the smallest difference in mIoU that matters, in percent points (default {MATTERS})',
     )
+    parser.add_argument(
+        '--looks',
+        type=int,
+        nargs=2,
+        metavar=('FIRST', 'LAST'),
+        help='the runs were compared after each seed from FIRST on, and could stop before LAST (repeat --until-clear)',
+    )
     parser.add_argument('-o', '--output', metavar='FILE', help='write a report, one HTML file')
     parser.add_argument('--markdown', metavar='FILE', help='write the tables as Markdown')
     parser.add_argument('--json', metavar='FILE', help='write the figures as JSON')
@@ -35,15 +45,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Compares what the arguments name."""
+    """Compares the given runs."""
     arguments = cli.parse(parser(), argv)
+    looks = tuple(arguments.looks) if arguments.looks else None
+    if looks and not 2 <= looks[0] <= looks[1] <= MOST_LOOKS:
+        raise InputError(f'--looks {looks[0]} {looks[1]}: expected two numbers of seeds, from 2 to {MOST_LOOKS}')
     from ..evaluation.comparison_text import markdown
     from ..evaluation.read_runs import compare_by_data
     from ..visualization import terminal
     from ..visualization.terminal_tables import show_comparison
     from .output import write
 
-    sections = compare_by_data(arguments.runs, arguments.control, arguments.names, arguments.matters)
+    sections = compare_by_data(arguments.runs, arguments.control, arguments.names, arguments.matters, looks)
     console = terminal.console()
     for found in sections:
         show_comparison(found, console)
@@ -53,6 +66,6 @@ def main(argv: Sequence[str]) -> None:
     if arguments.markdown:
         write(arguments.markdown, '\n'.join(markdown(found.comparison, found.answers) for found in sections))
     if arguments.output:
-        from ..visualization.report import render_all  # matplotlib costs a second that the tables alone can do without
+        from ..visualization.report import render_all  # only here: matplotlib takes a second to import
 
         write(arguments.output, render_all(sections))

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from ..deployment.demo.page import Demo
 
 HIGHEST_PORT = 65535
-SMALLEST = 32 * 32  # pixels: what an exported graph takes
+SMALLEST = 32 * 32  # pixels: the least that an exported graph takes
 
 
 def parser() -> argparse.ArgumentParser:
-    """Arguments."""
+    """Builds the argument parser."""
     parser = argparse.ArgumentParser(
         description='Serve a page on this machine: drop in a picture, see what the student and its teacher make of it.',
         allow_abbrev=False,
@@ -65,10 +65,10 @@ def main(argv: Sequence[str]) -> None:
 
 
 def shown(arguments: argparse.Namespace) -> 'Demo':
-    """What the arguments say is to be shown, ready to run.
+    """Prepares the demo that the arguments describe.
 
     Raises:
-        InputError: What they name is missing or does not fit.
+        InputError: Something that they name is missing or does not fit.
     """
     from ..deployment.demo.gather import gather
     from ..imagery.scene_reader import check_range
@@ -87,10 +87,10 @@ def shown(arguments: argparse.Namespace) -> 'Demo':
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Refuses numbers that make no sense.
+    """Refuses numbers out of range.
 
     Raises:
-        InputError: Names the option.
+        InputError: A number is out of range; the message names the option.
     """
     if arguments.examples < 0:
         raise InputError(f'--examples {arguments.examples} must be 0 or more')

@@ -1,4 +1,4 @@
-"""The doctor: a dry run that says whether a distillation can work, how its terms are balanced, and what it costs."""
+"""The doctor: a dry run that reports whether a distillation can work, how its terms are balanced, and what it costs."""
 
 import argparse
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ FATAL = ('nonfinite', 'dead_level')
 
 
 def parser() -> argparse.ArgumentParser:
-    """Arguments."""
+    """Builds the argument parser."""
     parser = argparse.ArgumentParser(
         description='Run a few iterations of a distillation and say what to expect of it; nothing is kept.',
         allow_abbrev=False,
@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Runs what the arguments say and prints what was found."""
+    """Runs the dry run and prints its findings."""
     arguments = cli.parse(parser(), argv)
     for name in ('iterations', 'images'):
         if getattr(arguments, name) < 2:
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> None:
     if not is_distillation(config):
         raise InputError(f'{arguments.config} has no teacher; the doctor looks at distillations')
     config.model.teacher_ckpt = str(find_teacher(config, arguments.data_root))
-    config.model.teacher_check = 'warn'  # checked, and on a sample of the data it could not be
+    config.model.teacher_check = 'warn'  # checked above; on a sample of the data it could not be
     found = dry_run(config, arguments.iterations, arguments.images)
     record = as_record(found)
     findings = diagnose(record)

@@ -1,4 +1,4 @@
-"""The exporting command: a trained student as files for other programs."""
+"""The export command: a trained student as files for other programs."""
 
 import argparse
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from . import cli
 
 
 def parser() -> argparse.ArgumentParser:
-    """Arguments: one subcommand a kind of file."""
+    """Builds the argument parser: one subcommand per kind of file."""
     parser = argparse.ArgumentParser(description='Write a trained student as files that leave.', allow_abbrev=False)
     kinds = parser.add_subparsers(dest='kind', required=True, metavar='KIND')
     student = kinds.add_parser('student', help='weights and a config for stock MMSegmentation', allow_abbrev=False)
@@ -41,7 +41,7 @@ def _onnx(kind: argparse.ArgumentParser) -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Writes what the arguments say."""
+    """Writes the files that the arguments ask for."""
     arguments = cli.parse(parser(), argv)
     from ..deployment.export.export_onnx import OnnxOptions, export_onnx
     from ..deployment.export.export_student import export_student

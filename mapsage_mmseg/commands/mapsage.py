@@ -19,11 +19,11 @@ TOOLS = dict(
     benchmark='time the steps of a distillation',
     replay='repeat the step that stopped a run',
 )
-MODULES = dict(prepare='prepare_data')  # of the tools whose module has another name
+MODULES = dict(prepare='prepare_data')  # tools whose module has another name
 
 
 def usage() -> str:
-    """The tools, a line each."""
+    """Returns the list of tools, one per line."""
     lines = ['usage: mapsage TOOL [arguments]; mapsage TOOL --help lists them', '']
     return '\n'.join([*lines, *(f'  {name:<10} {does}' for name, does in TOOLS.items())])
 

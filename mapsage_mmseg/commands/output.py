@@ -8,10 +8,10 @@ from ..errors import InputError
 
 
 def check_writable(path: str) -> None:
-    """Refuses a file that cannot be written, before the work whose result is to go there.
+    """Refuses a file that cannot be written, before the work that produces it.
 
     Raises:
-        InputError: Its folder does not exist, or it is a folder itself, or may not be written to.
+        InputError: Its folder does not exist, it is a folder itself, or it is not writable.
     """
     folder = Path(path).absolute().parent
     if Path(path).is_dir() or not folder.is_dir() or not os.access(path if Path(path).exists() else folder, os.W_OK):
@@ -19,10 +19,11 @@ def check_writable(path: str) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuses a folder in which no file can be made, before the work whose result is to go there.
+    """Refuses a folder in which no file can be created, before the work that produces the files.
 
     Raises:
-        InputError: It may not be written to. (Of a read-only one the permissions alone do not tell, to root least.)
+        InputError: It is not writable. (A file is created to find out: permissions do not show a read-only file system,
+            least of all to root.)
     """
     try:
         with tempfile.TemporaryFile(dir=folder):
@@ -35,7 +36,7 @@ def write(path: str, text: str) -> None:
     """Writes a file.
 
     Raises:
-        InputError: It cannot be written.
+        InputError: The file cannot be written.
     """
     try:
         Path(path).write_text(text, encoding='utf-8')
@@ -47,7 +48,7 @@ def out_folder(name: str) -> Path:
     """Makes the folder that ``-o`` names.
 
     Raises:
-        InputError: It cannot be made.
+        InputError: The folder cannot be created.
     """
     path = Path(name)
     try:

@@ -1,4 +1,4 @@
-"""The predicting command: class maps of pictures and GeoTIFFs of any size."""
+"""The predict command: class maps of pictures and GeoTIFFs of any size."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from . import cli
 
 
 def parser() -> argparse.ArgumentParser:
-    """Arguments."""
+    """Builds the argument parser."""
     parser = argparse.ArgumentParser(
         description='Predict land cover of pictures and GeoTIFFs of any size. The same command continues after an '
         'interruption, and leaves alone what is done.',
@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Predicts what the arguments say, and says what was written."""
+    """Predicts maps of the inputs, and prints the files that were written."""
     arguments = cli.parse(parser(), argv)
     from ..deployment.find_student import load_predictor
     from ..deployment.maps.predict import PredictOptions, plan_products, predict

@@ -1,4 +1,4 @@
-"""The preparing command: from scenes to the folder of tiles that --data-root takes."""
+"""The prepare command: from scenes to the folder of tiles that --data-root takes."""
 
 import argparse
 import math
@@ -9,13 +9,13 @@ from pathlib import Path
 from ..errors import InputError
 from . import cli
 
-KNOWN = ('dubai',)  # of datasets/prepare/known.py
-LAYOUTS = ('deepglobe', 'openearthmap')  # of datasets/prepare/layouts.py
+KNOWN = ('dubai',)  # as in datasets/prepare/known.py
+LAYOUTS = ('deepglobe', 'openearthmap')  # as in datasets/prepare/layouts.py
 MOST_BANDS = 64
 
 
 def parser() -> argparse.ArgumentParser:
-    """Arguments for scenes of the user's own."""
+    """Builds the argument parser for the user's own scenes."""
     parser = argparse.ArgumentParser(
         description='Cut scenes and their masks into the tiles that --data-root takes.',
         epilog=f'Instead of SCENES the name of a published data set: {", ".join(KNOWN)} (see: %(prog)s dubai --help). '
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def known_parser(name: str) -> argparse.ArgumentParser:
-    """Arguments for a published data set: how its tiles are cut is no choice."""
+    """Builds the argument parser for a published data set, whose tiles are cut in a fixed way."""
     parser = argparse.ArgumentParser(description=f'Make the tiles of the published {name}.', allow_abbrev=False)
     parser.add_argument('known', metavar=name, choices=[name], help='the data set')
     parser.add_argument('-o', '--out', required=True, metavar='DIR', help='the new folder')
@@ -98,7 +98,7 @@ def known_parser(name: str) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prepares what the arguments say."""
+    """Prepares a folder of tiles."""
     command = shlex.join(['python', 'tools/prepare_data.py', *argv])
     if argv[:1] and argv[0] in KNOWN:
         _prepare_known(cli.parse(known_parser(argv[0]), argv), command)
@@ -140,10 +140,10 @@ def _prepare_known(arguments: argparse.Namespace, command: str) -> None:
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Refuses numbers that cannot be meant.
+    """Refuses values that are out of range or contradict each other.
 
     Raises:
-        InputError: Names the option.
+        InputError: The message names the option.
     """
     bounds = dict(size=(2, None), stride=(1, arguments.size), overlap=(0, arguments.size - 1), quality=(1, 100))
     for name, (low, high) in bounds.items():

@@ -1,4 +1,4 @@
-"""The repeating command: several configs with several seeds, so that a difference is told from chance."""
+"""The repeat command: several configs with several seeds, to tell a difference from chance."""
 
 import argparse
 import sys
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from ..errors import InputError
 from . import cli
 
+SEEDS = 3  # of evaluation/criteria.py: from here on a difference can be told from chance
+
 if TYPE_CHECKING:
     from ..training.plan import Run
 
 
 def parser() -> argparse.ArgumentParser:
-    """Arguments: configs, seeds, and those of the training tool that all runs share."""
+    """Builds the argument parser: configs, seeds, and the arguments of the training tool that all runs share."""
     parser = argparse.ArgumentParser(
         description='Run configs with several seeds, each with its control, and compare them. The same command '
         'continues where it was stopped.',
@@ -38,13 +40,18 @@ def parser() -> argparse.ArgumentParser:
         action='store_true',
         help='resume runs that say they are running, too: you know that their processes are gone',
     )
+    parser.add_argument(
+        '--until-clear',
+        action='store_true',
+        help='stop after the seed from which every difference is clear of chance; intervals are wider in return',
+    )
     parser.add_argument('--dry-run', action='store_true', help='show the plan and stop')
     parser.add_argument('--debug', action='store_true', help='show tracebacks')
     return parser
 
 
 def main(argv: Sequence[str]) -> None:
-    """Runs what is missing of configs times seeds, and compares."""
+    """Trains the missing runs of configs times seeds, and compares all of them."""
     arguments = cli.parse(parser(), argv)
     check(arguments)
     from ..training import jobs
@@ -67,27 +74,38 @@ def main(argv: Sequence[str]) -> None:
     for number, run in enumerate(due, 1):
         run.label = f'[{number}/{len(due)}] {run.arm.experiment}, seed {run.seed}'
         run.resume_running = arguments.resume_running
+    looks = (SEEDS, len(arguments.seeds)) if arguments.until_clear else None
+    # seed by seed, so that the arms compare as soon as one is done
+    steps = [[run for run in due if run.seed == seed] for seed in arguments.seeds] if looks else [due]
     try:
         with jobs.interruptible():
-            train_teachers(due)
-            jobs.run_all(due, jobs.environments(arguments.jobs))
+            for number, step in enumerate(steps, 1):
+                train_teachers(step)
+                jobs.run_all(step, jobs.environments(arguments.jobs))
+                done = {run.seed for run in runs if run.seed in arguments.seeds[:number]}
+                if looks and SEEDS <= number < len(steps) and clear([r for r in runs if r.seed in done], looks):
+                    print(f'Every difference is clear after {number} seeds; the rest is left out.', flush=True)
+                    runs = [run for run in runs if run.seed in done]
+                    break
     except KeyboardInterrupt:
-        print('Stopped; the same command resumes from here.', flush=True)
+        print('Stopped; the same command continues from here.', flush=True)
         raise
-    conclude(runs)
+    conclude(runs, looks)
 
 
 def check(arguments: argparse.Namespace) -> None:
-    """Refuses what no plan can be made of.
+    """Refuses arguments from which no plan can be made.
 
     Raises:
-        InputError: Negative or repeated seeds, or no job at a time.
+        InputError: Seeds are negative or repeated, or ``--jobs`` is below 1.
     """
     seeds = arguments.seeds
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise InputError(f'--seeds {" ".join(map(str, seeds))}: must be whole numbers from 0, each once')
     if arguments.jobs < 1:
         raise InputError(f'--jobs {arguments.jobs}: must be a whole number from 1')
+    if arguments.until_clear and len(seeds) <= SEEDS:
+        raise InputError(f'--until-clear: name more than {SEEDS} seeds with --seeds, of which it may leave some out')
 
 
 def show(runs: 'Sequence[Run]') -> None:
@@ -107,12 +125,23 @@ def show(runs: 'Sequence[Run]') -> None:
     sys.stdout.flush()
 
 
-def conclude(runs: 'Sequence[Run]') -> None:
-    """Compares what is finished; names what is not, which is exit status 1."""
+def clear(runs: 'Sequence[Run]', looks: tuple[int, int]) -> bool:
+    """Returns whether all runs have finished and every difference to a control is clear of chance."""
+    from ..evaluation.read_runs import compare_runs
+
+    if not all(run.finished for run in runs):
+        return False
+    arms = compare_runs([str(run.folder) for run in runs], looks=looks).comparison.arms
+    found = [difference for arm in arms if (difference := arm.differences['mIoU']) is not None]
+    return bool(found) and all(difference.verdict != 'not shown' for difference in found)
+
+
+def conclude(runs: 'Sequence[Run]', looks: tuple[int, int] | None) -> None:
+    """Compares the finished runs, and names the unfinished ones with exit status 1."""
     finished = [run for run in runs if run.finished]
     if finished:
         page = Path(runs[0].arm.root) / f'repeat_{time.strftime("%Y%m%d_%H%M%S")}.html'
-        write_comparison([str(run.folder) for run in finished], page)
+        write_comparison([str(run.folder) for run in finished], page, looks)
     missing = [run for run in runs if not run.finished]
     for run in missing:
         print(f'not finished: {run.arm.experiment}, seed {run.seed}: {run.last_words()}', file=sys.stderr)
@@ -120,14 +149,14 @@ def conclude(runs: 'Sequence[Run]') -> None:
         raise SystemExit(1)
 
 
-def write_comparison(folders: Sequence[str], page: Path) -> None:
-    """Compares run directories on the terminal, and on a page of their own."""
+def write_comparison(folders: Sequence[str], page: Path, looks: tuple[int, int] | None = None) -> None:
+    """Compares run directories on the terminal and on an HTML page."""
     from ..evaluation.read_runs import compare_runs
     from ..visualization import terminal
-    from ..visualization.report import render
+    from ..visualization.report import render_all
     from ..visualization.terminal_tables import show_comparison
     from .output import write
 
-    found = compare_runs(folders)
+    found = compare_runs(folders, looks=looks)
     show_comparison(found, terminal.console())
-    write(str(page), render(found.records, found.control))
+    write(str(page), render_all([found]))

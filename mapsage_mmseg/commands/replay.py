@@ -1,4 +1,4 @@
-"""The replaying command: repeats the step that stopped a run."""
+"""The replay command: repeats the step that stopped a run."""
 
 import argparse
 import math
@@ -9,13 +9,13 @@ from typing import Any
 from ..errors import InputError
 from . import cli
 
-NAME = 'black_box.pth'  # of engine/black_box.py
+NAME = 'black_box.pth'  # as in engine/runs/black_box.py
 
 
 def parser() -> argparse.ArgumentParser:
-    """Arguments."""
+    """Builds the argument parser."""
     parser = argparse.ArgumentParser(
-        description='Run the step again that a run was stopped by, and say where the first number is none.',
+        description='Repeat the step that stopped a run, and print the first non-finite value in it.',
         allow_abbrev=False,
     )
     parser.add_argument('path', help=f'a run directory, or its {NAME}')
@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Prints the terms of the step, and what in it is the first non-finite value."""
+    """Prints the loss terms of the step and its first non-finite value."""
     path = Path(cli.parse(parser(), argv).path)
     from mmengine.model import revert_sync_batchnorm
     from mmengine.registry import init_default_scope

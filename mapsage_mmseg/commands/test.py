@@ -1,4 +1,4 @@
-"""The testing command: scores and pictures of a student, or of its teacher."""
+"""The test command: scores and pictures of a student, or of its teacher."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from . import cli
 
 
 def parser() -> argparse.ArgumentParser:
-    """Arguments: those of MMSegmentation's own tool that fit, and ours."""
+    """Builds the argument parser: the arguments of MMSegmentation's own tool that fit, and ours."""
     parser = argparse.ArgumentParser(
         description='Score a student, or its teacher, on the validation tiles.', allow_abbrev=False
     )
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Scores what the arguments say and prints a table."""
+    """Scores a student or its teacher, and prints a table."""
     arguments = cli.parse(parser(), argv)
     from mmengine.dist import is_main_process
 

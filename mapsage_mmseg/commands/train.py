@@ -12,7 +12,7 @@ _PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 
 
 def parser() -> argparse.ArgumentParser:
-    """Arguments: those of MMSegmentation's own tool, and ours."""
+    """Builds the argument parser: the arguments of MMSegmentation's own tool, and ours."""
     parser = argparse.ArgumentParser(description='Train a student, its teacher, or its control.', allow_abbrev=False)
     parser.add_argument('config', help='a config, such as configs/distill/improved.py')
     parser.add_argument('--work-dir', help='where the run goes; default: experiments/<experiment>_<time>')
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Trains what the arguments say."""
+    """Trains a config."""
     arguments = cli.parse(parser(), argv)
     from ..compat import keep_freed_memory
     from ..engine import processes
@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> None:
 
 
 def child(argv: Sequence[str]) -> int:
-    """This command, in a process that another one started; returns its exit status."""
-    if sys.platform == 'linux':  # where the parent is killed, this one is interrupted
+    """Runs this command in a process that another one started; returns its exit status."""
+    if sys.platform == 'linux':  # if the parent is killed, this process is interrupted
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
     return cli.run(main, argv)

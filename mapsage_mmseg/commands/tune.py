@@ -1,4 +1,4 @@
-"""The tuning command: searches a config's knobs on scenes that neither it nor its teacher trains on."""
+"""The tune command: searches a config's knobs on scenes that neither it nor its teacher trains on."""
 
 import argparse
 import warnings
@@ -10,7 +10,7 @@ from . import cli
 
 
 def parser() -> argparse.ArgumentParser:
-    """Arguments: a config, how many trials of what length, and the data."""
+    """Builds the argument parser: a config, the number and length of trials, and the data."""
     parser = argparse.ArgumentParser(
         description='Search the knobs of a config on a part of its training scenes. The same command continues where '
         'it was stopped.',
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Searches until there are as many trials as asked for, and writes the best as a config."""
+    """Runs trials until there are as many as requested, and writes the best as a config."""
     arguments = cli.parse(parser(), argv)
     for name, value, least in (('trials', arguments.trials, 1), ('seed', arguments.seed, 0)):
         if value < least:
@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> None:
     from ..training.study import import_optuna, open_study, owned
 
     import_optuna()
-    warnings.filterwarnings('ignore', module='optuna')  # that some of its parts are experimental
+    warnings.filterwarnings('ignore', module='optuna')  # about experimental parts
     arm = Arm.prepare(arguments.config, arguments.data_root, (), arguments.skip_data_check)
     knobs = knobs_of(arm.config, arguments.knobs)
     name = arguments.study or arm.experiment

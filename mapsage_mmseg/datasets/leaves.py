@@ -1,4 +1,4 @@
-"""The data sets inside wrappers such as ``RepeatDataset`` and ``ConcatDataset``, in a config."""
+"""Data sets inside wrappers such as ``RepeatDataset`` and ``ConcatDataset`` in a config."""
 
 from collections.abc import Iterator, MutableMapping
 from typing import Any
@@ -7,7 +7,7 @@ Settings = MutableMapping[str, Any]
 
 
 def leaves(dataset: Settings) -> Iterator[Settings]:
-    """The settings of the data sets that read files, from left to right; of one without a wrapper, itself."""
+    """Yields the settings of the data sets that read files, from left to right; one without a wrapper yields itself."""
     inner = dataset.get(
         'datasets', [dataset['dataset']] if isinstance(dataset.get('dataset'), MutableMapping) else None
     )
@@ -19,12 +19,12 @@ def leaves(dataset: Settings) -> Iterator[Settings]:
 
 
 def put_leaf(owner: Settings, key: str, leaf: Settings) -> None:
-    """Puts a data set in the place of the one that ``owner[key]`` is or wraps; wrappers stay.
+    """Replaces the data set that ``owner[key]`` holds or wraps; wrappers around a single ``dataset`` stay.
 
     Args:
-        owner: Whose key it is, such as a data loader's ``'dataset'``.
-        key: Of the data set.
-        leaf: Its settings.
+        owner: Settings that hold the data set, such as those of a data loader.
+        key: Key of the data set in ``owner``, such as ``'dataset'``.
+        leaf: Settings of the new data set.
     """
     dataset = owner[key]
     while isinstance(dataset.get('dataset'), MutableMapping):

@@ -1,4 +1,4 @@
-"""The order of the training samples, and the index that carries an epoch's number into the workers."""
+"""Order of the training samples, and the index that carries the epoch number into the workers."""
 
 import math
 from collections.abc import Iterator, Sized
@@ -13,18 +13,18 @@ from ..errors import InputError
 
 
 class DrawIndex(int):
-    """A dataset index that knows for which draw it stands.
+    """A dataset index that also carries the seed, the epoch and the drawn index.
 
-    The sampler runs in the main process and the transforms run in the workers, which persist over epochs: the index is
-    the one thing that travels from here to there with every sample.
+    The sampler runs in the main process, the transforms in workers that persist over epochs. The index is the only
+    thing that travels from one to the other with every sample.
 
-    Subtraction and remainder keep what the index carries, because MMEngine's ``ConcatDataset`` and ``RepeatDataset``
-    find the index inside their parts by them.
+    Subtraction and remainder keep these attributes, because MMEngine's ``ConcatDataset`` and ``RepeatDataset`` compute
+    the index inside a part with them.
 
     Attributes:
         seed: The sampler's seed.
         epoch: The epoch that this sample belongs to, from 0.
-        drawn: The index as the sampler drew it. Differs from the value inside a wrapped dataset only.
+        drawn: The index as the sampler drew it. It differs from the value only inside a wrapped dataset.
     """
 
     seed: int
@@ -52,30 +52,31 @@ class DrawIndex(int):
 
 
 def epoch_size(dataset: Sized) -> int:
-    """How many samples an epoch of a dataset has: all, or as many as it asks for."""
+    """Returns the number of samples in an epoch of a dataset: its ``epoch_size`` if it has one, else all."""
     return getattr(dataset, 'epoch_size', len(dataset))
 
 
 @DATA_SAMPLERS.register_module()
 class SeededSampler(Sampler):
-    """Yields :class:`DrawIndex`; the order of an epoch follows from (seed, epoch) alone.
+    """Yields :class:`DrawIndex`; the order of an epoch depends only on (seed, epoch).
 
-    A resumed run therefore sees the order of the run that was cut off, and :meth:`skip` passes over what that one
-    consumed without loading it. Several processes take turns in that one order, so what a step sees over all of them
-    does not depend on how many they are, as long as their batches are together of one size.
+    A resumed run therefore continues in the order of the interrupted run, and :meth:`skip` skips the samples that were
+    already consumed, without loading them. Several processes take turns in one common order, so the samples of a step
+    do not depend on the number of processes, as long as the total batch size is the same.
 
-    A dataset may ask for a part of its samples each epoch, by ``epoch_size`` and by ``optional``, a boolean array that
-    says of each sample whether it may be left out: every epoch has all the others, and draws some of these.
+    A dataset may use only a part of its samples in each epoch. It then has an ``epoch_size``, and a boolean array
+    ``optional`` that marks the samples that may be left out. Every epoch has all other samples and draws some of these.
 
     Args:
         dataset: The dataset.
-        shuffle: Whether every epoch has a permutation of its own. Otherwise the dataset's order.
-        seed: The same in every process; MMEngine's Runner passes its own. None: one that all processes agree on, which
-            a later run cannot know.
-        infinite: Goes from epoch to epoch without an end, for iteration-based loops; nothing is repeated or left out.
-        round_up: Repeats samples until each rank has as many as every other.
-        at_least: Samples of an epoch at least. Of a smaller dataset an epoch has more than one permutation, or the rest
-            of one and the beginning of the next, so that every sample comes as often as any other over the run.
+        shuffle: Give every epoch its own permutation; otherwise keep the dataset's order.
+        seed: The same in every process; MMEngine's Runner passes its own. None draws one that all processes share but
+            a later run cannot reproduce.
+        infinite: Continue from epoch to epoch without end, for iteration-based loops; no sample is repeated or left
+            out.
+        round_up: Repeat samples until every rank has the same number.
+        at_least: Minimum number of samples in an epoch. An epoch of a smaller dataset has more than one permutation,
+            or the rest of one and the beginning of the next, so that all samples are equally frequent over the run.
 
     Raises:
         InputError: The dataset is empty, the seed or ``at_least`` is negative, or both ``infinite`` and ``at_least``
@@ -112,8 +113,10 @@ class SeededSampler(Sampler):
         self.num_samples = max(0, math.ceil(share))
 
     def round_down(self) -> None:
-        """Leaves out the samples that do not share out evenly, instead of repeating some: what a loader that drops its
-        last batch wants, which then has as many batches however many processes share them."""
+        """Leaves out the samples that cannot be shared evenly, instead of repeating some.
+
+        A loader that drops its last batch needs this to have the same number of batches for any number of processes.
+        """
         self.round_up = False
         self.num_samples = self.count // self.world_size
 
@@ -122,17 +125,18 @@ class SeededSampler(Sampler):
         return self.num_samples
 
     def set_epoch(self, epoch: int) -> None:
-        """Sets the epoch with which the next iteration begins. MMEngine calls it before every training epoch."""
+        """Sets the epoch at which the next iteration begins. MMEngine calls it before every training epoch."""
         self.epoch = epoch
 
     def skip(self, samples: int) -> None:
-        """Makes the next iteration, and only that one, begin after so many of this rank's samples.
+        """Skips the first samples of this rank in the next iteration, and only in that one.
 
         Args:
-            samples: Samples, not batches. With ``infinite`` any number: whole epochs are passed over undrawn.
+            samples: Number of samples, not batches. With ``infinite`` any number is allowed: whole epochs are skipped
+                without drawing their order.
 
         Raises:
-            ValueError: Negative, or more than an epoch has where the sampler is finite.
+            ValueError: The number is negative, or larger than an epoch of a finite sampler.
         """
         if samples < 0 or (not self.infinite and samples > self.num_samples):
             bound = 'or more' if self.infinite else f'to {self.num_samples}, the samples of one epoch'
@@ -140,12 +144,12 @@ class SeededSampler(Sampler):
         self._skipped = samples
 
     def __iter__(self) -> Iterator[DrawIndex]:
-        # No generator: epoch and skip are taken when the iterator is made, so setting them for the next one is safe.
+        # Not a generator: epoch and skip are read when the iterator is created, so setting them for the next is safe.
         first, self._skipped = self.rank + self._skipped * self.world_size, 0
         return self._samples(self.epoch, first)
 
     def _samples(self, epoch: int, first: int) -> Iterator[DrawIndex]:
-        """This rank's samples, from a place in the common order on."""
+        """Yields this rank's samples, starting at a position in the common order."""
         if not self.infinite:
             indices, passes = self._epoch(epoch)
             yield from self._draw(indices[first :: self.world_size], passes[first :: self.world_size])
@@ -161,7 +165,7 @@ class SeededSampler(Sampler):
         return (DrawIndex(index, self.seed, number) for index, number in pairs)
 
     def _epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """All ranks' indices of one epoch, in order, and the pass over the dataset that each belongs to."""
+        """Returns the indices of all ranks for one epoch, in order, and the pass over the dataset of each index."""
         begin, end = epoch * self.count, (epoch + 1) * self.count
         numbers = np.arange(begin // self.pass_size, -(-end // self.pass_size))
         whole = slice(begin - numbers[0] * self.pass_size, end - numbers[0] * self.pass_size)
@@ -172,11 +176,11 @@ class SeededSampler(Sampler):
         return indices[places], passes[places]
 
     def _order(self, epoch: int) -> np.ndarray:
-        """All ranks' indices of one pass, in order."""
+        """Returns the indices of all ranks for one pass, in order."""
         count = len(self.dataset)
         order = np.arange(count)
         if self.shuffle:
-            # Raw words, because numpy promises that they stay the same in later versions, unlike Generator's methods.
+            # Raw words: numpy guarantees that they stay the same in later versions, unlike the methods of Generator.
             words = np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=(epoch,))).random_raw(count)
             order = np.argsort(words, kind='stable')
         if self.optional is not None and self.pass_size < count:

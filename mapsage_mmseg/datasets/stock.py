@@ -1,4 +1,4 @@
-"""MMSegmentation's own data sets: whether their files are in place, and a key of what they are."""
+"""MMSegmentation's own data sets: checks of their files, and a key of their names and sizes."""
 
 import hashlib
 import os
@@ -21,13 +21,13 @@ MENDED = (
     'sed "s/, mode=\'P\'//" $(python -c "import mmseg; print(*mmseg.__path__)")/.mim/tools/dataset_converters/isaid.py '
     '| python - DOWNLOAD -o {}'
 )
-SOURCES = {  # by type: the command that makes it of the download, and where PAGE speaks of that
+SOURCES = {  # by type: the command that converts the download, and the section of PAGE about it
     'LoveDADataset': (MIM.format('loveda'), '#loveda'),
     'PotsdamDataset': (MIM.format('potsdam'), '#isprs-potsdam'),
     'ISPRSDataset': (MIM.format('vaihingen'), '#isprs-vaihingen'),
     'iSAIDDataset': (MENDED, '#isaid'),
 }
-SCENES = {  # by type: what names the scene in the names that the converters give
+SCENES = {  # by type: pattern of the scene in the file names that the converters give
     'PotsdamDataset': r'^(\d+_\d+)_',
     'ISPRSDataset': r'^(area\d+)_',
     'iSAIDDataset': r'^(P\d+)_',
@@ -35,8 +35,10 @@ SCENES = {  # by type: what names the scene in the names that the converters giv
 
 
 def has_own_layout(dataset: Mapping[str, Any]) -> bool:
-    """Whether a data set's config names a folder of this machine, and its class how that is laid out: any class of
-    MMSegmentation's, and what is derived from it."""
+    """Returns whether a data set has a local folder, and a class that defines the layout of that folder.
+
+    Any class of MMSegmentation, or derived from one, does so, except ``FolderLandCover`` and ``SyntheticLandCover``.
+    """
     named = dataset.get('type')
     kind = DATASETS.get(named) if isinstance(named, str) else named
     if not isinstance(kind, type) or issubclass(kind, FolderLandCover | SyntheticLandCover):
@@ -46,14 +48,14 @@ def has_own_layout(dataset: Mapping[str, Any]) -> bool:
 
 
 def check_layout(dataset: Mapping[str, Any]) -> None:
-    """Looks for the folders, images and labels of a data set, and into the head of one label.
+    """Checks that the folders, images and labels of a data set exist, and reads the header of one label.
 
     Args:
-        dataset: Its config; see :func:`has_own_layout`.
+        dataset: Config of the data set; see :func:`has_own_layout`.
 
     Raises:
-        InputError: A folder or a label is missing, there is no image, or labels cannot hold the classes; says how to
-            get the data.
+        InputError: A folder or a label is missing, there is no image, or the labels cannot hold the classes. The
+            message explains how to get the data.
     """
     root = Path(dataset['data_root'])
     for folder in (root, *(root / name for name in dataset.get('data_prefix', {}).values())):
@@ -69,12 +71,13 @@ def check_layout(dataset: Mapping[str, Any]) -> None:
 
 
 def names_and_sizes(dataset: Mapping[str, Any]) -> str:
-    """A key of the files: the same for a copy elsewhere, another when a file comes, goes or changes its size.
+    """Returns a key of the names and sizes of the files.
 
-    Contents are not read: the largest of these sets has 90,000 files.
+    A copy elsewhere has the same key; it changes when a file is added, removed or changes its size. Contents are not
+    read: the largest of these sets has 90,000 files.
 
     Args:
-        dataset: Its config; see :func:`has_own_layout`.
+        dataset: Config of the data set; see :func:`has_own_layout`.
 
     Returns:
         SHA-256, 64 hexadecimal digits.
@@ -86,15 +89,15 @@ def names_and_sizes(dataset: Mapping[str, Any]) -> str:
 
 
 def divide(dataset: Mapping[str, Any], scene: str | None) -> dict[str, list[str]]:
-    """The names of the images to fit and to tune on, as MMSegmentation's ``ann_file`` holds them.
+    """Returns the names of the images to fit and to tune on, in the form of MMSegmentation's ``ann_file``.
 
     Args:
-        dataset: Its config; see :func:`has_own_layout`.
-        scene: Regular expression whose first group names an image's scene; where None, that of the converter's names,
-            or else each image is a scene of its own.
+        dataset: Config of the data set; see :func:`has_own_layout`.
+        scene: Regular expression whose first group names an image's scene. None uses the one for the converter's
+            names, or makes each image its own scene if there is none.
 
     Returns:
-        By part, ``'fit'`` and ``'tune'``.
+        Names by part, ``'fit'`` and ``'tune'``.
 
     Raises:
         InputError: As :func:`~mapsage_mmseg.datasets.tiles.parts.tuning_names`; or there is no image.
@@ -119,12 +122,12 @@ def _digest(entries: Iterable[Mapping[str, Any]], dataset: Mapping[str, Any]) ->
 
 
 def _listed(dataset: Mapping[str, Any]) -> BaseSegDataset:
-    """The data set itself, which knows its files; unserialised, for that would take most of the time."""
+    """Builds the data set, which lists its files; without serialisation, which would take most of the time."""
     return DATASETS.build({**dataset, 'pipeline': [], 'serialize_data': False})
 
 
 def _bits(file: str) -> int | None:
-    """Bits of a pixel and band, where the file is a PNG."""
+    """Returns the bits per pixel and band of a PNG; None for any other file."""
     with open(file, 'rb') as content:
         head = content.read(25)
     return head[24] if head.startswith(b'\x89PNG') and len(head) == 25 else None

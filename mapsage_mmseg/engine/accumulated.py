@@ -1,4 +1,4 @@
-"""Gradients that are accumulated over several steps, kept over a stop between two updates."""
+"""Gradients accumulated over several steps, saved when a run stops between two updates."""
 
 from typing import Any
 
@@ -11,8 +11,13 @@ from .runner_model import model_of
 
 
 def accumulated(runner: Runner) -> dict[str, Tensor] | None:
-    """The gradients since the last update, by parameter; None where the next step begins from none. All processes ask
-    together: of several it is their mean."""
+    """Returns the gradients accumulated since the last optimizer update.
+
+    A collective: every process has to call it. With several processes the result is their mean.
+
+    Returns:
+        Gradients by parameter name; None if the next step starts without any.
+    """
     wrapper: Any = runner.optim_wrapper
     counts = getattr(wrapper, '_accumulative_counts', 1)
     if not isinstance(wrapper, OptimWrapper) or counts == 1 or wrapper._inner_count % counts == 0:
@@ -26,7 +31,7 @@ def accumulated(runner: Runner) -> dict[str, Tensor] | None:
 
 
 def restore(runner: Runner, gradients: dict[str, Tensor]) -> None:
-    """Puts kept gradients where the next step adds its own."""
+    """Puts saved gradients back, so that the next step adds its own to them."""
     for name, parameter in model_of(runner).named_parameters():
         if name in gradients:
             parameter.grad = gradients[name].to(parameter.device, parameter.dtype, copy=True)

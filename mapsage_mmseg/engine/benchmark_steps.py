@@ -29,7 +29,7 @@ SWITCHES = ('amp', 'channels_last', 'amp_channels_last', 'compile', 'accumulate2
 
 
 def make_batch(batch_size: int, size: int, classes: int) -> dict[str, list]:
-    """Random images and labels, as a data loader hands them over."""
+    """Makes random images and labels, in the form of a data loader's batch."""
     generator = torch.Generator().manual_seed(0)
     meta = dict(img_shape=(size, size), ori_shape=(size, size), pad_shape=(size, size))
     images = [torch.randint(0, 256, (3, size, size), dtype=torch.uint8, generator=generator) for _ in range(batch_size)]
@@ -39,17 +39,17 @@ def make_batch(batch_size: int, size: int, classes: int) -> dict[str, list]:
 
 
 def make_contenders(config: Config, batch_size: int, size: int, device: str) -> dict[str, Step]:
-    """Steps by name.
+    """Builds the benchmark steps, by name.
 
-    ``student``: stock MMSegmentation, the student alone. ``teacher``: its plain forward without gradient. ``phase1``,
-    ``phase2``: the config's first and last phase. ``phase2_half``: the latter with the teacher in bfloat16. ``cached``:
-    its logits alone, as a batch brings them from a teacher cache; left out where there is no level ``distill``.
-    ``mmrazor``: mmrazor's own SingleTeacherDistill with the same pair and its nearest losses: KL, L2 of four features
-    through connectors, activation attention.
+    ``student``: the student alone, as in stock MMSegmentation. ``teacher``: the teacher's forward without gradients.
+    ``phase1``, ``phase2``: the config's first and last phase. ``phase2_half``: the last phase with the teacher in
+    bfloat16. ``cached``: the task and the logits alone, with the teacher's logits in the batch, as a teacher cache
+    provides them; left out if there is no level ``distill``. ``mmrazor``: mmrazor's own SingleTeacherDistill with the
+    same pair and its closest losses: KL, L2 of four features through connectors, activation attention.
 
     Args:
-        config: A distillation; weights are random, which changes no time.
-        batch_size, size: Of the batch; size in pixels.
+        config: The config of a distillation. Its weights are random, which does not change the timing.
+        batch_size, size: Images in the batch, and their side in pixels.
         device: ``'cpu'`` or ``'cuda'``.
     """
     config = _sized(config, size)
@@ -69,8 +69,10 @@ def make_contenders(config: Config, batch_size: int, size: int, device: str) -> 
 
 
 def make_kl(batch_size: int, size: int, classes: int, device: str) -> dict[str, Step]:
-    """Forward and backward of the KL between random logits (N, classes, size, size), at T = 4: ``plain``, as autograd
-    does it, and ``fused``."""
+    """Builds forward and backward of the KL between random logits (N, classes, size, size), at T = 4.
+
+    ``plain`` leaves the gradient to autograd, ``fused`` is :func:`fused_kl`.
+    """
     generator = torch.Generator().manual_seed(0)
     shape = (batch_size, classes, size, size)
     student, teacher = (torch.randn(shape, generator=generator).to(device) for _ in range(2))
@@ -89,14 +91,14 @@ def _plain_kl(student: Tensor, teacher: Tensor, mask: Tensor, temperature: float
 
 
 def make_switched(config: Config, batch_size: int, size: int, device: str, switches: Sequence[str]) -> dict[str, Step]:
-    """``phase2``, and its step under each of these switches, by name.
+    """Builds ``phase2`` and its step under each of the given switches, by name.
 
-    ``accumulate2`` is one update from two batches of half the size; ``workers<n>`` takes its batch from the config's
-    own data, loaded by n processes (0: by this one).
+    ``accumulate2`` makes one update from two batches of half the size. ``workers<n>`` takes its batches from the
+    config's own data, loaded by n processes (0: by this one).
 
     Args:
         config, batch_size, size, device: As for :func:`make_contenders`.
-        switches: Some of ``SWITCHES``.
+        switches: Names from ``SWITCHES``.
     """
     config = _sized(config, size)
     batch = make_batch(batch_size, size, config.model.architecture.decode_head.num_classes)
@@ -154,14 +156,14 @@ def _distillation(config: Config, device: str, weights: dict, dtype: str | None 
 
 
 def _cached(config: Config, device: str, weights: Mapping, batch: dict) -> tuple[nn.Module, Config, dict]:
-    """Task and logits, the latter from the batch."""
+    """Returns model, config and batch of a step with the task and the logits, the latter from the batch."""
     model: Any = _distillation(config, device, {term: weights[term] for term in ('task', 'distill')})
     model.cached_sources = {str(source): STRIDE for source in model.distiller.levels['distill'].teacher}
     return model, config, with_maps(batch, model.cached_sources, config.model.architecture.decode_head.num_classes)
 
 
 def with_maps(batch: dict[str, list], sources: Iterable[str], classes: int) -> dict[str, list]:
-    """A batch with random logits of a teacher besides, as a replayed pipeline hands them over."""
+    """Returns a batch with random teacher logits added, as a replayed pipeline provides them."""
     generator, samples = torch.Generator().manual_seed(1), copy.deepcopy(batch['data_samples'])
     for image, sample in zip(batch['inputs'], samples, strict=True):
         grid = [-(-side // STRIDE) for side in image.shape[-2:]]
@@ -196,7 +198,7 @@ def _forward(model: Any, batch: dict) -> Step:
 
 
 def mmrazor_config(config: Config) -> dict[str, Any]:
-    """The same pair under mmrazor's own algorithm."""
+    """Returns the model config of the same pair under mmrazor's own algorithm."""
     levels = fit_levels(config.model.distiller.levels, MODELS.build(config.model.architecture))
     scales, logits = [f'backbone:{i}' for i in range(4)], 'decode_head.conv_seg'
     recorder = {

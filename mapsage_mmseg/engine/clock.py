@@ -6,11 +6,11 @@ from ..schedules import Clock
 
 
 def read_clock(runner: Runner, iters_per_epoch: int | None = None) -> Clock:
-    """The moment before the next iteration, under either kind of loop.
+    """Returns the moment before the next iteration, under either kind of loop.
 
     Args:
-        runner: While it trains.
-        iters_per_epoch: What an epoch is under an iteration loop; an epoch loop knows by itself.
+        runner: A runner during training.
+        iters_per_epoch: Length of an epoch under an iteration loop; ignored under an epoch loop, which knows its own.
     """
     if isinstance(runner.train_loop, EpochBasedTrainLoop):
         iters_per_epoch = len(runner.train_dataloader)

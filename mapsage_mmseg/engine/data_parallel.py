@@ -14,16 +14,16 @@ from torch.nn.modules.batchnorm import _NormBase
 
 @MODEL_WRAPPERS.register_module()
 class DistillDataParallel(MMDistributedDataParallel):
-    """MMEngine's wrapper, which averages gradients over processes, for CPUs too.
+    """MMEngine's ``MMDistributedDataParallel``, which averages gradients over processes, extended to CPUs.
 
-    There torch refuses a list of devices, and SyncBatchNorm refuses tensors: BatchNorm takes its place, with each
-    process's own statistics of a batch.
+    On CPUs torch rejects a list of devices, and SyncBatchNorm rejects tensors. There, BatchNorm replaces it, with the
+    batch statistics of each process.
 
     Args:
-        module: The model. Everything that is trained is in it, connectors and balance among them; the teacher is not.
-        device_ids: The process's GPU; MMEngine's Runner passes it.
-        broadcast_buffers: Whether the first process's buffers replace the others' before every step. Off:
-            :func:`average_statistics` brings them together where it matters.
+        module: The model. It holds everything that is trained, including connectors and balance, but not the teacher.
+        device_ids: The process's GPU; passed by MMEngine's Runner.
+        broadcast_buffers: Whether the first process's buffers overwrite those of the others before every step. If off,
+            :func:`average_statistics` synchronises them where it matters.
         kwargs: As for ``MMDistributedDataParallel``.
     """
 
@@ -37,24 +37,24 @@ class DistillDataParallel(MMDistributedDataParallel):
                     'SyncBatchNorm needs GPUs: BatchNorm in its place, whose statistics are of one process', 'current'
                 )
                 module = revert_sync_batchnorm(module)
-            # Of a depthwise convolution, in which both layouts are the same.
+            # Raised by depthwise convolutions, for which both layouts are the same.
             warnings.filterwarnings('ignore', message='Grad strides do not match bucket view strides')
         with warnings.catch_warnings():
-            # torch 2.13's; its new name means something else
+            # from torch 2.13; the suggested new name means something else
             warnings.filterwarnings('ignore', message='`broadcast_buffers` is deprecated', category=FutureWarning)
             super().__init__(module, device_ids=device_ids, broadcast_buffers=broadcast_buffers, **kwargs)
 
 
 def average_statistics(model: nn.Module) -> None:
-    """Gives the norms' running statistics their mean over the processes, so that all have one model.
+    """Averages the running statistics of norms over the processes, so that all have the same model.
 
-    SyncBatchNorm keeps them equal by itself. Nothing in a single process.
+    SyncBatchNorm keeps them equal by itself. In a single process this does nothing.
     """
     norms = [module for module in model.modules() if isinstance(module, _NormBase) and module.track_running_stats]
     all_reduce_params([value for norm in norms for value in (norm.running_mean, norm.running_var)], op='mean')
 
 
 def images_per_step(runner: Runner) -> int | None:
-    """Training images that all processes see in one step; None under a sampler of batches, which has no one size."""
+    """Returns the training images per step over all processes; None under a batch sampler, which has no fixed size."""
     size = runner.train_dataloader.batch_size
     return size and size * get_world_size()

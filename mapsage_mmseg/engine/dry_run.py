@@ -1,4 +1,4 @@
-"""A few iterations of every phase of a config, and a small validation; nothing of it is kept."""
+"""Dry run: a few iterations of every phase of a config and a small validation, without keeping anything."""
 
 import resource
 import tempfile
@@ -25,20 +25,20 @@ SHORT = 6  # iterations of every phase but the last
 
 @dataclass(frozen=True)
 class DryRun:
-    """What came out.
+    """Results of a dry run.
 
     Attributes:
         phase: Name of the last phase.
-        weights: Weight of every term in it.
-        steps: Logged values of its iterations.
+        weights: Weight of every term in the last phase.
+        steps: Logged values of each of its iterations.
         scores: Validation metrics on the sample.
-        sample, validation: Images in the sample, and in the whole validation.
+        sample, validation: Number of images in the sample, and in the whole validation data.
         classes: Names of the classes.
         teacher: The teacher's card, as in a record.
-        iterations: Of the whole run.
-        seconds: Expected for the whole run.
-        gib: Peak memory in GiB: the device's, or this process's where there is none.
-        knowledge: What the teacher knows of its training images and of others; None where that cannot be told.
+        iterations: Iterations of the whole run.
+        seconds: Expected duration of the whole run.
+        gib: Peak memory in GiB: of the GPU, or of this process if there is none.
+        knowledge: The teacher's loss on its training images and on others; None if unknown.
     """
 
     phase: str
@@ -56,12 +56,12 @@ class DryRun:
 
 
 def dry_run(config: Config, iterations: int, images: int) -> DryRun:
-    """Runs the last phase for that many iterations, the others for a few, and validates on that many images.
+    """Runs the last phase for ``iterations`` iterations and the others for a few, and validates on ``images`` images.
 
     Args:
         config: A distillation whose teacher exists; changed in place.
-        iterations: Of the last phase.
-        images: Spread evenly over the validation data.
+        iterations: Iterations of the last phase.
+        images: Number of validation images, evenly spread over the data.
     """
     init_default_scope(config.get('default_scope', 'mmseg'))
     train, validation = (_dataset(config[loader]) for loader in ('train_dataloader', 'val_dataloader'))
@@ -96,7 +96,7 @@ def dry_run(config: Config, iterations: int, images: int) -> DryRun:
 
 
 def planned_iterations(config: Config) -> list[int]:
-    """Iterations of each phase of a config's whole run."""
+    """Returns the iterations of each phase in a config's whole run."""
     init_default_scope(config.get('default_scope', 'mmseg'))
     return _whole_run(config, _dataset(config.train_dataloader))[0]
 
@@ -106,7 +106,7 @@ def _dataset(loader: Mapping[str, Any]) -> BaseDataset:
 
 
 def _whole_run(config: Config, train: BaseDataset) -> tuple[list[int], int, int]:
-    """Iterations of each phase, iterations of an epoch, and how many validations the config asks for."""
+    """Returns the iterations of each phase, the iterations of an epoch, and the number of validations."""
     loop, settings = config.train_cfg, config.default_hooks.phases
     loader = config.train_dataloader
     samples = max(epoch_size(train), (loader.get('sampler') or {}).get('at_least', 0))
@@ -125,7 +125,7 @@ def _whole_run(config: Config, train: BaseDataset) -> tuple[list[int], int, int]
 
 
 def _strip(config: Config, counts: list[int], per_epoch: int) -> None:
-    """Leaves the hooks that make a step what it is, and puts the dry run in the place of the rest."""
+    """Keeps the hooks that affect a step, and replaces all other hooks and schedules by the dry run's."""
     hooks = config.default_hooks
     recorder = dict(type='DryRunHook', phases=hooks.phases.phases, iterations=counts)
     temperature = {'temperature': dict(hooks.temperature, iters_per_epoch=per_epoch)} if 'temperature' in hooks else {}

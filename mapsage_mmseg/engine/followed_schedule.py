@@ -1,4 +1,4 @@
-"""A resumed run whose config has another schedule, or another rate, than the one that it began with."""
+"""Resuming with another schedule or learning rate than the run started with."""
 
 import copy
 import warnings
@@ -6,25 +6,26 @@ from typing import Any
 
 from mmengine.runner import Runner
 
-PROGRESS = ('last_step', '_global_step', '_last_value', 'verbose')  # of a scheduler's state; the rest is its config
+PROGRESS = ('last_step', '_global_step', '_last_value', 'verbose')  # a scheduler's progress; the rest is its config
 
 
 def follow_config(runner: Runner, checkpoint: dict[str, Any]) -> bool:
-    """Where the checkpoint's schedules are others than the runner's, puts those of the runner into it, brought forward
-    to the checkpoint's iteration: MMEngine would continue the checkpoint's, whatever the config says.
+    """Replaces a checkpoint's schedules by the runner's, advanced to the checkpoint's iteration, if the two differ.
+
+    MMEngine would continue the checkpoint's schedules, whatever the config says.
 
     Args:
-        runner: Whose optimizer and schedulers are new.
-        checkpoint: What is resumed; its ``optimizer`` and ``param_schedulers`` change in place.
+        runner: A runner with a new optimizer and new schedulers.
+        checkpoint: The checkpoint to resume; its ``optimizer`` and ``param_schedulers`` change in place.
 
     Returns:
-        Whether they were others.
+        Whether they differed.
     """
     mine, saved = runner.param_schedulers or [], checkpoint.get('param_schedulers') or []
     if not isinstance(mine, list) or not isinstance(saved, list) or not hasattr(runner.optim_wrapper, 'optimizer'):
         return False
-    factor = 0.5 ** checkpoint.get('rolled_back', 0)  # by which a rescue lowered the rate
-    groups = runner.optim_wrapper.param_groups  # MMEngine adds one of no parameters, whose rate it logs
+    factor = 0.5 ** checkpoint.get('rolled_back', 0)  # by which RescueHook lowered the rate
+    groups = runner.optim_wrapper.param_groups  # MMEngine adds one without parameters, whose rate it logs
     saved_optimizer = checkpoint['optimizer']
     extra = [saved_optimizer[key] for key in ('base_param_settings',) if saved_optimizer.get(key) is not None]
     former = [*saved_optimizer['param_groups'], *extra]
@@ -39,7 +40,7 @@ def follow_config(runner: Runner, checkpoint: dict[str, Any]) -> bool:
     for scheduler in mine:
         scheduler.base_values = [value * factor for value in scheduler.base_values]
     with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # of steps of the schedule without steps of the optimizer
+        warnings.simplefilter('ignore')  # about scheduler steps without optimizer steps
         for step in range(1, iteration + 1):
             for scheduler in mine:
                 if not scheduler.by_epoch or step % per_epoch == 0:
@@ -51,7 +52,7 @@ def follow_config(runner: Runner, checkpoint: dict[str, Any]) -> bool:
 
 
 def _fixed(group: dict[str, Any], factor: float, schedulers: list[Any]) -> dict[str, Any]:
-    """What a config says of a parameter group; the rate itself only where no schedule moves it."""
+    """Returns a parameter group's settings, without the values that a schedule changes."""
     moved = {each.param_name for each in schedulers}
     moved |= {f'initial_{name}' for name in moved}
     found = {key: value for key, value in group.items() if key != 'params' and key not in moved}

@@ -1,4 +1,4 @@
-"""Steps of the optimizer that a gradient that is non-finite does not reach."""
+"""Optimizer steps that are skipped when the gradient is non-finite."""
 
 import math
 from typing import Any
@@ -10,15 +10,15 @@ from torch.nn.utils import clip_grad_norm_
 
 
 class GuardedStep:
-    """Leaves out the step of an optimizer wrapper where the gradient's norm is non-finite.
+    """Skips an optimizer wrapper's step if the norm of the gradient is non-finite.
 
-    It looks at the norm that clipping has worked out and that MMEngine logs, so it waits for nothing more and costs
-    nothing more. Without ``clip_grad`` there is no norm, and every step is taken.
+    It reads the norm that clipping has computed and MMEngine logs, so it adds no synchronisation and no cost. Without
+    ``clip_grad`` there is no norm, and every step is taken.
 
     Attributes:
-        skipped: Steps that were left out, in this process.
-        in_a_row: How many of them since the last one that was taken.
-        searching: Whether the last one was left out because a loss scale was too high, which is how it is found.
+        skipped: Number of steps that this process has skipped.
+        in_a_row: Number of steps skipped since the last one that was taken.
+        searching: Whether the last step was skipped because the loss scale was too high, which is how it is found.
     """
 
     skipped = 0
@@ -26,7 +26,7 @@ class GuardedStep:
     searching = False
 
     def clip(self) -> None:
-        """Clips as MMEngine's wrapper does, and has the norm logged where clipping by value works none out."""
+        """Clips as MMEngine's wrapper does, and logs the norm if clipping by value does not compute one."""
         if self.clip_grad_kwargs.get('type') == 'value':  # type: ignore[attr-defined]
             params = [each for group in self.optimizer.param_groups for each in group['params']]  # type: ignore[attr-defined]
             norm = clip_grad_norm_(params, math.inf)
@@ -34,7 +34,8 @@ class GuardedStep:
         self._clip_grad()  # type: ignore[attr-defined]
 
     def is_sound(self, norm_name: str) -> bool:
-        """Whether the step may be taken, by the norm of its own gradient; counts where not."""
+        """Returns whether the gradient's norm is finite, so that the step may be taken; otherwise counts the step as
+        skipped."""
         norm = self.message_hub.get_scalar(f'train/{norm_name}').current()  # type: ignore[attr-defined]
         if math.isfinite(norm):
             self.in_a_row = 0
@@ -46,8 +47,10 @@ class GuardedStep:
 
 @OPTIM_WRAPPERS.register_module(name='OptimWrapper')
 class GuardedOptimWrapper(GuardedStep, OptimWrapper):
-    """MMEngine's ``OptimWrapper``, guarded; under MMSegmentation's scope it answers to that name, so that stock configs
-    and the stock tool have it."""
+    """MMEngine's ``OptimWrapper`` with :class:`GuardedStep`.
+
+    It is registered under the same name in MMSegmentation's scope, so stock configs and the stock tool use it.
+    """
 
     def step(self, **kwargs: Any) -> None:
         if not self.clip_grad_kwargs:
@@ -59,11 +62,14 @@ class GuardedOptimWrapper(GuardedStep, OptimWrapper):
 
 
 def gradient_norm(runner: Runner) -> float | None:
-    """Norm before clipping of the gradient of the step just taken or left out; None where there was no step, where
-    nobody worked it out, and where a loss scale was searched for."""
+    """Returns the norm, before clipping, of the gradient of the step just taken or skipped.
+
+    Returns:
+        None if there was no optimizer step, no norm was computed, or the loss scale was being searched for.
+    """
     wrapper = runner.optim_wrapper
     if 'train/grad_norm' not in runner.message_hub.log_scalars or getattr(wrapper, 'searching', False):
         return None
-    if not wrapper.should_update():  # gradients are accumulated, and the last update's norm still stands there
+    if not wrapper.should_update():  # gradients are accumulated: the logged norm is the last update's
         return None
     return float(runner.message_hub.get_scalar('train/grad_norm').current())

@@ -25,8 +25,11 @@ def _skip(dataloader: DataLoader, batches: int) -> None:
 
 @LOOPS.register_module()
 class ResumableEpochTrainLoop(EpochBasedTrainLoop):
-    """MMEngine's epoch loop, which resumes a checkpoint from mid-epoch at its next batch (MMEngine repeats the epoch),
-    and first makes up a validation that was due when the run stopped."""
+    """MMEngine's epoch loop, which also resumes in mid-epoch.
+
+    A checkpoint from mid-epoch is resumed at its next batch, where MMEngine repeats the epoch. A validation that was
+    due when the run stopped is made up first.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -47,7 +50,7 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
 
     def run(self) -> nn.Module:
         self.runner.call_hook('before_train')
-        # A checkpoint by iterations that falls on the end of an epoch still counts it as under way.
+        # A checkpoint that is saved by iterations at the end of an epoch does not count this epoch as done.
         self._epoch = self._iter // len(self.dataloader)
         if self._iter and self._iter % len(self.dataloader) == 0:
             self._validate()
@@ -77,8 +80,11 @@ class ResumableEpochTrainLoop(EpochBasedTrainLoop):
 
 @LOOPS.register_module()
 class ResumableIterTrainLoop(IterBasedTrainLoop):
-    """MMEngine's iteration loop, which resumes without loading what was trained on already, and first makes up a
-    validation that was due when the run stopped. Makes a :class:`SeededSampler` continue from epoch to epoch."""
+    """MMEngine's iteration loop, which resumes without loading the batches that were already trained on.
+
+    A validation that was due when the run stopped is made up first. A :class:`SeededSampler` continues from epoch to
+    epoch.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -90,7 +96,7 @@ class ResumableIterTrainLoop(IterBasedTrainLoop):
         self.runner.call_hook('before_train_epoch')
         if self._iter:
             _skip(self.dataloader, self._iter)
-        # MMEngine started workers when the loop was built, before InterruptHook told them how to take a signal.
+        # MMEngine started workers with the loop, before InterruptHook set their signal handlers: start new ones.
         self.dataloader._iterator = None
         self.dataloader_iterator = _InfiniteDataloaderIterator(self.dataloader)
         if self._iter:

@@ -1,4 +1,4 @@
-"""Mixed precision on CPUs too."""
+"""Mixed precision on GPUs and CPUs."""
 
 from typing import Any
 
@@ -13,19 +13,19 @@ from .guarded_step import GuardedStep
 
 @OPTIM_WRAPPERS.register_module(name='AmpOptimWrapper')
 class MixedPrecisionOptimWrapper(GuardedStep, AmpOptimWrapper):
-    """MMEngine's wrapper without its demand for a GPU, and without loss scaling where nothing can underflow.
+    """MMEngine's ``AmpOptimWrapper`` without its need for a GPU, and without loss scaling in bfloat16.
 
-    Under MMSegmentation's scope it answers to MMEngine's name, so that the stock tool's ``--amp`` finds it. float16
-    needs its gradients scaled and bfloat16, which has float32's range, does not.
+    It is registered under MMEngine's name in MMSegmentation's scope, so the stock tool's ``--amp`` uses it. float16
+    needs its gradients scaled; bfloat16, which has float32's range, does not.
 
     Args:
-        loss_scale: As for MMEngine's; of no effect in bfloat16.
-        dtype: ``'bfloat16'`` or ``'float16'`` (a GPU's alone). None, as the stock tool leaves it, is bfloat16 on a CPU
-            and float16 elsewhere.
+        loss_scale: As for MMEngine's wrapper; ignored in bfloat16.
+        dtype: ``'bfloat16'``, or ``'float16'`` (GPU only). None, the stock tool's value, is bfloat16 on a CPU and
+            float16 elsewhere.
         kwargs: As for MMEngine's ``OptimWrapper``.
 
     Raises:
-        InputError: Another dtype, or float16 on a CPU.
+        InputError: The dtype is another one, or float16 on a CPU.
     """
 
     def __init__(self, loss_scale: str | float | dict = 'dynamic', dtype: str | None = None, **kwargs: Any) -> None:
@@ -46,13 +46,13 @@ class MixedPrecisionOptimWrapper(GuardedStep, AmpOptimWrapper):
         self.loss_scaler = torch.amp.GradScaler(device, enabled=False)  # passes everything through
 
     def step(self, **kwargs: Any) -> None:
-        """The optimizer's step, left out where the gradient is non-finite; the scale falls then, where there is one."""
+        """Takes the optimizer's step, or skips it if the gradient is non-finite; a loss scale is lowered then."""
         if not self.clip_grad_kwargs:
             return super().step(**kwargs)
         self.loss_scaler.unscale_(self.optimizer)
         self.clip()
         sound, scaled = self.is_sound(self.grad_name), self.loss_scaler.is_enabled()
-        if sound or scaled:  # a scaler looks for itself
+        if sound or scaled:  # a scaler skips it by itself
             self.loss_scaler.step(self.optimizer, **kwargs)
         self.loss_scaler.update(self._scale_update_param)
         self.searching = not sound and scaled and self.loss_scaler.get_scale() > 1

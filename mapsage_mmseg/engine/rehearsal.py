@@ -35,27 +35,29 @@ from .runs.flops import crop_size
 from .teachers.cache import replay_of
 from .tool_runner import ToolRunner
 
-MEASURED = 2000  # validation images whose heads are read, at most, to find the smallest and the largest
+MEASURED = 2000  # validation images whose headers are read, at most, to find the smallest and the largest
 ALONE = 'Expected more than 1 value per channel'
 TWO_IMAGES = (
     '; a batch norm over maps that are pooled to one pixel needs two images a step: raise train_dataloader.batch_size'
 )
-SINGLETONS = (MMLogger, MessageHub, DefaultScope, Visualizer)  # of which MMEngine keeps every instance by its name
+SINGLETONS = (MMLogger, MessageHub, DefaultScope, Visualizer)  # MMEngine keeps every instance of these by name
 
 
 def rehearse(config: Config, role: str) -> float:
-    """Builds a run's model and data as the run would, and takes them once around: a training batch, the smallest and
-    the largest validation image, every metric, an entry of the record, a checkpoint in memory. Nothing of it is kept.
+    """Builds a run's model and data as the run would, and executes every part once, without keeping anything.
+
+    The parts are a training batch, the smallest and the largest validation image, every metric, an entry of the record,
+    and a checkpoint in memory.
 
     Args:
-        config: Of the run, with all that the command line changes; it stays as it is.
+        config: The run's config, with all changes of the command line; not modified.
         role: What the run trains, for messages: ``'teacher'`` or ``'student'``.
 
     Returns:
-        Seconds.
+        The duration in seconds.
 
     Raises:
-        InputError: Something fails, which is named with the part of the run that it would have ended.
+        InputError: A part fails; the message names the part of the run that it would have ended.
     """
     began = time.perf_counter()
     with _generators_kept(), _instances_kept(), tempfile.TemporaryDirectory(prefix='rehearsal_') as folder:
@@ -75,14 +77,14 @@ def rehearse(config: Config, role: str) -> float:
 
 @contextmanager
 def _told(role: str, what: str) -> Iterator[None]:
-    """Says of an error which part of a run it would have ended."""
+    """Raises any error as an InputError; an unexpected one names the part of the run that it would have ended."""
     try:
         yield
     except RunStopped:
         raise
     except InputError as error:
         raise InputError(message_of(error)) from error
-    except Exception as error:  # whatever the modules of a config raise, a run would end by it
+    except Exception as error:  # modules of a config may raise anything, and a run would end by it
         reason = (str(error).splitlines() or [''])[0][:300]
         hint = TWO_IMAGES if ALONE in reason else ''
         raise InputError(
@@ -92,7 +94,7 @@ def _told(role: str, what: str) -> Iterator[None]:
 
 @contextmanager
 def _generators_kept() -> Iterator[None]:
-    """Random numbers continue afterwards as if nothing had been drawn."""
+    """Restores the random number generators afterwards, as if nothing had been drawn."""
     numpy_state = np.random.get_state()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         try:
@@ -103,7 +105,7 @@ def _generators_kept() -> Iterator[None]:
 
 @contextmanager
 def _instances_kept() -> Iterator[None]:
-    """MMEngine's instances by name are afterwards those of before, so that a line goes to the log that it is for."""
+    """Restores MMEngine's named instances afterwards, so that later lines go to the right log."""
     before = [(kind, kind._instance_dict.copy()) for kind in SINGLETONS]
     try:
         yield
@@ -147,7 +149,7 @@ def _build(config: Config, folder: str, role: str) -> Runner:
 
 
 def _train(runner: Runner, role: str) -> dict[str, list[float]]:
-    """Logged values of one step on a real batch."""
+    """Returns the logged values of one step on a real batch."""
     model = model_of(runner)
     with _told(role, 'its first weights'):
         runner._init_model_weights()
@@ -169,7 +171,7 @@ def _train(runner: Runner, role: str) -> dict[str, list[float]]:
 
 
 def _validate(runner: Runner, role: str) -> dict[str, float]:
-    """Scores of the smallest and the largest validation image."""
+    """Returns the scores on the smallest and the largest validation image."""
     loop, dataset = runner._val_loop, runner.val_dataloader.dataset
     evaluator = loop.evaluator
     evaluator.dataset_meta = getattr(dataset, 'metainfo', None) or evaluator.dataset_meta
@@ -188,8 +190,10 @@ def _validate(runner: Runner, role: str) -> dict[str, float]:
 
 
 def smallest_and_largest(dataset: Dataset) -> list[int]:
-    """Indices of the images with the shortest side and with the most pixels, by the heads of their files; the first
-    and the last where sizes are not known."""
+    """Returns the indices of the images with the shortest side and with the most pixels.
+
+    Sizes are read from file headers; if they are unknown, the first and the last image are taken.
+    """
     count = len(dataset)  # type: ignore[arg-type]
     asked = np.unique(np.linspace(0, count - 1, min(count, MEASURED)).round().astype(int)).tolist()
     sizes: dict[int, tuple[int, int]] = {}
@@ -201,7 +205,7 @@ def smallest_and_largest(dataset: Dataset) -> list[int]:
         try:
             with open_raster(Path(path)) as raster:
                 sizes[index] = raster.height, raster.width
-        except InputError:  # the check of the data, or the run, says what it is
+        except InputError:  # reported by the check of the data, or by the run
             continue
     if not sizes:
         return sorted({0, count - 1})
@@ -211,7 +215,7 @@ def smallest_and_largest(dataset: Dataset) -> list[int]:
 
 
 def _save(runner: Runner) -> None:
-    """Writes a checkpoint's content, its tensors shortened to one value each, and reads it back."""
+    """Writes a checkpoint's content to memory, each tensor cut to one value, and reads it back."""
     model = model_of(runner)
     content = dict(
         state_dict=model.state_dict(),

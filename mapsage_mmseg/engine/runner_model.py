@@ -7,5 +7,5 @@ from mmengine.runner import Runner
 
 
 def model_of(runner: Runner) -> Any:
-    """The model itself, where several processes train it out of its wrapper."""
+    """Returns the model itself, unwrapped if several processes train it."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model

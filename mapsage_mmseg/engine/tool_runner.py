@@ -13,11 +13,11 @@ from torch import nn
 
 from ..errors import InputError, RunStopped
 
-SMALLEST = 32  # pixels of a side
-_times: set[str] = set()  # at which this process has begun runs
-# What MMEngine says at every start, some 400 lines: the environment, the config (which stands in config.py too), the
-# order of the hooks, the settings of each parameter, two warnings about its own code, and where checkpoints do not go;
-# and two lines at every checkpoint.
+SMALLEST = 32  # pixels per side
+_times: set[str] = set()  # timestamps of the runs that this process has started
+# What MMEngine prints at every start, some 400 lines: the environment, the config (also in config.py), the order of the
+# hooks, the settings of each parameter, two warnings about its own code, and a wrong folder of checkpoints; and two
+# lines at every checkpoint.
 CHATTER = (
     '\n' + '-' * 60,
     'Config:',
@@ -33,12 +33,12 @@ CHATTER = (
 
 
 def is_news(record: logging.LogRecord) -> bool:
-    """Whether a line belongs on the console; the log file gets every line."""
+    """Returns whether a line belongs on the console; the log file gets every line."""
     return not record.getMessage().startswith(CHATTER)
 
 
 class SayOnce:
-    """What a log's file handler does where it cannot write: one line, where logging prints a traceback a line."""
+    """Error handler of a log's file handler: prints one line in all, where logging prints a traceback per line."""
 
     def __init__(self, name: str) -> None:
         self._name, self._said = name, False
@@ -50,7 +50,7 @@ class SayOnce:
 
 
 def _answered(build: Callable[..., Any], section: str) -> Callable[..., Any]:
-    """What classes raise while a section of the config is built follows from that section: the user's mistake."""
+    """Wraps a builder, so that its errors are raised as InputErrors that name the section of the config."""
 
     @wraps(build)
     def answered(*args: Any, **kwargs: Any) -> Any:
@@ -66,8 +66,11 @@ def _answered(build: Callable[..., Any], section: str) -> Callable[..., Any]:
 
 
 def _build_padded(runner: Runner, model: Any) -> nn.Module:
-    """Builds the model. Images that are smaller than a backbone's last stride are filled up to it in validation and
-    test, where its preprocessor does not say how. The runner's config, which keys follow from, stays as it is."""
+    """Builds the model, with images padded in validation and test.
+
+    Images smaller than a backbone's last stride are padded to it if the preprocessor sets no ``test_cfg``. The runner's
+    config is not modified, since keys are derived from it.
+    """
     model = copy.deepcopy(model) if isinstance(model, dict) else model
     for prepare in preprocessors(model):
         if not prepare.get('test_cfg'):
@@ -76,7 +79,7 @@ def _build_padded(runner: Runner, model: Any) -> nn.Module:
 
 
 def preprocessors(node: Any) -> Iterator[dict[str, Any]]:
-    """The settings of every ``SegDataPreProcessor`` in a model's."""
+    """Yields the settings of every ``SegDataPreProcessor`` in a model's config."""
     if isinstance(node, dict):
         if node.get('type') == 'SegDataPreProcessor':
             yield node
@@ -85,7 +88,7 @@ def preprocessors(node: Any) -> Iterator[dict[str, Any]]:
 
 
 class ToolRunner(Runner):
-    """Keeps MMEngine's start-up text off the console, and names the section of the config that cannot be built."""
+    """Runner that keeps MMEngine's start-up text off the console, and names config sections that cannot be built."""
 
     set_randomness = _answered(Runner.set_randomness, 'randomness')
     build_model = _answered(_build_padded, 'model')
@@ -99,8 +102,11 @@ class ToolRunner(Runner):
     build_log_processor = _answered(Runner.build_log_processor, 'log_processor')
 
     def setup_env(self, env_cfg: dict[str, Any]) -> None:
-        """Gives each run of a process its own name. MMEngine names logger, visualizer and message hub after the second
-        in which a run begins, so that two runs of one second would share them."""
+        """Gives each run of a process its own name.
+
+        MMEngine names logger, visualizer and message hub after the second in which a run starts, so two runs that start
+        in the same second would share them.
+        """
         _answered(super().setup_env, 'env_cfg or launcher')(env_cfg)
         name, number = self.timestamp, 2
         while name in _times:
@@ -109,7 +115,7 @@ class ToolRunner(Runner):
         self._timestamp = name
 
     def dump_config(self) -> None:
-        """Leaves it to the record's hook, which writes ``config.py`` under the stock tool too."""
+        """Does nothing: RecordHook writes ``config.py``, under the stock tool too."""
 
     def build_logger(self, *args: Any, **kwargs: Any) -> MMLogger:
         logger = _answered(super().build_logger, 'log_level')(*args, **kwargs)

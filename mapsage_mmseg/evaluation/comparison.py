@@ -9,10 +9,11 @@ from ..errors import InputError
 from .alike import mixed, unlike
 from .conventions import CONTROL, MATTERS
 from .criteria import SEEDS, Record, final, validated
-from .estimate import Estimate, estimate
+from .estimate import CONFIDENCE, Estimate, estimate
 from .grouping import as_long, check_same_data, group, run_name, uneven
 from .over_images import paired_bootstrap, read_areas
 from .seeds import seeds_needed
+from .sequential import repeated_confidence
 
 # Scores of the last validation; 1 if higher is better, -1 if lower. The total has no direction: its weights differ.
 SCORES = dict(mIoU=1, task_loss=-1, boundary_f1=1, teacher_agreement=1)
@@ -114,7 +115,12 @@ class Comparison:
         return asdict(self)
 
 
-def compare(records: Sequence[Record], control: str | None = None, matters: float = MATTERS) -> Comparison:
+def compare(
+    records: Sequence[Record],
+    control: str | None = None,
+    matters: float = MATTERS,
+    looks: tuple[int, int] | None = None,
+) -> Comparison:
     """Compares runs, grouped by experiment.
 
     Args:
@@ -122,6 +128,8 @@ def compare(records: Sequence[Record], control: str | None = None, matters: floa
         control: The experiment to compare all others with. If None, each is compared with the control that its records
             name, or else with ``'no_distill'``, if these are among the runs.
         matters: The smallest difference in mIoU, in percentage points, that matters in practice.
+        looks: First and last number of seeds at which the comparison was looked at, if it could have stopped at each:
+            intervals of differences are wider then (:func:`~mapsage_mmseg.evaluation.sequential.repeated_confidence`).
 
     Raises:
         InputError: There is no run, the runs have different data or classes, or the control is not among them.
@@ -133,8 +141,9 @@ def compare(records: Sequence[Record], control: str | None = None, matters: floa
     own = {name: control or _control_of(runs, groups) for name, runs in groups.items()}
     named = list(dict.fromkeys(its for name, its in own.items() if its not in (None, name)))
     common = control or (CONTROL if CONTROL in groups else named[0] if named else None)
+    confidence = repeated_confidence(*looks) if looks else CONFIDENCE
     arms = [
-        _arm(name, groups[name], own[name] if own[name] != name else None, groups, matters)
+        _arm(name, groups[name], own[name] if own[name] != name else None, groups, matters, confidence)
         for name in sorted(groups, key=lambda name: name != common)
     ]
     apart = [
@@ -142,7 +151,13 @@ def compare(records: Sequence[Record], control: str | None = None, matters: floa
         for arm in arms
         if arm.apart
     ]
-    return Comparison(dict(records[0]['dataset']), common, arms, notes + uneven(groups) + apart)
+    notes += uneven(groups) + apart
+    if looks:
+        notes.append(
+            f'The comparison could stop after each seed from {looks[0]} to {looks[1]}. Each interval of a difference '
+            f'therefore has a confidence of {confidence:.1%}: all looks together are right in 95 % of cases.'
+        )
+    return Comparison(dict(records[0]['dataset']), common, arms, notes)
 
 
 def _control_of(runs: Sequence[Record], groups: Mapping[str, Any]) -> str | None:
@@ -164,7 +179,12 @@ def last_iou(record: Record, name: str) -> float | None:
 
 
 def _arm(
-    experiment: str, runs: Sequence[Record], control: str | None, groups: Mapping[str, Sequence[Record]], matters: float
+    experiment: str,
+    runs: Sequence[Record],
+    control: str | None,
+    groups: Mapping[str, Sequence[Record]],
+    matters: float,
+    confidence: float,
 ) -> ExperimentResult:
     classes = runs[0]['dataset']['classes']
     teachers = [run['teacher'] for run in runs if run.get('teacher')]
@@ -199,13 +219,16 @@ def _arm(
                 pairs,
                 [(last_score(a, key), last_score(b, key)) for a, b in pairs],
                 sign,
+                confidence,
                 matters if key == 'mIoU' else 0.0,
                 alike=not apart,
             )
             for key, sign in SCORES.items()
         },
         IoU_differences={
-            name: _difference(pairs, [(last_iou(a, name), last_iou(b, name)) for a, b in pairs], 1, alike=not apart)
+            name: _difference(
+                pairs, [(last_iou(a, name), last_iou(b, name)) for a, b in pairs], 1, confidence, alike=not apart
+            )
             for name in classes
         },
         closed=_closed(pairs),
@@ -223,6 +246,7 @@ def _difference(
     pairs: Sequence[tuple[Record, Record]],
     values: Sequence[tuple[float | None, float | None]],
     sign: int,
+    confidence: float,
     matters: float = 0.0,
     alike: bool = True,
 ) -> Difference | None:
@@ -231,7 +255,7 @@ def _difference(
         for pair, (mine, its) in zip(pairs, values, strict=True)
         if mine is not None and its is not None
     ]
-    found = estimate([value for _, value in known])
+    found = estimate([value for _, value in known], confidence)
     if found is None:
         return None
     finished = all(run['status'] == 'finished' for pair, _ in known for run in pair)

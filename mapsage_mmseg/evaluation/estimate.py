@@ -13,12 +13,12 @@ SAME = 1e-9  # ends of an interval this close are equal: differences of rounded 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean and its 95 % confidence interval by Student's t.
+    """A mean and its confidence interval by Student's t.
 
     Attributes:
         n: Number of values.
         mean: Mean of the values.
-        low, high: Ends of the interval, mean -+ t(0.975, n - 1) * s / sqrt(n); None for n = 1.
+        low, high: Ends of the interval, mean -+ t((1 + confidence) / 2, n - 1) * s / sqrt(n); None for n = 1.
     """
 
     n: int
@@ -41,12 +41,12 @@ class Estimate:
         return (self.low > 0) - (self.high < 0)
 
 
-def estimate(values: Sequence[float]) -> Estimate | None:
-    """Returns mean and 95 % confidence interval of the values; None if there are none."""
+def estimate(values: Sequence[float], confidence: float = CONFIDENCE) -> Estimate | None:
+    """Returns mean and confidence interval of the values; None if there are none."""
     if not values:
         return None
     n, mean = len(values), fmean(values)
     if n == 1:
         return Estimate(1, mean)
-    half = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * stdev(values) / sqrt(n)
+    half = float(stdtrit(n - 1, (1 + confidence) / 2)) * stdev(values) / sqrt(n)
     return Estimate(n, mean, mean - half, mean + half)

@@ -36,7 +36,11 @@ class Compared:
 
 
 def compare_runs(
-    paths: Sequence[str | Path], control: str | None = None, names: bool = False, matters: float = MATTERS
+    paths: Sequence[str | Path],
+    control: str | None = None,
+    names: bool = False,
+    matters: float = MATTERS,
+    looks: tuple[int, int] | None = None,
 ) -> Compared:
     """Compares runs.
 
@@ -45,21 +49,26 @@ def compare_runs(
         control: The run, or the experiment, to compare with; None for the default.
         names: Compare single runs by the names of their directories, not experiments.
         matters: The smallest difference in mIoU that matters, in percentage points.
+        looks: As for :func:`~mapsage_mmseg.evaluation.comparison.compare`.
 
     Raises:
         InputError: A path contains no run, or the runs are not comparable.
     """
     read = [record for path in paths for record in read_runs(path)]
-    return _compared(*with_control(read, control, names), matters)
+    return _compared(*with_control(read, control, names), matters, looks)
 
 
 def compare_by_data(
-    paths: Sequence[str | Path], control: str | None = None, names: bool = False, matters: float = MATTERS
+    paths: Sequence[str | Path],
+    control: str | None = None,
+    names: bool = False,
+    matters: float = MATTERS,
+    looks: tuple[int, int] | None = None,
 ) -> list[Compared]:
     """Compares the runs of folders, separately for each data set.
 
     Args:
-        paths, control, names, matters: As for :func:`compare_runs`.
+        paths, control, names, matters, looks: As for :func:`compare_runs`.
 
     Returns:
         A comparison for each data set; the one with the newest run comes first.
@@ -73,13 +82,18 @@ def compare_by_data(
     for record in records:
         by_data.setdefault((record['dataset']['key'], tuple(record['dataset']['classes'] or ())), []).append(record)
     if len(by_data) == 1 or not any(_holds_runs(path) for path in paths):
-        return [_compared(records, name, matters)]
+        return [_compared(records, name, matters, looks)]
     newest = sorted(by_data.values(), key=lambda runs: _begun(runs[-1]), reverse=True)
-    return [_compared(runs, name if name in {run['experiment'] for run in runs} else None, matters) for runs in newest]
+    return [
+        _compared(runs, name if name in {run['experiment'] for run in runs} else None, matters, looks)
+        for runs in newest
+    ]
 
 
-def _compared(records: Sequence[dict[str, Any]], control: str | None, matters: float) -> Compared:
-    comparison = compare(records, control, matters)
+def _compared(
+    records: Sequence[dict[str, Any]], control: str | None, matters: float, looks: tuple[int, int] | None
+) -> Compared:
+    comparison = compare(records, control, matters, looks)
     return Compared(records, control, comparison, answers(comparison, records))
 
 

@@ -1,7 +1,7 @@
-"""The one door for pixels: every image and mask is opened here, by its own format's decoder alone, as it is stored.
+"""Reading of images and masks: all of them are opened here, only by the decoder of their own format, as stored.
 
-``formats`` lists the formats, ``rasters`` opens a file and reads windows of it, ``sidecars`` reads what may lie beside
-it, ``images`` makes of an image what a model is given and of a mask class numbers, ``loading`` does so in a pipeline,
+``formats`` lists the formats, ``rasters`` opens a file and reads windows of it, ``sidecars`` reads the files beside it,
+``images`` converts images to model input and masks to class numbers, ``loading`` does so in a pipeline,
 ``scene_reader`` reads scenes of any size.
 """
 

@@ -12,11 +12,11 @@ SPREAD = 2.0  # standard deviations on either side of the mean that a picture sh
 
 @dataclass(frozen=True)
 class Bands:
-    """What a model is given of a file's bands.
+    """Bands of a file that a model takes, and their statistics.
 
     Attributes:
-        numbers: Of the bands, from 1, in the order in which the model sees them, (B,).
-        mean, std: Of each over the training tiles, in the file's own values, (B,).
+        numbers: Band numbers, from 1, in the order in which the model sees them, (B,).
+        mean, std: Mean and standard deviation of each over the training tiles, in the file's own values, (B,).
     """
 
     numbers: tuple[int, ...]
@@ -24,10 +24,10 @@ class Bands:
     std: tuple[float, ...]
 
     def picture(self, values: NDArray[Any]) -> NDArray[np.uint8]:
-        """The first three bands, or the first as grey, as people can look at them.
+        """Renders the first three bands, or the first one as grey, for viewing.
 
         Args:
-            values: (H, W, B), as :func:`~mapsage_mmseg.imagery.read_image` gives them.
+            values: (H, W, B), as :func:`~mapsage_mmseg.imagery.read_image` returns them.
 
         Returns:
             (H, W, 3), uint8, RGB: two standard deviations below the mean are black, two above it white.
@@ -38,11 +38,11 @@ class Bands:
         return (255 * scaled.clip(0, 1)).round().astype(np.uint8)
 
     def as_dict(self) -> dict[str, list[Any]]:
-        """The same, for a JSON file and for what a data set says of itself."""
+        """Returns the attributes for a JSON file and for a data set's metainfo."""
         return {key: list(values) for key, values in asdict(self).items()}
 
     @classmethod
     def of(cls, meta: Mapping[str, Any] | None) -> 'Bands | None':
-        """What :meth:`as_dict` gave, under ``bands`` of a data set's metainfo; None where there is none."""
+        """Reads the result of :meth:`as_dict` from ``bands`` of a data set's metainfo; None if there is none."""
         found = (meta or {}).get('bands')
         return None if found is None else cls(**{key: tuple(values) for key, values in found.items()})

@@ -13,8 +13,8 @@ class Format:
     Attributes:
         name: As users know it.
         driver: GDAL's driver, the only one that may open such a file.
-        magic: First bytes of a file, any of them.
-        suffixes: Usual file name endings, in small letters.
+        magic: First bytes of a file; any of these.
+        suffixes: Usual file suffixes, in lower case.
     """
 
     name: str
@@ -23,8 +23,8 @@ class Format:
     suffixes: tuple[str, ...]
 
 
-# Only formats that hold all their pixels themselves. GDAL knows others, such as VRT and WMS, that name files and
-# addresses to read; Pillow knows EPS, for which it runs Ghostscript.
+# Only self-contained formats. GDAL also supports formats such as VRT and WMS, which refer to other files and addresses;
+# Pillow supports EPS, for which it runs Ghostscript.
 FORMATS = (
     Format('PNG', 'PNG', (b'\x89PNG\r\n\x1a\n',), ('.png',)),
     Format('JPEG', 'JPEG', (b'\xff\xd8\xff',), ('.jpg', '.jpeg')),
@@ -38,10 +38,10 @@ NAMES = ', '.join(each.name for each in FORMATS[:-1]) + f' or {FORMATS[-1].name}
 
 
 def format_of(file: Path) -> Format:
-    """The format of a file by its first bytes; its name does not count.
+    """Returns the format of a file by its first bytes; its name is not used.
 
     Raises:
-        InputError: It cannot be opened, or has none of the formats.
+        InputError: The file cannot be opened, or has none of the formats.
     """
     try:
         with open(file, 'rb') as content:

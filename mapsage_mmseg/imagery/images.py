@@ -16,7 +16,7 @@ from .rasters import Raster, Window, open_raster
 
 Image = tuple[NDArray[Any], NDArray[np.bool_] | None]  # pixels (H, W, B), and which hold data (H, W); None means all
 Otherwise = Callable[[str], None]
-# What stands for a missing pixel of red, green and blue: ImageNet's mean, so that about 0 reaches the network.
+# Fill colour of missing RGB pixels: ImageNet's mean, so that the network sees about 0.
 MISSING_RGB = (124, 116, 104)
 
 
@@ -26,9 +26,9 @@ def read_image(
     """Reads a whole image.
 
     Args:
-        file: Of one of the formats of :mod:`~mapsage_mmseg.imagery.formats`.
-        bands, otherwise: As of :func:`image_of`.
-        max_pixels: What it may claim.
+        file: File in one of the formats of :mod:`~mapsage_mmseg.imagery.formats`.
+        bands, otherwise: As for :func:`image_of`.
+        max_pixels: Largest number of pixels that its header may claim.
 
     Returns:
         As :func:`image_of`.
@@ -41,20 +41,21 @@ def read_image(
 
 
 def image_of(raster: Raster, window: Window, bands: Bands | None = None, otherwise: Otherwise | None = None) -> Image:
-    """A window of an image, as a model is given it. What is missing is filled with a mean: 0 reaches the network.
+    """Reads a window of an image as model input. Missing values are filled with the mean, so that the network sees 0.
 
     Args:
         raster: The image.
-        window: Of it.
-        bands: What the model is given; None for red, green and blue of 8 bits.
-        otherwise: Is called with the reason where these are no colours of 8 bits, which are then given as they are
-            stored; None refuses them.
+        window: The window to read.
+        bands: Bands that the model takes; None for red, green and blue of 8 bits.
+        otherwise: Called with the reason if the image is not 8-bit RGB; its values are then returned as stored. None
+            raises an error instead.
 
     Returns:
-        (H, W, 3), red, green and blue; or (H, W, B); uint8 where the file is, else float32. And which pixels hold data.
+        (H, W, 3), red, green and blue; or (H, W, B); uint8 if the file is, else float32. And which pixels hold data
+        (H, W); None means all.
 
     Raises:
-        InputError: It lacks a band, or has other than 8 bits where no statistics say how to scale them.
+        InputError: The image lacks a band, or is not 8-bit RGB and there are no statistics to scale it.
     """
     numbers = bands.numbers if bands else raster.rgb
     if bands is None and (reason := not_8_bit_rgb(raster)):
@@ -75,7 +76,7 @@ def image_of(raster: Raster, window: Window, bands: Bands | None = None, otherwi
 def missing_in(
     raster: Raster, pixels: NDArray[Any], known: NDArray[np.bool_] | None, bands: Sequence[int]
 ) -> NDArray[np.bool_] | None:
-    """(H, W, B): which values of :meth:`Raster.read_known` are missing, with their pixel or alone; None means none."""
+    """Returns which values of :meth:`Raster.read_known` are missing, alone or with their pixel, (H, W, B) or None."""
     missing = raster.missing_values(pixels, bands)
     if known is None:
         return missing
@@ -84,7 +85,7 @@ def missing_in(
 
 
 def filled(pixels: NDArray[Any], missing: NDArray[np.bool_] | None, mean: Sequence[float]) -> NDArray[Any]:
-    """(H, W, B) with ``mean`` (B,), rounded where values are whole, in the place of what is missing."""
+    """Replaces the missing values of (H, W, B) by ``mean`` (B,), rounded for uint8."""
     if missing is None:
         return pixels
     stands_for = np.asarray(mean[: pixels.shape[-1]], np.float32)
@@ -94,11 +95,11 @@ def filled(pixels: NDArray[Any], missing: NDArray[np.bool_] | None, mean: Sequen
 
 
 def not_8_bit_rgb(raster: Raster, advice: str | None = None) -> str | None:
-    """Why an image has no red, green and blue of 8 bits, in words; None where it has, a grey one three times its band.
+    """Returns the reason why an image is not 8-bit RGB; None if it is. A grey one is: its band counts three times.
 
     Args:
         raster: The image.
-        advice: What to do with other bands and values; None for the lines that dataset.yaml wants.
+        advice: What to do with other bands and values; None proposes lines for dataset.yaml.
     """
     if raster.bands < max(raster.rgb):
         return f'{raster.path} has {raster.bands} bands, which are no red, green and blue; {advice or _lines(raster)}'
@@ -110,7 +111,7 @@ def not_8_bit_rgb(raster: Raster, advice: str | None = None) -> str | None:
 
 
 def not_8_bit(raster: Raster, advice: str | None = None) -> str | None:
-    """Why an image has no values of 8 bits, in words; None where it has. ``advice`` as of :func:`not_8_bit_rgb`."""
+    """Returns the reason why an image is not 8-bit; None if it is. ``advice`` as for :func:`not_8_bit_rgb`."""
     if raster.dtype == np.uint8 and raster.bits == 8:
         return None
     kind = f'{raster.bits}-bit' if raster.dtype == np.uint8 else str(raster.dtype)
@@ -118,7 +119,7 @@ def not_8_bit(raster: Raster, advice: str | None = None) -> str | None:
 
 
 def _lines(raster: Raster) -> str:
-    """What to write into dataset.yaml: all bands but transparency, the statistics of the middle of this image."""
+    """Proposes lines for dataset.yaml: all bands except transparency, with statistics of the middle of this image."""
     order = dict.fromkeys((*raster.rgb, *range(1, raster.bands + 1)))
     numbers = [number for number in order if number <= raster.bands and number != raster.alpha]
     height, width = min(raster.height, 512), min(raster.width, 512)
@@ -139,7 +140,7 @@ def read_mask(file: Path, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
     """Reads class numbers, (H, W); of a palette image the indices, not the colours.
 
     Raises:
-        InputError: As :func:`~mapsage_mmseg.imagery.open_raster`; or it is no one band of whole numbers.
+        InputError: As :func:`~mapsage_mmseg.imagery.open_raster`; or the file is not a single band of integers.
     """
     with open_raster(file, colours=False, max_pixels=max_pixels) as raster:
         if raster.bands > 1 or raster.dtype.kind not in 'bui':

@@ -8,21 +8,21 @@ from typing import Any
 from ..errors import InputError
 
 MAX_PIXELS = 178_956_970  # of one image: Pillow's limit for a decompression bomb
-MOST_PIXELS = 2**40  # the largest bound that makes sense
+MOST_PIXELS = 2**40  # the largest limit that makes sense
 
 
 def check_max_pixels(most: Any) -> None:
-    """Checks the bound itself.
+    """Checks the limit itself.
 
     Raises:
-        InputError: It is no whole number, or out of range.
+        InputError: It is not an integer, or out of range.
     """
     if type(most) is not int or not 1 <= most <= MOST_PIXELS:
         raise InputError(f'dataset.max_pixels={most!r} must be a whole number from 1 to {MOST_PIXELS}')
 
 
 def check_claim(file: Path, claimed: int, most: int) -> None:
-    """Refuses an image whose header claims more pixels than it may have; nothing is decoded before this check.
+    """Refuses an image whose header claims more pixels than the limit; nothing is decoded before this check.
 
     Raises:
         InputError: It claims more.
@@ -35,16 +35,17 @@ def check_claim(file: Path, claimed: int, most: int) -> None:
 
 
 def check_links(files: Iterable[Path], root: Path, folders: Iterable[Path]) -> None:
-    """Refuses links of single files that lead out of the data. Links of folders may lead anywhere, and files in them
-    may be linked to.
+    """Refuses links of single files that lead out of the data.
+
+    Links of folders may lead anywhere, and links of files may lead into those folders.
 
     Args:
-        files: Of the tiles.
+        files: Files of the tiles.
         root: The data root.
         folders: Folders below it, which may be links themselves.
 
     Raises:
-        InputError: One leads out.
+        InputError: A link leads out.
     """
     places: list[Path] | None = None
     for file in files:

@@ -18,8 +18,8 @@ from .images import read_image, read_mask
 from .limits import MAX_PIXELS
 
 IGNORE = 255
-UNLABELLED = 254  # a pixel that shows something and has no label, where a data set keeps these
-_warned: set[Path] = set()  # folders that this process warned of
+UNLABELLED = 254  # a pixel with image data but without a label, if a data set keeps these
+_warned: set[Path] = set()  # folders that this process has warned about
 
 
 def _warn(file: Path, reason: str) -> None:
@@ -30,24 +30,24 @@ def _warn(file: Path, reason: str) -> None:
 
 @TRANSFORMS.register_module()
 class LoadRasterImage(BaseTransform):
-    """Stands for ``LoadImageFromFile``: reads pixels as every other tool of this package does.
+    """Replaces ``LoadImageFromFile``: reads pixels as every other tool of this package does.
 
-    Values of more than 8 bits without statistics are given as they are stored, with a warning: who checks a folder, or
-    rehearses a run, refuses them.
+    Values of more than 8 bits without statistics are returned as stored, with a warning. The check of a folder and a
+    dry run refuse them.
 
     Args:
-        bands: As :meth:`Bands.as_dict` gives them; None for red, green and blue of 8 bits.
-        max_pixels: What an image may claim.
+        bands: As :meth:`Bands.as_dict` returns them; None for red, green and blue of 8 bits.
+        max_pixels: Largest number of pixels that an image's header may claim.
     """
 
-    on_whole_image = True  # it moves no pixel, and changes every image alike
+    on_whole_image = True  # moves no pixel, and changes every image alike
 
     def __init__(self, bands: Mapping[str, Any] | None = None, max_pixels: int = MAX_PIXELS) -> None:
         self.bands, self.max_pixels = Bands.of(dict(bands=bands) if bands else None), max_pixels
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Adds ``img`` (H, W, 3), uint8, BGR, or (H, W, B), ``img_shape``, ``ori_shape``, and where pixels are missing
-        ``img_known`` (H, W)."""
+        """Adds ``img`` (H, W, 3), uint8, BGR, or (H, W, B), ``img_shape``, ``ori_shape``, and ``img_known`` (H, W) if
+        pixels are missing."""
         file = Path(results['img_path'])
         values, known = read_image(file, self.bands, self.max_pixels, partial(_warn, file))
         if self.bands is None:
@@ -58,14 +58,15 @@ class LoadRasterImage(BaseTransform):
 
 @TRANSFORMS.register_module()
 class LoadRasterLabel(BaseTransform):
-    """Stands for ``LoadAnnotations``. Labels of pixels that the image lacks are ignored, and so is every pixel of an
-    image without a label.
+    """Replaces ``LoadAnnotations``.
+
+    Labels of missing pixels are ignored, and so is every pixel of an image without a label.
 
     Args:
-        reduce_zero_label: Whether 0 is ignored and the classes begin at 1; None for what the data set says.
-        max_pixels: What a label may claim.
-        keep_unlabelled: Marks pixels without a label by :data:`UNLABELLED`, where the image shows something, so that
-            they are told apart from what later transforms fill up: a student can be distilled there.
+        reduce_zero_label: Ignore 0 and begin the classes at 1; None for the data set's own setting.
+        max_pixels: Largest number of pixels that a label's header may claim.
+        keep_unlabelled: Mark unlabelled pixels with image data by :data:`UNLABELLED`. This tells them apart from the
+            padding of later transforms, so that a student can be distilled there.
     """
 
     on_whole_image = True

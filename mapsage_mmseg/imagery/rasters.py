@@ -28,11 +28,11 @@ from .sidecars import Sidecar, read_sidecars
 
 SETTINGS = dict(
     GDAL_CACHEMAX=128 << 20,  # bytes of decoded blocks; GDAL's default is a twentieth of the machine's memory
-    GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR',  # GDAL looks at nothing beside the file
-    GDAL_ERROR_ON_LIBJPEG_WARNING='TRUE',  # without these two, the rest of a file that was cut short is made up
+    GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR',  # GDAL reads no other files in the folder
+    GDAL_ERROR_ON_LIBJPEG_WARNING='TRUE',  # without these two, GDAL invents the rest of a truncated file
     GDAL_PNG_WHOLE_IMAGE_OPTIM='NO',
 )
-warnings.filterwarnings('ignore', category=NotGeoreferencedWarning)  # most pictures lie nowhere
+warnings.filterwarnings('ignore', category=NotGeoreferencedWarning)  # most pictures have no georeference
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,16 @@ class Window:
 
     @property
     def slices(self) -> tuple[slice, slice]:
-        """The same, to index an array of the whole image with."""
+        """Slices that index an array of the whole image."""
         return slice(self.row, self.row + self.height), slice(self.column, self.column + self.width)
 
 
 def to_8_bits(pixels: NDArray[Any], span: tuple[float, float] | None) -> NDArray[np.uint8]:
-    """Spreads the values from ``span[0]`` to ``span[1]`` over 0 to 255; what lies outside becomes black or white.
+    """Scales the values from ``span[0]`` to ``span[1]`` to 0 to 255; values outside become black or white.
 
     Args:
-        pixels: Of any shape; a non-finite value counts as 0.
-        span: None leaves 8 bits as they are.
+        pixels: Of any shape; NaN counts as 0, Inf as a value outside.
+        span: None keeps 8-bit values.
     """
     if span is None:
         return pixels
@@ -68,20 +68,20 @@ def to_8_bits(pixels: NDArray[Any], span: tuple[float, float] | None) -> NDArray
 def open_raster(
     path: Path, colours: bool = True, max_pixels: int | None = None, shrink: int = 1, smooth: bool = True
 ) -> Iterator['Raster']:
-    """Opens a file; only its head is read.
+    """Opens a file; only its header is read.
 
-    Its format follows from its first bytes, and only that format's decoder may read it: no file that refers to others,
-    or to addresses, is opened (see :mod:`~mapsage_mmseg.imagery.formats`).
+    The first bytes determine the format, and only the decoder of that format may read the file. Files that refer to
+    other files or addresses are not opened (see :mod:`~mapsage_mmseg.imagery.formats`).
 
     Args:
         path: TIFF, PNG, JPEG, JPEG 2000, WebP or BMP.
-        colours: Whether of a palette image the colours are read, not the numbers.
-        max_pixels: What it may claim; None for any size.
-        shrink: Reads it at one n-th of its size.
-        smooth: Whether shrinking takes means (images), not the nearest pixel (masks).
+        colours: Read the colours of a palette image, not its numbers.
+        max_pixels: Largest number of pixels that its header may claim; None for any size.
+        shrink: Read it at one n-th of its size.
+        smooth: Shrink by means (images), not by the nearest pixel (masks).
 
     Raises:
-        InputError: It has no such format, is damaged, refers to another file, or claims more pixels.
+        InputError: The file has no such format, is damaged, refers to another file, or claims more pixels.
     """
     file = Path(path)
     with rasterio.Env(**SETTINGS), _opened(file) as data:
@@ -93,14 +93,14 @@ def open_raster(
 def _opened(file: Path) -> Any:
     known = format_of(file)
     try:
-        data = rasterio.open(file.absolute(), driver=known.driver)  # a relative name may be a command to GDAL
+        data = rasterio.open(file.absolute(), driver=known.driver)  # GDAL may take a relative name for a command
     except RasterioError as error:
         raise InputError(f'{file} cannot be read; it is damaged or no image ({one_line(error)})') from error
     if np.dtype(data.dtypes[0]).kind not in 'buif':
         kind = data.dtypes[0]
         data.close()
         raise InputError(f'{file} holds {kind}; expected whole or floating-point numbers')
-    if data.tags(ns='OVERVIEWS'):  # where a TIFF may name a file with smaller pictures of itself
+    if data.tags(ns='OVERVIEWS'):  # a TIFF may refer to a file with its overviews here
         data.close()
         raise InputError(f'{file} refers to another file for its overviews; write it anew with gdal_translate')
     return data
@@ -112,19 +112,19 @@ def one_line(error: BaseException) -> str:
 
 
 class Raster:
-    """An open image or mask; :func:`open_raster` makes it.
+    """An open image or mask, as :func:`open_raster` creates it.
 
     Args:
-        path: Its file.
-        data: rasterio's data set of it.
-        colours: As of :func:`open_raster`.
+        path: Path of the file.
+        data: rasterio's open data set.
+        colours: As for :func:`open_raster`.
 
     Attributes:
-        height, width: In pixels.
-        kinds: By band, what GDAL says that it shows, such as ``'red'`` or ``'alpha'``.
-        bands: How many; a palette image read in colours has three.
-        rgb: Numbers of those that are red, green and blue.
-        dtype: Of a pixel's value.
+        height, width: Size in pixels.
+        kinds: GDAL's colour interpretation by band, such as ``'red'`` or ``'alpha'``.
+        bands: Number of bands; a palette image read in colours has three.
+        rgb: Numbers of the red, green and blue bands.
+        dtype: Data type of the values.
         alpha: Number of the band that is marked as transparency, or None.
     """
 
@@ -147,30 +147,30 @@ class Raster:
 
     @cached_property
     def sidecar(self) -> Sidecar:
-        """What lies beside the file."""
+        """Content of the sidecar files."""
         return read_sidecars(self.path)
 
     @cached_property
     def bits(self) -> int:
-        """Of a pixel's value that are in use: a file may use fewer than the type has."""
+        """Number of bits in use per value: a file may use fewer than the data type has."""
         named = self.data.tags(1, ns='IMAGE_STRUCTURE').get('NBITS') if self._palette is None else None
         return int(named or 8 * self.dtype.itemsize)
 
     @cached_property
     def white_is_zero(self) -> bool:
-        """Whether it is a grey picture stored as a negative (TIFF's MINISWHITE)."""
+        """Returns whether it is a grey picture stored as a negative (TIFF's MINISWHITE)."""
         return self._palette is None and self.data.tags(ns='IMAGE_STRUCTURE').get('MINISWHITE') == 'YES'
 
     @cached_property
     def transform(self) -> Affine:
-        """From (column, row) of a pixel's corner to coordinates; the file itself counts before what lies beside it."""
+        """Transform from (column, row) of a pixel's corner to coordinates; the file overrides its sidecars."""
         own = self.data.transform
         beside = self.sidecar.transform if _counts_pixels(own) else None
         return Affine(*beside) if beside else own
 
     @cached_property
     def crs(self) -> CRS | None:
-        """The coordinate system, likewise."""
+        """Coordinate system; the file overrides its sidecars."""
         if self.data.crs or not self.sidecar.crs:
             return self.data.crs or None
         try:
@@ -180,23 +180,23 @@ class Raster:
 
     @property
     def place(self) -> tuple[CRS | None, tuple[float, ...]] | None:
-        """The coordinate system and the six numbers of the transform into it; None where there is neither."""
+        """Coordinate system and the six coefficients of the transform into it; None if there is neither."""
         return None if self.crs is None and _counts_pixels(self.transform) else (self.crs, tuple(self.transform)[:6])
 
     @property
     def turned(self) -> bool:
-        """Whether its EXIF tag has viewers turn or mirror it, which nothing here does."""
+        """Returns whether viewers turn or mirror it because of its EXIF tag, which this package does not."""
         return self.data.tags().get('EXIF_Orientation', '1') != '1'
 
     @property
     def other_space(self) -> str | None:
-        """What its first band is, where its bands are no red, green, blue or grey."""
+        """Colour space, or kind of the first band, that is not red, green, blue or grey; None if there is none."""
         if self.data.tags(ns='IMAGE_STRUCTURE').get('SOURCE_COLOR_SPACE') == 'CIELAB':
             return 'CIELAB'
         return next((kind for kind in self.kinds if kind in OTHER_SPACES), None)
 
     def nodata(self, band: int) -> Any:
-        """The value that stands for missing in a band, as one of its values, or None."""
+        """Returns the nodata value of a band in the file's data type, or None."""
         return self._nodata.get(band)
 
     @cached_property
@@ -206,7 +206,7 @@ class Raster:
         return {number: value for number, value in fits.items() if value is not None}
 
     def read(self, window: Window, bands: Sequence[int]) -> NDArray[Any]:
-        """(H, W, B): the bands of these numbers, from 1.
+        """Reads the bands of these numbers, from 1, as (H, W, B).
 
         Raises:
             InputError: The file is damaged.
@@ -216,10 +216,10 @@ class Raster:
     def read_known(
         self, window: Window, bands: Sequence[int], values_only: bool = False
     ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-        """(H, W, B) as :meth:`read`, and (H, W): which pixels hold data; None means all.
+        """Reads (H, W, B) as :meth:`read`, and which pixels hold data (H, W); None means all.
 
-        A pixel is missing where the file's mask or its alpha band says so (unless that band is among ``bands``), where
-        all these bands hold their nodata value, or one of them a non-finite value.
+        A pixel is missing if the file's mask or its alpha band marks it (unless that band is among ``bands``), if all
+        these bands hold their nodata value, or if one of them holds a non-finite value.
         """
         taken = [1] if self._palette is not None else list(bands)
         stored = self._decoded(taken, window)
@@ -227,18 +227,20 @@ class Raster:
         if self._palette is not None:
             return self._palette[stored[0]][..., [band - 1 for band in bands]], known
         if stored.dtype == np.uint8 and len(stored) == 3:
-            return cv2.merge(list(stored)), known  # ten times as fast
+            return cv2.merge(list(stored)), known  # ten times as fast as numpy
         return np.ascontiguousarray(np.moveaxis(stored, 0, -1)), known
 
     def read_small(self, height: int, width: int, bands: Sequence[int]) -> NDArray[Any]:
-        """(height, width, B): the whole of it at another size, by the nearest pixels."""
+        """Reads the whole image at another size by its nearest pixels, (height, width, B)."""
         taken = [1] if self._palette is not None else list(bands)
         small = np.moveaxis(self.data.read(taken, out_shape=(len(taken), height, width)), 0, -1)
         return small if self._palette is None else self._palette[small[..., 0]][..., [band - 1 for band in bands]]
 
     def missing_values(self, pixels: NDArray[Any], bands: Sequence[int]) -> NDArray[np.bool_] | None:
-        """(H, W, B): values of :meth:`read` that are nodata or non-finite; None means none. Of 8 bits a nodata value is
-        a colour like others, which counts only where the whole pixel has it."""
+        """Returns which values of :meth:`read` are nodata or non-finite, (H, W, B); None means none.
+
+        In 8 bits, a nodata value is a colour like any other, and counts only if all bands of a pixel have it.
+        """
         found = np.zeros(pixels.shape, bool)
         for number, band in enumerate(bands):
             value = self.nodata(band) if self._palette is None and pixels.dtype.itemsize > 1 else None
@@ -249,7 +251,7 @@ class Raster:
         return found if found.any() else None
 
     def hides(self, bands: Sequence[int]) -> int | None:
-        """The number of the band that is taken for transparency where these are read, if one is."""
+        """Returns the number of the band that is taken for transparency when these are read, or None."""
         return self.alpha if self.alpha not in bands else None
 
     def _decoded(self, bands: list[int], window: Window, masks: bool = False) -> NDArray[Any]:
@@ -270,7 +272,7 @@ class Raster:
         flags = self.data.mask_flag_enums[0]
         if (
             MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
-        ):  # a mask band, or one colour that is missing
+        ):  # a mask band, or one transparent colour
             present.append(self._decoded([1], window, masks=True)[0] > 0)
         if self._palette is not None:
             present.append(self._palette[..., 3][stored[0]] > 0)
@@ -295,7 +297,7 @@ class Raster:
 
 
 class Shrunk(Raster):
-    """An image at one n-th of its size: decoded as a whole at the first window."""
+    """An image at one n-th of its size; every window decodes the whole file."""
 
     def __init__(self, path: Path, data: Any, colours: bool, shrink: int, smooth: bool) -> None:
         super().__init__(path, data, colours)
@@ -318,13 +320,13 @@ class Shrunk(Raster):
 
 
 def _counts_pixels(transform: Affine) -> bool:
-    """Whether coordinates are rows and columns, down or up: nobody said where it lies."""
+    """Returns whether coordinates are rows and columns, down or up: there is no georeference."""
     a, b, c, d, e, f = tuple(transform)[:6]
     return (a, b, c, d, abs(e), f) == (1, 0, 0, 0, 1, 0)
 
 
 def _as_value(nodata: float, dtype: np.dtype) -> Any:
-    """A declared nodata value as a value of the type; None where the type has no such value."""
+    """Converts a declared nodata value to the data type; None if the type has no such value."""
     if dtype.kind == 'f':
         return dtype.type(nodata)
     if dtype.kind not in 'iu' or not math.isfinite(nodata) or nodata != int(nodata):

@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 
-# What GDAL calls bands that are parts of another colour space.
+# GDAL's names of bands in other colour spaces.
 OTHER_SPACES = {'hue', 'saturation', 'lightness', 'cyan', 'magenta', 'yellow', 'black', 'Y', 'Cb', 'Cr'}
 
 
 def marked_rgb(kinds: Sequence[str]) -> tuple[int, int, int]:
-    """Numbers from 1 of the bands that are marked red, green and blue; the first three where not all of them are. Of a
-    grey picture, with or without transparency, three times its one band.
+    """Returns the numbers, from 1, of the bands that are marked red, green and blue.
+
+    If not all of them are marked, these are the first three bands; for a grey picture, with or without transparency,
+    three times its only band.
 
     Args:
-        kinds: Of every band, GDAL's colour interpretation, in small letters.
+        kinds: GDAL's colour interpretation of every band, in lower case.
     """
     marked = {kind: number for number, kind in enumerate(kinds, 1)}
     red, green, blue = (marked.get(name, 0) for name in ('red', 'green', 'blue'))

@@ -1,4 +1,4 @@
-"""Reader of pictures and GeoTIFFs of any size, by windows."""
+"""Windowed reader of pictures and GeoTIFFs of any size."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,21 +19,22 @@ class Scene:
     """An open picture.
 
     Args:
-        path: Of one of the formats of :mod:`~mapsage_mmseg.imagery.formats`.
-        bands: Numbers of its red, green and blue band, from 1; None takes those marked so, or else the first three.
-            Where ``wanted`` is given, of the bands that stand for these; None takes their own numbers.
+        path: File in one of the formats of :mod:`~mapsage_mmseg.imagery.formats`.
+        bands: Numbers of its red, green and blue band, from 1; None takes the marked ones, or else the first three.
+            With ``wanted``, numbers of the bands to read for those; None takes the numbers in ``wanted``.
         span: Values that become 0 and 255; None for 8-bit pictures only.
-        wanted: The bands that the model was trained on, where it takes values as they are.
+        wanted: The bands that the model was trained on, if it takes values as stored.
 
     Attributes:
         raster: The open file.
         height, width: Pixels.
         bands: Numbers of the bands that are read.
-        alpha: Number of the band that says where the picture is transparent; None where there is none, or where it
-            is read as one of ``bands``: GDAL marks the fourth of four bands so, be it near infrared.
+        alpha: Number of the transparency band; None if there is none, or if it is one of ``bands``: GDAL marks the
+            fourth of four bands as transparency, even if it is near infrared.
 
     Raises:
-        InputError: It cannot be read, has too few bands, or is not 8-bit and has no ``span`` where the model wants it.
+        InputError: It cannot be read, has too few bands, or is not 8-bit although the model needs that and there is no
+            ``span``.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Scene:
 
     @property
     def located(self) -> bool:
-        """Whether it says where it lies: an affine transform, ground control points or RPCs."""
+        """Returns whether it has a georeference: an affine transform, ground control points or RPCs."""
         data = self.raster.data
         return not self.raster.transform.is_identity or bool(data.gcps[0]) or data.rpcs is not None
 
@@ -71,7 +72,7 @@ class Scene:
             )
 
     def block_bytes(self) -> int:
-        """What reading one pixel takes, over all bands: pictures are decoded by blocks."""
+        """Returns the bytes that are decoded to read one pixel of all bands: pictures are decoded in blocks."""
         data = self.raster.data
         return sum(
             height * width * np.dtype(kind).itemsize
@@ -79,9 +80,9 @@ class Scene:
         )
 
     def read(self, row: int, column: int, height: int, width: int) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """The image as the model takes it, RGB (h, w, 3), uint8, or (h, w, B), float32; and which pixels hold data.
+        """Reads model input, RGB (h, w, 3), uint8, or (h, w, B), float32; and which pixels hold data (h, w).
 
-        What is missing is filled as in training; see :func:`~mapsage_mmseg.imagery.images.image_of`.
+        Missing values are filled as in training; see :func:`~mapsage_mmseg.imagery.images.image_of`.
 
         Raises:
             InputError: The file is damaged there.
@@ -95,7 +96,7 @@ class Scene:
         return image, np.ones((height, width), bool) if known is None else known
 
     def thumbnail(self, height: int, width: int) -> NDArray[np.uint8]:
-        """The whole of it, RGB (height, width, 3), uint8."""
+        """Reads the whole picture at another size, RGB (height, width, 3), uint8."""
         small = self.raster.read_small(height, width, self.bands)
         if self.wanted is not None:
             return self.wanted.picture(np.where(np.isfinite(small), small, np.asarray(self.wanted.mean, np.float32)))
@@ -111,7 +112,7 @@ class Scene:
 
 
 def check_range(span: Sequence[float] | None) -> None:
-    """Refuses a range that is none.
+    """Refuses an empty range.
 
     Raises:
         InputError: Its first value is not below its second.
@@ -121,10 +122,10 @@ def check_range(span: Sequence[float] | None) -> None:
 
 
 def check_bands(bands: Sequence[int] | None, span: Sequence[float] | None, wanted: Bands | None) -> None:
-    """Refuses ``--bands`` and ``--range`` other than a model takes.
+    """Refuses ``--bands`` and ``--range`` that do not fit the model.
 
     Raises:
-        InputError: Names the option.
+        InputError: An option does not fit; the message names it.
     """
     count = len(wanted.numbers) if wanted else 3
     if bands and len(bands) != count:

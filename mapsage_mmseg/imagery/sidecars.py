@@ -1,8 +1,7 @@
 """Sidecar files of an image: georeference and missing pixels.
 
-GDAL reads such files by itself and follows what they name, wherever that leads. So it is kept from them, and those that
-people in this field have are read here: world files, ``.aux.xml`` (coordinate system, transform, nodata) and masks
-(``.msk``).
+GDAL would read such files itself and open any file that they refer to. It is therefore kept from them, and the usual
+ones of the field are read here: world files, ``.aux.xml`` (coordinate system, transform, nodata) and masks (``.msk``).
 """
 
 import math
@@ -12,19 +11,19 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-LARGEST = 1 << 20  # bytes of a text beside an image
-WKT = re.compile(r'\s*[A-Z_]+\s*\[')  # how a coordinate system as text begins: nothing else is given to GDAL
+LARGEST = 1 << 20  # bytes of a text sidecar
+WKT = re.compile(r'\s*[A-Z_]+\s*\[')  # beginning of a coordinate system as text; nothing else is passed to GDAL
 Transform = tuple[float, float, float, float, float, float]
 
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What lies beside an image.
+    """Content of the sidecar files of an image.
 
     Attributes:
-        crs: Its coordinate system as WKT.
-        transform: From (column, row) of a pixel's corner to coordinates, in the order of ``affine.Affine``.
-        nodata: Value by number of a band.
+        crs: Coordinate system as WKT.
+        transform: Transform from (column, row) of a pixel's corner to coordinates, in the order of ``affine.Affine``.
+        nodata: Nodata value by band number.
         mask: A file whose zeros are missing pixels.
     """
 
@@ -35,7 +34,7 @@ class Sidecar:
 
 
 def read_sidecars(image: Path) -> Sidecar:
-    """Reads what lies beside an image; what cannot be read, is too large or a link counts as absent."""
+    """Reads the sidecar files of an image; one that cannot be read, is too large or a link counts as absent."""
     crs, transform, nodata = _aux(Path(f'{image}.aux.xml'))
     mask = Path(f'{image}.msk')
     return Sidecar(crs, _world(image) or transform, nodata, mask if mask.is_file() and not mask.is_symlink() else None)
@@ -51,7 +50,7 @@ def _text(file: Path) -> str | None:
 
 
 def _world(image: Path) -> Transform | None:
-    """Of ``a.tif`` it is ``a.tfw``, ``a.tifw`` or ``a.wld``; the six numbers mean the centre of the first pixel."""
+    """Reads the world file: ``a.tfw``, ``a.tifw`` or ``a.wld`` for ``a.tif``, whose origin is a pixel centre."""
     suffix = image.suffix[1:]
     for ending in (f'{suffix[:1]}{suffix[-1:]}w', f'{suffix}w', 'wld'):
         text = _text(image.with_suffix(f'.{ending}')) or _text(image.with_suffix(f'.{ending.upper()}'))
@@ -67,7 +66,7 @@ def _world(image: Path) -> Transform | None:
 
 def _aux(file: Path) -> tuple[str | None, Transform | None, dict[int, float]]:
     text = _text(file)
-    if text is None or '<!' in text:  # a document type may define entities that grow without end
+    if text is None or '<!' in text:  # a document type may define entities that expand without limit
         return None, None, {}
     try:
         root: Any = ElementTree.fromstring(text)

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 
 def starts_by_overlap(length: int, window: int, overlap: int) -> list[int]:
-    """First pixels of windows along one side, evenly spread from edge to edge.
+    """Returns the first pixels of windows along one side, evenly spread from edge to edge.
 
     Args:
-        length: Of the side, pixels.
-        window: Of each, pixels; a shorter side has one window of its own length.
-        overlap: Of neighbours at least, pixels, below ``window``.
+        length: Length of the side, pixels.
+        window: Length of a window, pixels; a shorter side has one window of its own length.
+        overlap: Minimum overlap of neighbours, pixels, below ``window``.
     """
     if length <= window:
         return [0]
@@ -22,12 +22,12 @@ def starts_by_overlap(length: int, window: int, overlap: int) -> list[int]:
 
 
 def starts_by_stride(length: int, size: int, stride: int | None) -> list[int]:
-    """First pixels of tiles along one side.
+    """Returns the first pixels of tiles along one side.
 
     Args:
-        length: Of the side, pixels.
-        size: Of a tile, pixels. A shorter side is one tile of its own length.
-        stride: Pixels from one tile to the next, 1 to ``size``: the last is moved back to the edge, so that all pixels
+        length: Length of the side, pixels.
+        size: Length of a tile, pixels. A shorter side is one tile of its own length.
+        stride: Pixels from one tile to the next, 1 to ``size``; the last is moved back to the edge, so that all pixels
             are covered. None spreads ``length / size`` tiles, rounded, evenly over the side, with gaps or overlaps.
     """
     last = length - size
@@ -40,12 +40,12 @@ def starts_by_stride(length: int, size: int, stride: int | None) -> list[int]:
 
 
 def weights(first: Sequence[int], window: int, length: int) -> list[NDArray[np.float32]]:
-    """What each window counts along one side: highest in its middle, falling towards its ends.
+    """Returns the weight of each window along one side: highest in its middle, falling towards its ends.
 
-    A model sees least of what surrounds a pixel at a window's border, and that is where seams would show.
+    At the border of a window the model sees the least context, and seams would show there.
 
     Returns:
-        For each window (min(window, length),); at every pixel of the side they sum to one.
+        (min(window, length),) for each window; at every pixel of the side they sum to one.
     """
     size = min(window, length)
     ramp = np.minimum(np.arange(1, size + 1), np.arange(size, 0, -1)).astype(np.float64)

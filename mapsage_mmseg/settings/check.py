@@ -11,22 +11,23 @@ from mmseg import registry
 
 from ..errors import InputError
 
-# What builds a part takes these out before it calls the part's class.
+# Builders remove these arguments before they call a part's class.
 TAKEN_OUT = {
     'param_scheduler': {'convert_to_iter_based'},
     'optim_wrapper': {'constructor', 'paramwise_cfg', 'optimizer'},
 }
-LIKE = 0.75  # likeness to a known name, from which on an unknown one is a misspelling of it
+LIKE = 0.75  # similarity from which an unknown name counts as a misspelling of a known one
 
 
 def check_config(config: Config) -> None:
-    """Looks up every ``type`` of a config, and compares the arguments beside it with what that type takes.
+    """Looks up every ``type`` of a config, and checks the arguments beside it against those that the type takes.
 
-    A class that passes arguments on (``**kwargs``) may know names that are not its own: there only what looks like a
-    misspelling of a known name is refused.
+    A class that passes arguments on (``**kwargs``) may take names that are not its own. There, a name is refused only
+    if it looks like a misspelling of a known one.
 
     Raises:
-        InputError: Names the key, the value, and what it may have been meant for.
+        InputError: A type or an argument is unknown; the message names the key, the value, and what may have been
+            meant.
     """
     for where, settings, kind in _parts(config):
         named = settings['type']
@@ -47,13 +48,13 @@ def check_config(config: Config) -> None:
 
 
 def _find(name: str, kind: Registry) -> Any:
-    """A registered class or function; parts of a part, such as a head's sampler, may be of another registry."""
+    """Returns a registered class or function; parts of a part, such as a head's sampler, may be in another registry."""
     others = (each for each in vars(registry).values() if isinstance(each, Registry))
     return next((found for each in (kind, *others) if (found := each.get(name)) is not None), None)
 
 
 def _parts(config: Config) -> Iterator[tuple[str, Mapping[str, Any], Registry]]:
-    """Every dict with a ``type``: where it stands, itself, and where its type is registered."""
+    """Yields every dict with a ``type``: its path, itself, and the registry of its type."""
     yield from _typed(config, 'model', registry.MODELS, deep=True)
     for split in ('train', 'val', 'test'):
         yield from _typed(config, f'{split}_dataloader.dataset', registry.DATASETS)
@@ -87,14 +88,16 @@ def _walk(node: Any, where: str, kind: Registry, deep: bool) -> Iterator[tuple[s
         if 'type' in node:
             yield where, node, kind
         for key, value in node.items():
-            # norm_cfg, act_cfg, init_cfg and the like are other registries' business, or functions'.
+            # norm_cfg, act_cfg, init_cfg and the like belong to other registries, or to functions.
             if deep and not str(key).endswith('_cfg'):
                 yield from _walk(value, f'{where}.{key}', kind, deep)
 
 
 def arguments_of(called: Any) -> tuple[set[str], bool]:
-    """Names of the arguments that a class or function takes, those of the classes that it passes on to included; and
-    whether it may take others."""
+    """Returns the argument names of a class or function, and whether it may take others.
+
+    Arguments of base classes to which a class passes its own on are included.
+    """
     if not inspect.isclass(called):
         return _names(called)
     known: set[str] = set()

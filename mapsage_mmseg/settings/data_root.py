@@ -1,4 +1,4 @@
-"""Replacement of a config's data by a folder of the user's own."""
+"""Replacement of a config's data by the user's own folder."""
 
 import inspect
 import logging
@@ -25,14 +25,16 @@ from ..imagery.loading import UNLABELLED
 from .load import configs_dir, load_config
 
 BUILT_IN_RECIPE, TILES_RECIPE = 'teacher.py', 'teacher_tiles.py'
-UNLABELLED_TOO = ('unlabelled', 'everywhere')  # values of model.distill_where that learn where no label is
+UNLABELLED_TOO = ('unlabelled', 'everywhere')  # values of model.distill_where that learn from pixels without a label
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 def apply_data_root(config: Config, data_root: str) -> None:
-    """Changes a config in place. Over one of MMSegmentation's own data sets the folder is that data set's; over any
-    other it is a folder of tiles, and class counts and the teacher's recipe follow from it. A data set of the config
-    that reads such a folder already keeps its settings.
+    """Changes a config in place, so that it reads its data from another folder.
+
+    For a config over one of MMSegmentation's own data sets, the folder is that data set's. For any other config it is a
+    folder of tiles, from which class counts and the teacher's recipe are derived. A data set of the config that already
+    reads such a folder keeps its settings.
 
     Args:
         config: Any config of this package.
@@ -51,7 +53,7 @@ def apply_data_root(config: Config, data_root: str) -> None:
     folder = load_config(configs_dir() / '_base_' / 'datasets' / config.get('tiles_dataset', 'folder.py'))
     for split in LOADERS:
         leaf = one_leaf(config, split, data_root)
-        if leaf.get('type') != 'FolderLandCover':  # or else the config says how they are read
+        if leaf.get('type') != 'FolderLandCover':  # otherwise its own settings apply
             if spec.bands:
                 _leave_out_colours(folder[split].dataset)
             put_leaf(config[split], 'dataset', folder[split].dataset)
@@ -59,17 +61,17 @@ def apply_data_root(config: Config, data_root: str) -> None:
                 _pad(config, folder.crop_size)
         one_leaf(config, split, data_root).data_root = str(root.resolve())
     set_classes(config, len(spec.classes))
-    if config.get('teacher_recipe') == BUILT_IN_RECIPE:  # one that the user chose stays
+    if config.get('teacher_recipe') == BUILT_IN_RECIPE:  # a recipe that the user chose stays
         use_recipe(config, TILES_RECIPE)
     if spec.bands:
         set_bands(config, spec.bands)
 
 
 def one_leaf(config: Config, split: str, data_root: str) -> ConfigDict:
-    """The one data set of a loader that reads files.
+    """Returns the one data set of a loader that reads files.
 
     Raises:
-        InputError: There are several, of which ``--data-root`` means none.
+        InputError: There are several, so ``--data-root`` is ambiguous.
     """
     found = list(leaves(config[split].dataset))
     if len(found) > 1:
@@ -81,8 +83,9 @@ def one_leaf(config: Config, split: str, data_root: str) -> ConfigDict:
 
 
 def use_unlabelled(config: Config) -> None:
-    """Has a config that distils where no label is train on the unlabelled tiles of its folder, too: one for each
-    labelled tile, if it does not say how many. Other configs leave them out. It says where there are none.
+    """Adds the unlabelled tiles of the folder to the training data of a config that distils on pixels without a label.
+
+    The default is at most one for each labelled tile. Other configs leave these tiles out. A missing folder is logged.
     """
     dataset, asks = config.train_dataloader.dataset, config.model.get('distill_where') in UNLABELLED_TOO
     if asks:
@@ -102,7 +105,7 @@ def use_unlabelled(config: Config) -> None:
         if not found:
             print_log(f'{folder} does not exist: there are labelled tiles alone', 'current', logging.WARNING)
         elif share:
-            dataset.unlabelled = float(share) if isinstance(share, int) else share  # one key, however it is written
+            dataset.unlabelled = float(share) if isinstance(share, int) else share  # 1 and 1.0 give the same key
             print_log(f'{folder}: at most {share} of its tiles for each labelled one in an epoch', 'current')
     elif given and share:
         print_log(
@@ -116,7 +119,7 @@ def use_unlabelled(config: Config) -> None:
 
 
 def _keep_unlabelled(config: Config) -> None:
-    """Has pixels without a label told apart from filled ones, where all data are folders of tiles."""
+    """Has pixels without a label distinguished from padded ones, if all data are folders of tiles."""
     folders = list(leaves(config.train_dataloader.dataset))
     if all(leaf.get('type') == 'FolderLandCover' for leaf in folders):
         for leaf in folders:
@@ -125,21 +128,21 @@ def _keep_unlabelled(config: Config) -> None:
 
 
 def _leave_out_colours(dataset: ConfigDict) -> None:
-    """Takes what distorts colours of 8 bits out of a pipeline, for tiles whose values are others."""
+    """Removes colour distortions for 8 bits from a pipeline, for tiles with other values."""
     dataset.pipeline = [step for step in dataset.pipeline if step.type not in EIGHT_BITS]
 
 
 def _pad(config: Config, size: Sequence[int]) -> None:
     for node in _dicts(config._cfg_dict):
         if node.get('type') == 'SegDataPreProcessor':
-            node.size = tuple(size)  # tiles smaller than a crop are filled up to it
+            node.size = tuple(size)  # tiles smaller than a crop are padded to it
 
 
 def set_bands(config: Config, bands: Bands) -> None:
-    """Has every model in the config take these bands, and normalise them by their own statistics.
+    """Makes every model in the config take these bands, normalised by their own statistics.
 
     Raises:
-        InputError: A backbone takes red, green and blue alone; it is named.
+        InputError: A backbone takes only red, green and blue; the message names it.
     """
     seen = dict(mean=list(bands.mean), std=list(bands.std), bgr_to_rgb=False, rgb_to_bgr=False)
     for node in _dicts(config.model):
@@ -152,7 +155,7 @@ def set_bands(config: Config, bands: Bands) -> None:
 
 def _take_bands(module: ConfigDict, count: int) -> None:
     kind = MODELS.get(module.type) if isinstance(module.get('type'), str) else module.get('type')
-    if kind is None:  # a type that nobody registered: who checks the config says so
+    if kind is None:  # an unregistered type, which check_config reports
         return
     takes = inspect.signature(kind).parameters
     if 'in_channels' in takes:
@@ -167,12 +170,12 @@ def _take_bands(module: ConfigDict, count: int) -> None:
 
 
 def _has_first_layer_for(count: int, module: ConfigDict, kind: type) -> bool:
-    """Whether a backbone's first convolution has so many bands: MSCAN takes ``in_channels`` and does not look at it."""
+    """Returns whether a backbone's first convolution has that many bands: MSCAN ignores its ``in_channels``."""
     if kind.__module__.startswith('mapsage_mmseg'):
         return True
     try:
         built = MODELS.build({**module, 'init_cfg': None})
-    except Exception:  # arguments that it does not take: who checks the config says so
+    except Exception:  # arguments that it does not take, which check_config reports
         return True
     first = next((part for part in built.modules() if isinstance(part, nn.Conv2d)), None)
     return first is None or first.in_channels == count
@@ -189,16 +192,15 @@ def _move(config: Config, root: Path) -> None:
 
 
 def check_data(config: Config, every_file: bool, loaders: Sequence[str] = LOADERS[:2]) -> None:
-    """Looks whether the data are in place.
+    """Checks that the data are in place.
 
     Args:
         config: A config.
-        every_file: Whether every file of a folder of tiles is read, as a dataset of the config would.
-        loaders: Whose datasets count.
+        every_file: Whether to read every file of a folder of tiles, as a dataset of the config would.
+        loaders: Loaders whose datasets are checked.
 
     Raises:
-        InputError: As :func:`~mapsage_mmseg.datasets.check_folder` and
-            :func:`~mapsage_mmseg.datasets.check_layout`.
+        InputError: As :func:`~mapsage_mmseg.datasets.check_folder` and :func:`~mapsage_mmseg.datasets.check_layout`.
     """
     datasets = [leaf for name in loaders if config.get(name) for leaf in leaves(config[name].dataset)]
     for dataset in filter(has_own_layout, datasets):
@@ -213,7 +215,7 @@ def check_data(config: Config, every_file: bool, loaders: Sequence[str] = LOADER
 
 
 def set_classes(config: Config, classes: int) -> None:
-    """Gives every head in the config that many classes; one dotted key would reach a single head."""
+    """Sets the number of classes of every head in the config; one dotted key would reach a single head."""
     for node in _dicts(config._cfg_dict):
         if 'num_classes' in node:
             node['num_classes'] = classes

@@ -1,4 +1,4 @@
-"""The knobs of :mod:`~mapsage_mmseg.settings.search_space` that a config has, and what turning them changes."""
+"""Knobs of :mod:`~mapsage_mmseg.settings.search_space` that a config has, and what they change in it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,14 +12,14 @@ CONNECTOR = 'mmrazor.ConvModuleConnector'  # the 1x1 convolution
 
 
 def knobs_of(config: Config, names: Sequence[str] | None = None) -> dict[str, dict[str, Any]]:
-    """The knobs that a config has, with their ranges.
+    """Returns the knobs that a config has, with their ranges.
 
     Args:
         config: The config.
-        names: These alone; all that there are where None.
+        names: Names of the knobs; None for all that the config has.
 
     Raises:
-        InputError: A name that the config has no knob for, or no knob at all.
+        InputError: The config has no knob of a given name, or no knob at all.
     """
     hooks = config.get('default_hooks', {})
     temperature, weights = hooks.get('temperature') or {}, list(_weights(config))
@@ -40,11 +40,11 @@ def knobs_of(config: Config, names: Sequence[str] | None = None) -> dict[str, di
 
 
 def changes(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What values of knobs change in a config, as a config that inherits it would write it.
+    """Returns what values of knobs change in a config, as overrides for a config that inherits it.
 
     Args:
-        config: The config, of whatever number of epochs.
-        values: By knob.
+        config: The config, with any number of epochs.
+        values: Values by knob.
     """
     found: dict[str, Any] = {}
     hooks: dict[str, Any] = {}
@@ -68,14 +68,14 @@ def _levels(config: Config) -> dict[str, Any]:
 
 
 def _weights(config: Config) -> dict[str, str]:
-    """Term by knob: the task's and each level's that is on."""
+    """Returns the term by knob, for the task and each level that is on."""
     if not config.get('default_hooks', {}).get('phases') or not _levels(config):
         return {}
     return {f'weight_{term}': term for term in ('task', *_levels(config))}
 
 
 def _has_warmup(config: Config) -> bool:
-    """Whether the phases are one by labels alone and one with levels, or the latter alone, in epochs."""
+    """Returns whether the phases, in epochs, are one with levels, or one from labels only and one with levels."""
     phases = (config.get('default_hooks', {}).get('phases') or {}).get('phases') or []
     in_epochs = all(phase.get('by', 'epoch') == 'epoch' for phase in phases)
     return in_epochs and (len(phases) == 1 or len(phases) == 2 and set(phases[0]['weights']) == {'task'})
@@ -93,7 +93,7 @@ def _phases(config: Config, values: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _deeper_connectors(config: Config) -> dict[str, Any]:
-    """Levels with their 1x1 convolutions replaced by stacks of two; those that have some."""
+    """Returns the levels that have 1x1 convolutions, with these replaced by stacks of two."""
     found: dict[str, Any] = {}
     for name, level in _levels(config).items():
         connector = level.get('connector')
@@ -110,7 +110,7 @@ def _stack(connector: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(node: Any) -> Any:
-    """Plain dicts and lists, copied."""
+    """Returns a copy in plain dicts and lists."""
     if isinstance(node, ConfigDict | dict):
         return {key: _plain(value) for key, value in node.items()}
     return [_plain(value) for value in node] if isinstance(node, list | tuple) else node

@@ -14,15 +14,15 @@ from .. import register  # noqa: F401  (what a config names has to be known, old
 from ..errors import InputError
 
 PACKAGE = Path(__file__).parents[1]
-# Keys that a config may have: what MMEngine's Runner reads, and what this package does.
+# Keys that a config may have: those that MMEngine's Runner reads, and those that this package reads.
 KEYS = {*inspect.signature(Runner.__init__).parameters} - {'self', 'cfg'}
 KEYS |= {'custom_imports', 'experiment', 'experiments', 'control', 'teacher_recipe', 'publish_teacher', 'commands'}
-# What executing a config raises where it is wrong.
+# Errors that executing a wrong config may raise.
 MISTAKES = (SyntaxError, OSError, KeyError, AttributeError, TypeError, ValueError, NameError, ImportError)
 
 
 def configs_dir() -> Path:
-    """The package's own configs: in its checkout, or as an installed wheel carries them."""
+    """Returns the folder of the package's own configs: in its checkout, or in an installed wheel."""
     for folder in (PACKAGE.parent / 'configs', PACKAGE / '.mim' / 'configs'):
         if (folder / '_base_' / 'default_runtime.py').is_file():
             return folder
@@ -35,7 +35,7 @@ def load_config(path: str | Path) -> Config:
     """Reads a config.
 
     Raises:
-        InputError: It is missing, is no Python, or names what does not exist.
+        InputError: The file is missing, is not valid Python, or names something that does not exist.
     """
     path = Path(path)
     if not path.is_file():
@@ -50,7 +50,7 @@ def load_config(path: str | Path) -> Config:
 
 
 def _is_path(config: Config, key: str, value: str) -> bool:
-    """Whether a value with commas is one text, not a list: it names what is there, or stands where a text stood."""
+    """Returns whether a value with commas is one text, not a list: it is an existing path, or replaces a text."""
     if ',' not in value or value[:1] in '[(':
         return False
     node: Any = config
@@ -63,7 +63,7 @@ def override(config: Config, pairs: Sequence[str]) -> None:
     """Applies ``--cfg-options key=value ...``.
 
     Raises:
-        InputError: A pair without an equals sign, or a key that leads nowhere: MMEngine takes it, and nobody reads it.
+        InputError: A pair has no equals sign, or its key is unknown, which MMEngine would silently accept.
     """
     from mmengine.config import DictAction
 
@@ -81,7 +81,7 @@ def override(config: Config, pairs: Sequence[str]) -> None:
             options[key] = value if _is_path(config, key, value) else DictAction._parse_iterable(value)
         except AssertionError as error:
             raise InputError(f'--cfg-options {pair}: {error}') from error
-        except RecursionError as error:  # MMEngine's answer to dict(...)
+        except RecursionError as error:  # raised by MMEngine for dict(...)
             raise InputError(
                 f'--cfg-options {pair}: no value that can be given here; give its keys one by one, as in '
                 f'{key}.KEY=value, or put it into a config'
@@ -93,10 +93,10 @@ def override(config: Config, pairs: Sequence[str]) -> None:
 
 
 def is_distillation(config: Config) -> bool:
-    """Whether a config has a teacher."""
+    """Returns whether a config has a teacher."""
     return config.model.get('type') == 'MultiLevelDistill'
 
 
 def experiment_of(config: Config, path: str | Path) -> str:
-    """What a run directory is named by: the config's own ``experiment``, or the name of its file."""
+    """Returns the prefix of run directories: the experiment that the config names, or else the name of its file."""
     return config.get('experiment') or Path(path).stem

@@ -1,4 +1,4 @@
-"""A run of another length."""
+"""Changes of the length of a run."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from ..errors import InputError
 
 
 def set_epochs(config: Config, epochs: int) -> None:
-    """Changes a config in place: so many epochs, and every schedule in epochs stretched or shortened with them.
+    """Sets the number of epochs of a config in place, and scales every schedule in epochs with it.
 
     A phase that would last less than half an epoch is left out, with a warning.
 
@@ -34,7 +34,7 @@ def set_epochs(config: Config, epochs: int) -> None:
                 scheduler[key] = max(1, round(scheduler[key] * ratio))
         if end and begin:
             scheduler.begin = min(scheduler.begin, scheduler.end - 1)
-        if whole:  # each was rounded by itself
+        if whole:  # they were rounded separately
             scheduler.T_max = scheduler.end - (scheduler.get('begin') or 0)
     hook = config.get('default_hooks', {}).get('phases')
     if hook and all(phase.get('by', 'epoch') == 'epoch' for phase in hook.phases):
@@ -52,7 +52,7 @@ def set_epochs(config: Config, epochs: int) -> None:
 
 
 def _stretched(phases: Sequence[Mapping[str, Any]], ratio: float) -> list[dict[str, Any]]:
-    """Phases of a run of another length, without those of less than half an epoch."""
+    """Returns the phases of a run of another length, without those of less than half an epoch."""
     done, kept = 0, []
     for phase in phases:
         end = phase.get('end') and round(phase['end'] * ratio)
@@ -63,7 +63,7 @@ def _stretched(phases: Sequence[Mapping[str, Any]], ratio: float) -> list[dict[s
 
 
 def off_schedule(config: Config) -> str | None:
-    """What to say where the learning rate's schedule ends before or after the run does; None where it fits."""
+    """Returns a warning if the learning rate's schedule ends before or after the run; None if it fits."""
     epochs = config.train_cfg.get('max_epochs')
     ends = max((scheduler.get('end') or 0 for scheduler in _by_epoch(config)), default=0)
     if not isinstance(epochs, int) or not ends or ends == epochs:

@@ -1,6 +1,6 @@
 """Search space of ``tools/tune.py``: every knob and its range, both ends included.
 
-``log`` draws evenly over orders of magnitude. A knob that a config has no use for is left out of its search.
+``log`` samples on a logarithmic scale. A knob that does not apply to a config is left out of its search.
 """
 
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 SPACE: dict[str, dict[str, Any]] = dict(
     temperature_start=dict(low=2.0, high=12.0, log=True),
     temperature_end=dict(low=1.0, high=6.0, log=True),
-    warmup=dict(low=0.0, high=0.4),  # share of the epochs, the first ones, that are trained from labels alone
+    warmup=dict(low=0.0, high=0.4),  # share of the epochs, at the start, that are trained from labels alone
     connector_layers=dict(choices=[1, 2]),  # a 1x1 convolution, or a 3x3 one and a 1x1 one
     learning_rate=dict(low=5e-5, high=2e-3, log=True),
     weight_task=dict(low=0.2, high=1.0, log=True),

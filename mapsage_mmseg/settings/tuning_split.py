@@ -1,4 +1,4 @@
-"""Tuning split: a part of the training scenes takes the place of the validation tiles."""
+"""Tuning split: a part of the training scenes replaces the validation tiles."""
 
 import copy
 from collections.abc import Mapping
@@ -17,18 +17,17 @@ LISTS = 'tuning_lists'  # key of a config: by part, the file that lists its imag
 
 
 def use_tuning_split(config: Config, scene: str | None = None, folder: str | Path = '.') -> None:
-    """Changes a config in place: it trains on one part of its training split, ``'fit'``, and validates on the other,
-    ``'tune'``.
+    """Makes a config train on one part of its training split, ``'fit'``, and validate on the other, ``'tune'``.
 
-    The teacher's recipe follows its student's config in
+    The config is changed in place. The teacher's recipe follows its student's config in
     :func:`~mapsage_mmseg.training.teacher_training.teacher_config`: a teacher that had seen the tuning scenes would
-    give them away. Its key differs from that of a teacher of the whole split, because the key holds the data.
+    leak them. Its key differs from that of a teacher of the whole split, because the key covers the data.
 
     Args:
         config: A config whose training data is the built-in one, a folder of tiles, or one of MMSegmentation's sets.
-        scene: Regular expression whose first group names an image's scene; where None, that of ``dataset.yaml`` or of
+        scene: Regular expression whose first group names an image's scene; None for that of ``dataset.yaml`` or of
             MMSegmentation's converter.
-        folder: Where the lists of the two parts go, as MMSegmentation reads them, of one of its own sets.
+        folder: Folder for the lists of the two parts, which MMSegmentation's own data sets read.
 
     Raises:
         InputError: The data cannot be divided, or the folder holds lists of another division.
@@ -48,12 +47,12 @@ def use_tuning_split(config: Config, scene: str | None = None, folder: str | Pat
             raise InputError(f'--scene {scene}: the built-in scenes need none; it goes with --data-root')
         train.scene = scene
     _divided(config, 'part', dict(fit='fit', tune='tune'))
-    # What cannot be divided is refused here, not in every run.
+    # Refuse data that cannot be divided here, not in every run.
     DATASETS.build({**config.val_dataloader.dataset, 'pipeline': []})
 
 
 def follow_tuning_split(recipe: Config, config: Config) -> None:
-    """Divides a teacher's data as its student's is divided, if it is."""
+    """Divides a teacher's data in the same way as its student's, if that is divided."""
     train = config.train_dataloader.dataset
     if config.get(LISTS):
         _divided(recipe, 'ann_file', config[LISTS])
@@ -62,7 +61,7 @@ def follow_tuning_split(recipe: Config, config: Config) -> None:
 
 
 def _divided(config: Config, key: str, values: Mapping[str, str]) -> None:
-    """Trains on one part and validates on the other, under the pipeline of the validation data."""
+    """Trains on one part and validates on the other, with the pipeline of the validation data."""
     train = config.train_dataloader.dataset
     tune = copy.deepcopy(train)
     tune.pipeline = config.val_dataloader.dataset.pipeline

@@ -21,12 +21,12 @@ from .teacher_training import teacher_config
 
 @dataclass
 class Arm:
-    """One config of several that are run with the same seeds.
+    """One of several configs that are run with the same seeds.
 
     Attributes:
-        path: Of the config.
-        options: Without seed and place.
-        config: With the options applied.
+        path: Path of the config.
+        options: Options of its runs, without seed and run directory.
+        config: The config with the options applied.
     """
 
     path: str
@@ -42,13 +42,13 @@ class Arm:
         skip_data_check: bool = True,
         epochs: int | None = None,
     ) -> 'Arm':
-        """Reads a config and applies what the command line says.
+        """Reads a config and applies the options of the command line.
 
         Raises:
             InputError: As :func:`~mapsage_mmseg.training.session.prepare`.
         """
         shared = TrainOptions(cfg_options=tuple(options), data_root=data_root, skip_data_check=True, epochs=epochs)
-        # any seed will do: it replaces all of `randomness`
+        # any seed: it replaces all of `randomness`
         return cls(path, shared, prepare(path, replace(shared, skip_data_check=skip_data_check, seed=0)))
 
     @property
@@ -66,14 +66,14 @@ class Arm:
 
     @cached_property
     def teacher(self) -> Path | None:
-        """Where its teacher is kept, or is going to be; None where none is to be trained."""
+        """Path of its teacher's file, which may not exist yet; None if no teacher has to be trained."""
         if not self.distils or self.config.model.get('teacher_ckpt', 'auto') != 'auto':
             return None
         return teacher_file(self.root, content_key(teacher_config(self.config, self.options.data_root)))
 
     @cached_property
     def key(self) -> str:
-        """As the records of its runs have it."""
+        """Key of its runs, as in their records."""
         if self.teacher is None:
             return run_key(self.config)
         config = copy.deepcopy(self.config)
@@ -89,21 +89,22 @@ def arms_of(
     skip_data_check: bool = False,
     epochs: int | None = None,
 ) -> list[Arm]:
-    """Prepares configs, and the control of each that distils, unless it is among them.
+    """Prepares configs, and the control of each distillation unless it is among them.
 
     Args:
-        paths: Of the configs.
+        paths: Paths of the configs.
         data_root: As for ``tools/train.py``.
-        options: ``key=value``, for all of them; of these a control gets what concerns it.
-        control: Whether controls are added.
-        skip_data_check: Whether the tiles are not read first.
-        epochs: Of every run; None leaves what the configs say.
+        options: ``key=value``, for all of them; a control gets those that concern it.
+        control: Whether to add controls.
+        skip_data_check: Whether to skip reading the tiles first.
+        epochs: Epochs of every run; None for the configs' own.
 
     Returns:
-        Controls first: a teacher that falls short of its student's control is refused.
+        The arms, controls first: a teacher that falls short of its student's control is refused.
 
     Raises:
-        InputError: A config cannot be prepared, two of them are one and the same run, or a control has other data.
+        InputError: A config cannot be prepared, two of them are the same run, or a control is missing or has other
+            data.
     """
     named: list[Arm] = []
     for path in paths:

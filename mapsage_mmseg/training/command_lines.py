@@ -38,14 +38,14 @@ def find_control(config: Config) -> Path | None:
 
 
 def that_concern(control: str | Path, path: str | Path, options: Sequence[str]) -> list[str]:
-    """The options of a distillation that its control takes too.
+    """Returns the options of a distillation that its control takes too.
 
-    What reaches the student in a distillation reaches it in the control; what a distillation has and a control has not
-    is left out.
+    Options that reach the student in a distillation also reach it in the control. Options for what a control does not
+    have are left out.
 
     Args:
-        control: Path of its config.
-        path: Path of the distillation's.
+        control: Path of the control's config.
+        path: Path of the distillation's config.
         options: Each ``key=value``.
     """
     theirs, its = load_config(path), load_config(control)
@@ -76,7 +76,7 @@ def _command(path: str | Path, options: TrainOptions) -> str:
 
 
 def _program() -> list[str]:
-    """How the training tool is called here: as the installed command, or as a file beside the tool that runs."""
+    """Returns how the training tool is called here: as the installed command, or as a file beside the running tool."""
     called = sys.argv[0]
     if called.startswith('mapsage'):
         return ['mapsage', 'train']

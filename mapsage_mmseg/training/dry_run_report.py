@@ -32,7 +32,7 @@ COLUMNS = (
 
 
 def find_teacher(config: Config, data_root: str | None) -> Path:
-    """The teacher's file, refused where a run would refuse it."""
+    """Returns the teacher's file, and refuses it where a run would."""
     path = trained_teacher(config, data_root)
     _, card = read_teacher(path)
     doubt = doubts(card, config)
@@ -42,7 +42,7 @@ def find_teacher(config: Config, data_root: str | None) -> Path:
 
 
 def as_record(found: DryRun) -> dict[str, Any]:
-    """A record of one epoch, which the diagnosis can read."""
+    """Returns a record of one epoch for the diagnosis."""
     scores = dict(mIoU=found.scores.get('mIoU'), teacher_mIoU=found.scores.get('teacher/mIoU'))
     chance = math.log(len(found.classes)) if found.classes else None
     dataset = dict(classes=found.classes, chance_loss=chance)

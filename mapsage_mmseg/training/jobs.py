@@ -1,4 +1,4 @@
-"""Trainings in processes of their own."""
+"""Trainings in separate processes."""
 
 import os
 import signal
@@ -14,35 +14,34 @@ from typing import Any, Protocol
 import torch
 from mmengine.config import Config
 
-# A process that was started in the background of a script ignores SIGINT, and so would its children.
+# A process that a script starts in the background ignores SIGINT, and so would its children.
 BOOT = (
     'import signal; signal.signal(signal.SIGINT, signal.default_int_handler); '
     'import sys; from mapsage_mmseg.commands import train; sys.exit(train.child(sys.argv[1:]))'
 )
-CONSOLE = 'console.txt'  # in the run directory: what the process said
+CONSOLE = 'console.txt'  # in the run directory: the process's output
 PATIENCE = 60.0  # seconds that an interrupted training has to write its record
 POLL = 0.5  # seconds
 
 
 class Job(Protocol):
-    """What :func:`run_all` runs."""
+    """A job for :func:`run_all`."""
 
     def start(self, environment: Mapping[str, str]) -> subprocess.Popen | None:
-        """Starts the process; None where there is nothing to do."""
+        """Starts the process; returns None if there is nothing to do."""
 
     def ended(self, status: int) -> None:
-        """Takes the exit status."""
+        """Handles the end of the process, given its exit status."""
 
 
 def start(argv: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen:
     """Starts a training with the arguments of ``tools/train.py``.
 
-    The process is in a session of its own: Ctrl-C at the terminal reaches the caller alone, whose business it is to
-    :func:`stop` it.
+    The process has a session of its own: Ctrl-C at the terminal reaches only the caller, which has to :func:`stop` it.
 
     Args:
         argv: The arguments.
-        log: What the process says is added to this file.
+        log: File to which the process's output is appended.
         environment: Variables besides the caller's.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +57,8 @@ def start(argv: Sequence[str], log: Path, environment: Mapping[str, str] | None 
 
 
 def stop(processes: Sequence[subprocess.Popen]) -> None:
-    """Interrupts trainings as Ctrl-C does and waits until their records say so; kills what takes too long."""
+    """Interrupts trainings as Ctrl-C does, and waits until they have written their records; kills those that take
+    too long."""
     for process in processes:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
@@ -74,7 +74,7 @@ def stop(processes: Sequence[subprocess.Popen]) -> None:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """While it lasts, SIGTERM and SIGHUP (a terminal that was closed) stop the caller as Ctrl-C does."""
+    """Lets SIGTERM and SIGHUP (a closed terminal) interrupt the caller as Ctrl-C does, within the context."""
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -91,7 +91,7 @@ def interruptible() -> Iterator[None]:
 
 
 def run_all(jobs: Sequence[Job], environments: Sequence[Mapping[str, str]]) -> None:
-    """Runs jobs in their order, as many at a time as there are environments; stops them all where it is interrupted."""
+    """Runs jobs in order, as many at a time as there are environments; stops all of them when it is interrupted."""
     waiting, running = deque(jobs), dict[int, tuple[Job, subprocess.Popen]]()
     try:
         while waiting or running:
@@ -109,7 +109,7 @@ def run_all(jobs: Sequence[Job], environments: Sequence[Mapping[str, str]]) -> N
 
 
 def environments(count: int) -> list[dict[str, str]]:
-    """Environments for so many jobs at a time: CUDA devices are dealt out in turn, CPU threads are divided."""
+    """Returns environments for ``count`` jobs at a time: CUDA devices are assigned in turn, CPU threads are divided."""
     devices = torch.cuda.device_count()
     if devices > 1:
         visible = os.environ.get('CUDA_VISIBLE_DEVICES', '')
@@ -121,10 +121,10 @@ def environments(count: int) -> list[dict[str, str]]:
 
 
 def train_apart(config: Config) -> None:
-    """Trains a config that has its work_dir, a teacher's for one, in a process that gives its memory back.
+    """Trains a config that has its work_dir, such as a teacher's, in a separate process, to free its memory.
 
     Raises:
-        RuntimeError: It failed; the message holds the last line that it said, and where the others are.
+        RuntimeError: The training failed; the message holds the last line of its output and the path of the log.
     """
     folder = Path(config.work_dir)
     config.dump(str(folder / 'config.py'))
@@ -141,6 +141,6 @@ def train_apart(config: Config) -> None:
 
 
 def last_words(log: Path) -> str:
-    """The last line that a process said, and the file that holds the others."""
+    """Returns the last line of a process's output, and the file that holds the rest."""
     lines = log.read_text(errors='replace').split('\n') if log.is_file() else []
     return f'{next((line for line in reversed(lines) if line.strip()), "it said nothing")}; see {log}'

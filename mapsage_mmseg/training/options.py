@@ -41,12 +41,12 @@ class TrainOptions:
 
     @classmethod
     def of(cls, arguments: Any) -> 'TrainOptions':
-        """From parsed arguments; what a tool does not ask for has its default."""
+        """Reads options from parsed arguments; options that a tool does not have keep their defaults."""
         names = [field.name for field in fields(cls)]
         return cls(**{name: getattr(arguments, name) for name in names if hasattr(arguments, name)})
 
     def argv(self) -> list[str]:
-        """The arguments that give ``tools/train.py`` these options."""
+        """Returns the arguments that give ``tools/train.py`` these options."""
         words: list[str] = []
         for field in fields(self):
             value, flag = getattr(self, field.name), f'--{field.name.replace("_", "-")}'

@@ -18,7 +18,7 @@ from .teacher_training import recipes_of, teacher_config, unfinished_teacher
 
 
 def place(path: str | Path, config: Config, options: TrainOptions) -> None:
-    """Gives the run its directory, a new one or the one to resume."""
+    """Sets the run's directory: a new one, or the one to resume."""
     experiment = config.experiment = experiment_of(config, path)
     root = config.get('experiments', 'experiments')
 
@@ -41,15 +41,16 @@ def place(path: str | Path, config: Config, options: TrainOptions) -> None:
 
 
 def check_same(config: Config, run: Path, named: bool) -> None:
-    """Checks that a run that is to be resumed is of this config.
+    """Checks that a run to be resumed has this config.
 
     Args:
-        config: With the arguments applied.
-        run: Its directory.
-        named: Whether the user named it: then a difference is said, and no more. So is another length of the run.
+        config: The config with the arguments applied.
+        run: The run's directory.
+        named: Whether the user named the directory. If so, a difference is only logged. So is another length of the
+            run.
 
     Raises:
-        InputError: Another config's run would be resumed only because it is the newest of its experiment.
+        InputError: The run has another config, and would be resumed only because it is the newest of its experiment.
     """
     if (read_record(run / 'result.json') or {}).get('status') == 'finished':
         print_log(f'--resume: {run} has finished already; what was interrupted, --work-dir names', 'current')
@@ -68,7 +69,7 @@ def check_same(config: Config, run: Path, named: bool) -> None:
 
 
 def teacher_was_cut_off(path: str | Path, config: Config, options: TrainOptions) -> bool:
-    """Whether the run before this one ended in its teacher's training."""
+    """Returns whether the previous run was interrupted while its teacher was trained."""
     if not is_distillation(config) or config.model.get('teacher_ckpt', 'auto') != 'auto' or options.work_dir:
         return False
     root = config.get('experiments', 'experiments')

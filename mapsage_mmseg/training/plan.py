@@ -18,12 +18,12 @@ from . import jobs
 from .arms import Arm
 from .session import ensure_teacher
 
-# A run that is alive writes logs, points and entries. Where its lock tells nothing (an older run, a file system without
-# locks), one that says it is running counts as interrupted when nothing in its directory has changed for this long, or
-# for twice its longest epoch: its process was killed.
+# A live run writes logs, points and entries. If its lock tells nothing (an older run, a file system without locks), a
+# run with status `running` counts as interrupted when nothing in its directory has changed for this long, or for twice
+# its longest epoch if that is longer: its process was killed.
 SILENCE = 15 * 60.0  # seconds
 
-CLAIMS = '.claims'  # in the experiments folder: a lock a run
+CLAIMS = '.claims'  # in the experiments folder: one lock per run
 
 FINISHED, TO_RESUME, BUSY, TO_RUN = 'finished', 'to resume', 'running elsewhere', 'to run'
 
@@ -35,10 +35,10 @@ class Run:
     Attributes:
         arm: The config.
         seed: The seed.
-        state: What the plan says of it.
-        folder: Its run directory; None before it begins.
-        label: How its lines begin.
-        resume_running: Whether a run that says it is running counts as interrupted.
+        state: Its state in the plan.
+        folder: Its run directory; None before it starts.
+        label: Prefix of its output lines.
+        resume_running: Whether a run with status ``running`` counts as interrupted.
     """
 
     arm: Arm
@@ -50,20 +50,20 @@ class Run:
     started: float = 0.0
 
     def claim(self) -> bool:
-        """Takes the run, so that no other command like this one starts it too; whether it could be had."""
+        """Claims the run, so that no other command of this kind starts it too; returns whether that succeeded."""
         self.lock = RunLock(Path(self.arm.root) / CLAIMS / f'{self.arm.key}_{self.seed}', '--seeds')
         try:
             self.lock.acquire()
         except InputError:
             return False
-        # What another command finished or began between the plan and now.
+        # Another command may have finished or started it since the plan was made.
         self.state, self.folder = what_is_there(
             by_key(self.arm.root).get((self.arm.key, self.seed), []), self.resume_running
         )
         return self.state in (TO_RESUME, TO_RUN)
 
     def start(self, environment: Mapping[str, str]) -> subprocess.Popen | None:
-        """Starts its training, or continues it; None where another command has it."""
+        """Starts or resumes its training; returns None if another command has it."""
         if not self.claim():
             print(f'{self.label}: left alone, another command has it', flush=True)
             self.lock.release()
@@ -77,7 +77,7 @@ class Run:
         return jobs.start(argv, self.folder / jobs.CONSOLE, environment)
 
     def ended(self, status: int) -> None:
-        """Says what came out."""
+        """Reports the result."""
         self.lock.release()
         minutes = (time.monotonic() - self.started) / 60
         if status or not self.finished:
@@ -100,7 +100,7 @@ class Run:
 
 
 def plan(arms: Sequence[Arm], seeds: Sequence[int], resume_running: bool = False) -> list[Run]:
-    """What there is to do, seed by seed, so that the arms compare as soon as a seed is done."""
+    """Returns the planned runs, seed by seed, so that the arms can be compared as soon as a seed is done."""
     known = {root: by_key(root) for root in {arm.root for arm in arms}}
     return [
         Run(arm, seed, *what_is_there(known[arm.root].get((arm.key, seed), []), resume_running))
@@ -110,10 +110,14 @@ def plan(arms: Sequence[Arm], seeds: Sequence[int], resume_running: bool = False
 
 
 def what_is_there(folders: Sequence[Path], resume_running: bool = False) -> tuple[str, Path | None]:
-    """What the run directories of one key and seed, oldest first, leave to do, and in which of them.
+    """Returns what is left to do for one key and seed, and in which of their run directories.
 
-    A finished run counts; else one that is alive is waited for by its owner, and one that stopped before its end is
-    resumed where it left a checkpoint.
+    A finished run counts. Otherwise a live run is left to its owner, and a run that stopped before its end is resumed
+    if it has a checkpoint.
+
+    Args:
+        folders: The run directories, oldest first.
+        resume_running: Whether a run with status ``running`` counts as interrupted.
     """
     found: dict[str, Path] = {}
     for folder in folders:
@@ -128,28 +132,28 @@ def what_is_there(folders: Sequence[Path], resume_running: bool = False) -> tupl
 
 
 def alive(folder: Path, record: Mapping) -> bool:
-    """Whether the process of a run that says it is running is there: by its lock, else by what it writes."""
+    """Returns whether the process of a run with status ``running`` exists: by its lock, or else by what it writes."""
     locked = held(folder)
     return not silent(folder, record) if locked is None else locked
 
 
 def silent(folder: Path, record: Mapping) -> bool:
-    """Whether a run that says it is running has written nothing for so long that its process must be gone."""
+    """Returns whether a run with status ``running`` has written nothing for so long that its process must be gone."""
     longest = max((entry['seconds'] for entry in record.get('epochs', [])), default=0.0)
     changed = 0.0
     for path in folder.rglob('*'):
-        with suppress(OSError):  # a run that is alive replaces its checkpoints
+        with suppress(OSError):  # a live run replaces its checkpoints
             changed = max(changed, path.stat().st_mtime)
     return time.time() - changed > max(SILENCE, 2 * longest)
 
 
 def needs_teacher(run: Run) -> bool:
-    """Whether a run waits for a teacher that is not there yet."""
+    """Returns whether a run waits for a teacher that does not exist yet."""
     return run.state in (TO_RESUME, TO_RUN) and run.arm.teacher is not None and not run.arm.teacher.is_file()
 
 
 def train_teachers(due: Sequence[Run]) -> None:
-    """Trains each teacher that is missing once, before the runs that need it."""
+    """Trains each missing teacher once, before the runs that need it."""
     for run in due:
         if needs_teacher(run):
             try:

@@ -42,16 +42,16 @@ def cut(
     name: str,
     scene: str,
 ) -> None:
-    """Cuts scenes into the tiles that ``--data-root`` takes: counts, draws and publishes them.
+    """Cuts scenes into the tiles that ``--data-root`` takes, counts their pixels, draws some, and publishes the folder.
 
     Args:
         out: The new folder.
-        command: What made it, for its file of statistics.
+        command: The command line, for the file of statistics.
         pairs: Scenes and their masks.
-        table: What the masks mean.
+        table: The meaning of mask values.
         cutting: How tiles are cut.
-        val: A share or the names of the scenes to validate on, and the seed of the draw.
-        name: Of the data set.
+        val: A share or the names of the scenes to validate on, and the seed of the random split.
+        name: Name of the data set.
         scene: Expression that finds a tile's scene in its name.
     """
     sizes = look_at(pairs, table, cutting, say)
@@ -92,7 +92,7 @@ def cut(
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keeps a second process out of a folder that is being written, and says where the disk is full."""
+    """Locks a folder against a second process while it is written, and reports a full disk."""
     lock = RunLock(folder, '-o')
     lock.acquire()
     try:
@@ -106,7 +106,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Prints text as it is, however wide the terminal."""
+    """Prints text without wrapping, however wide the terminal."""
     Console().print(text, highlight=False, soft_wrap=True, markup=False)
 
 
@@ -118,7 +118,7 @@ def plan(
     cutting: Cutting,
     description: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """All that decides what is written: what is finished under another plan is not kept."""
+    """Returns everything that decides what is written; files finished under another plan are not kept."""
     files = [
         (
             pair.name,
@@ -138,12 +138,12 @@ def _state(file: Path) -> tuple[str, int, int]:
 
 
 def report(name: str, command: str, statistics: Statistics) -> str:
-    """The file of statistics."""
+    """Returns the content of the file of statistics."""
     return f'# {name}\n\nMade by `{command}`.\n\n{statistics.text()}\n'
 
 
 def draw(folder: Path, description: Mapping[str, Any], suffix: str) -> None:
-    """Draws some tiles of each split, evenly chosen by name."""
+    """Draws the contact sheet: some tiles of each split, evenly chosen by name."""
     shown = []
     bands = Bands(*(description[key] for key in ('bands', 'mean', 'std'))) if 'bands' in description else None
     for split, most in SHOWN.items():

@@ -1,4 +1,4 @@
-"""Scores of a model by its config's test."""
+"""Scoring of a model by its config's test."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,11 +12,11 @@ from ..weights_file import load_whole
 
 
 def score(config: Config, weights: Mapping[str, Any], checkpoint: str, pictures: int, name: str) -> dict[str, float]:
-    """Runs the config's test on these weights."""
+    """Runs the config's test with these weights, and returns the scores."""
     hooks = config.default_hooks
     for hook in set(hooks) - {'timer', 'logger'}:
         hooks.pop(hook)
-    hooks.checkpoint = None  # this one is MMEngine's own, there by default
+    hooks.checkpoint = None  # removes MMEngine's default hook
     hooks.panels = dict(type='PanelHook', images=pictures, name=name)
     config.train_dataloader = config.train_cfg = config.optim_wrapper = config.param_scheduler = None
     config.val_dataloader = config.val_cfg = config.val_evaluator = None

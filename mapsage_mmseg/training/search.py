@@ -1,7 +1,7 @@
-"""The search of a study: its teacher, its trials, and what came out.
+"""Search of a study: its teacher, its trials and its results.
 
-Each trial is a process of its own. A search lasts days: a process gives back all its memory when it ends, and one that
-crashes, or that the system kills, costs its trial and not the search.
+Each trial is a separate process. A search lasts days: a process frees all its memory when it ends, and one that crashes
+or is killed by the system costs its trial, not the search.
 """
 
 import copy
@@ -29,7 +29,7 @@ from .tuned_config import write_tuned
 
 
 def search(study: Any, arm: Arm, knobs: Mapping[str, Mapping], folder: Path, trials: int, seed: int) -> None:
-    """Trains the teacher where it is missing, then trial after trial."""
+    """Trains the teacher if it is missing, then one trial after another."""
     missing = trials - len(counted(study))
     print(f'Study {folder}: {len(counted(study))} trials so far, {max(missing, 0)} to go', flush=True)
     if missing > 0 and arm.teacher:
@@ -38,7 +38,7 @@ def search(study: Any, arm: Arm, knobs: Mapping[str, Mapping], folder: Path, tri
         except RuntimeError as error:
             print(f'the teacher of {arm.path} failed: {error}', file=sys.stderr)
             raise SystemExit(1) from error
-    for run in folder.glob('trial_*'):  # of a trial that was cut off
+    for run in folder.glob('trial_*'):  # of an interrupted trial
         remove_checkpoints(run)
     while len(counted(study)) < trials:
         trial, values = ask(study, knobs, seed)
@@ -50,7 +50,7 @@ def search(study: Any, arm: Arm, knobs: Mapping[str, Mapping], folder: Path, tri
 
 
 def attempt(study: Any, trial: Any, base: Config, values: Mapping[str, Any], run: Path) -> str:
-    """Runs one trial and tells the study; returns what came out, in words."""
+    """Runs one trial, reports its result to the study, and returns the result in words."""
     state = import_optuna().trial.TrialState
     config = copy.deepcopy(base)
     config.merge_from_dict(changes(config, values))
@@ -78,10 +78,11 @@ def attempt(study: Any, trial: Any, base: Config, values: Mapping[str, Any], run
 
 
 def follow(process: subprocess.Popen, trial: Any, run: Path, epochs: int) -> bool:
-    """Reports every validation of a run from its record; stops it, and returns True, where it is to be pruned."""
+    """Reports every validation of a run from its record; if the trial is to be pruned, stops the run and returns
+    True."""
     reported = 0
     while True:
-        ended = process.poll() is not None  # asked first, so that its last words are read below
+        ended = process.poll() is not None  # checked first, so that its last validations are read below
         for epoch, score in scores_of(run)[reported:]:
             trial.report(score, epoch)
             reported += 1
@@ -94,19 +95,19 @@ def follow(process: subprocess.Popen, trial: Any, run: Path, epochs: int) -> boo
 
 
 def scores_of(run: Path) -> list[tuple[int, float]]:
-    """(epoch, mIoU in percent) of every validation so far."""
+    """Returns (epoch, mIoU in percent) of every validation so far."""
     record = read_record(run / 'result.json')
     return validated(record, 'mIoU') if record else []
 
 
 def remove_checkpoints(run: Path) -> None:
-    """Keeps a trial's record, logs and config alone."""
+    """Removes a trial's checkpoints, and keeps its record, logs and config."""
     shutil.rmtree(run / 'checkpoints', ignore_errors=True)
     (run / 'last_checkpoint').unlink(missing_ok=True)
 
 
 def conclude(study: Any, folder: Path, arm: Arm, seed: int) -> None:
-    """Prints the trials and what each knob mattered, and writes the best trial as a config."""
+    """Prints the trials and the importance of each knob, and writes the best trial as a config."""
     complete = [trial for trial in study.trials if trial.state.name == 'COMPLETE']
     terminal.console().print(table(study))
     if not complete:
@@ -128,7 +129,7 @@ def conclude(study: Any, folder: Path, arm: Arm, seed: int) -> None:
 
 
 def table(study: Any) -> Table:
-    """One row a trial, the best first."""
+    """Returns a table with one row per trial, the best first."""
     result = Table(title=Text(f'Study {study.study_name}'))
     knobs = list(study.user_attrs['setup']['knobs'])
     for column in ('trial', 'state', 'epochs', 'mIoU', *knobs):

@@ -36,18 +36,19 @@ from .teacher_training import (
 
 
 def train(path: str | Path, options: TrainOptions | None = None) -> Path | None:
-    """From a config to a finished run: rehearses it, trains its teacher where that is missing, then trains.
+    """Rehearses a config's run, trains its teacher if it is missing, and then trains the run.
 
     Args:
-        path: Of a config, such as ``configs/distill/improved.py``.
-        options: What the config does not say.
+        path: Path of a config, such as ``configs/distill/improved.py``.
+        options: Options in addition to the config.
 
     Returns:
-        The run directory; None where the config is an ensemble of teachers, which has no run of its own.
+        The run directory; None if the config is an ensemble of teachers, which has no run of its own.
 
     Raises:
-        InputError: What the config, the options or the data have wrong.
-        RunStopped: The run was interrupted, or stopped itself.
+        InputError: The config, the options or the data are wrong.
+        RunStopped: The run stopped itself.
+        RunInterrupted: A signal ended the run.
     """
     options = options or TrainOptions()
     config = prepare(path, options)
@@ -56,8 +57,8 @@ def train(path: str | Path, options: TrainOptions | None = None) -> Path | None:
         return None
     write_commands(config, path, options)
     if options.resume and teacher_was_cut_off(path, config, options):
-        options = replace(options, resume=False)  # the student has not begun: what there is to resume is the teacher
-    if options.resume:  # whether there is a run to resume is known before a teacher is trained
+        options = replace(options, resume=False)  # the student has not started: only its teacher is resumed
+    if options.resume:  # fails before a teacher is trained if there is no run to resume
         place(path, config, options)
     else:
         rehearse_all(config, options)
@@ -107,10 +108,10 @@ def prepare(path: str | Path, options: TrainOptions) -> Config:
 
 
 def train_members(path: str | Path, config: Config, options: TrainOptions) -> None:
-    """Trains what is missing of an ensemble, and puts it together.
+    """Trains the missing members of an ensemble, and puts it together.
 
     Raises:
-        InputError: An option would change a training that an ensemble does not have.
+        InputError: An option applies to a training that an ensemble does not have.
     """
     for name in ('epochs', 'seed', 'work_dir'):
         if getattr(options, name) is not None:
@@ -126,10 +127,10 @@ def train_members(path: str | Path, config: Config, options: TrainOptions) -> No
 
 
 def rehearse_all(config: Config, options: TrainOptions) -> None:
-    """Rehearses the run, and the training of the teacher that it would begin with.
+    """Rehearses the run, and before it the training of its teacher if that is missing.
 
     Raises:
-        InputError: What would have failed later.
+        InputError: A part of a training would have failed later.
     """
     roles = [('teacher' if config.get('publish_teacher') else 'student', config)]
     if is_distillation(config) and config.model.get('teacher_ckpt', 'auto') == 'auto':
@@ -141,7 +142,7 @@ def rehearse_all(config: Config, options: TrainOptions) -> None:
 
 
 def rehearse_roles(roles: Sequence[tuple[str, Config]]) -> None:
-    """Rehearses trainings, each with what it trains, and says how long that took."""
+    """Rehearses trainings, each given as (role, config), and logs how long that took."""
     with interruptible():
         seconds = sum(rehearse(settings, role) for role, settings in roles)
     who = ' and '.join(role for role, _ in roles)
@@ -153,7 +154,7 @@ def rehearse_roles(roles: Sequence[tuple[str, Config]]) -> None:
 
 
 def fit(config: Config) -> Runner:
-    """Runs a config that has its work_dir, and continues where it is rolled back; its record says so where it fails."""
+    """Runs a config that has its work_dir, and resumes it after a rollback; a failure is noted in its record."""
     while True:
         try:
             runner = _fit_once(config)
@@ -163,13 +164,13 @@ def fit(config: Config) -> Runner:
             config.resume, config.load_from = True, None
             config.default_hooks.rescue.rolled_back = back.count
     if config.get('publish_teacher'):
-        processes.from_first(lambda: publish_teacher(runner))  # who continues finds it there
+        processes.from_first(lambda: publish_teacher(runner))  # the others wait for it
     print_log(in_short(runner.work_dir), 'current')
     return runner
 
 
 def _fit_once(config: Config) -> Runner:
-    """Runs a config until its end, or until something ends it."""
+    """Runs a config until its end, or until an error or a signal ends it."""
     runner = ToolRunner.from_cfg(config)
     if config.get('publish_teacher'):
         refuse_untrained(runner.model)
@@ -183,7 +184,7 @@ def _fit_once(config: Config) -> Runner:
 
 
 def in_short(work_dir: str) -> str:
-    """A run's last line: what came out, and where it lies."""
+    """Returns a run's last line: its results, and its directory."""
     record = read_record(Path(work_dir) / 'result.json') or {}
     val = (record.get('epochs') or [{}])[-1].get('val') or {}
     parts = [f'validation mIoU {val["mIoU"]:.2f}'] if val.get('mIoU') is not None else []
@@ -201,13 +202,13 @@ def in_short(work_dir: str) -> str:
 def ensure_teacher(
     config: Config, data_root: str | None, by: Callable[[Config], Any] = fit, retrain: bool = False
 ) -> None:
-    """Trains the teacher of ``teacher_ckpt='auto'`` where it is missing, and puts its path into the config.
+    """Trains the teacher of ``teacher_ckpt='auto'`` if it is missing, and writes its path into the config.
 
     Args:
-        config: Of a distillation.
-        data_root: As the distillation has it.
-        by: What trains the recipe, which has its work_dir: in this process, or in one of its own.
-        retrain: Train it even where it exists.
+        config: The config of a distillation.
+        data_root: The ``data_root`` of the distillation.
+        by: Function that trains a recipe, which has its work_dir, in this process or in a separate one.
+        retrain: Train the teacher even if it exists.
     """
     if config.model.get('teacher_ckpt', 'auto') == 'auto':
         config.model.teacher_ckpt = str(trained(teacher_config(config, data_root), data_root, by, retrain))

@@ -1,4 +1,4 @@
-"""Timing of a distillation step against its floor and against other implementations."""
+"""Timing of a distillation step against its lower bound and against other implementations."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -29,15 +29,15 @@ TARGETS = dict(
 
 @dataclass(frozen=True)
 class BenchmarkOptions:
-    """What is timed, and how.
+    """What to time, and how.
 
     Attributes:
         device: ``'cpu'`` or ``'cuda'``.
-        batch_size, size: Of the random batch: images, and pixels of a side.
-        rounds: Timed steps of each contender.
-        warm_up: Steps of each before them.
-        cpu_time: Time of the process on the CPU, not of the clock.
-        switches: Time the last phase under these instead.
+        batch_size, size: Images in the random batch, and their side in pixels.
+        rounds: How many times each benchmark step is timed.
+        warm_up: How many times each step runs before that.
+        cpu_time: Measure the process's time on the CPU instead of wall time.
+        switches: Time the last phase under these switches instead.
         kl: Time the KL alone instead, on logits of that many classes.
     """
 
@@ -52,11 +52,11 @@ class BenchmarkOptions:
 
 
 def measure(config: Config, options: BenchmarkOptions) -> dict[str, Any]:
-    """The figures: facts, ``seconds`` and ``peak_mib`` by contender, ``ratios``.
+    """Times the benchmark steps, and returns facts, ``seconds`` and ``peak_mib`` by step, and ``ratios``.
 
     Args:
-        config: Of a distillation.
-        options: What is timed, and how.
+        config: The config of a distillation.
+        options: What to time, and how.
     """
     if options.kl:
         contenders = make_kl(options.batch_size, options.size, options.kl, options.device)
@@ -87,25 +87,25 @@ def measure(config: Config, options: BenchmarkOptions) -> dict[str, Any]:
 
 
 def ratios_of(seconds: Mapping[str, list[float]], config: Config, options: BenchmarkOptions) -> dict[str, Any]:
-    """What is set against what."""
+    """Returns the ratios between the steps."""
     if options.kl:
         return over(seconds, 'plain')
     return over(seconds, 'phase2') if options.switches else ratios(seconds, lengths(config))
 
 
 def lengths(config: Config) -> list[int]:
-    """Iterations of a whole run in which the teacher does not run, and in which it does."""
+    """Returns the iterations of a whole run in which the teacher does not run, and those in which it does."""
     phases = list(zip(planned_iterations(config), config.default_hooks.phases.phases, strict=True))
     return [sum(count for count, phase in phases if distils(phase) is wanted) for wanted in (False, True)]
 
 
 def distils(phase: Mapping[str, Any]) -> bool:
-    """Whether a phase needs the teacher."""
+    """Returns whether a phase needs the teacher."""
     return any(weight for term, weight in phase['weights'].items() if term != 'task')
 
 
 def timed(step: Step, device: str, cpu_time: bool = False) -> float:
-    """Seconds of one step, the device's work included."""
+    """Returns the seconds of one step, including the device's work."""
     clock = time.process_time if cpu_time else time.perf_counter
     if device == 'cuda':
         torch.cuda.synchronize()
@@ -117,7 +117,7 @@ def timed(step: Step, device: str, cpu_time: bool = False) -> float:
 
 
 def peak_mib(step: Step, device: str) -> float:
-    """Most memory that a step holds beyond what was there before it, in MiB."""
+    """Returns the peak memory that a step needs beyond what was allocated before, in MiB."""
     if device == 'cuda':
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()

@@ -1,4 +1,4 @@
-"""Studies of Optuna, kept in SQLite."""
+"""Optuna studies, stored in SQLite."""
 
 import fcntl
 import json
@@ -11,12 +11,12 @@ import numpy as np
 
 from ..errors import InputError
 
-RANDOM_TRIALS = 10  # before the sampler learns from what it has seen
-FAILURE = 'failure'  # user attribute of a trial that failed by itself, not with its process
+RANDOM_TRIALS = 10  # before the sampler learns from earlier trials
+FAILURE = 'failure'  # user attribute of a trial that failed by itself, rather than being interrupted
 
 
 def import_optuna() -> Any:
-    """Optuna, which is an extra.
+    """Imports Optuna, an optional dependency.
 
     Raises:
         InputError: It is not installed.
@@ -33,7 +33,7 @@ def import_optuna() -> Any:
 
 @contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Keeps a second process from the same study; the lock ends with the process.
+    """Locks a study against a second process; the lock ends with the process.
 
     Raises:
         InputError: Another process has it.
@@ -50,18 +50,18 @@ def owned(folder: Path) -> Iterator[None]:
 
 
 def open_study(folder: Path, name: str, setup: Mapping[str, Any]) -> Any:
-    """Opens ``<folder>/study.db``, or begins it.
+    """Opens ``<folder>/study.db``, or creates it.
 
     A trial that was left running, because its process was stopped, counts as failed and is tried again.
 
     Args:
-        folder: Of the study.
-        name: Its name.
-        setup: What all of its trials have in common, as JSON can hold it; ``epochs`` among it. No trial is pruned in
-            the first third of them, where task phases of different lengths do not compare.
+        folder: Folder of the study.
+        name: Name of the study.
+        setup: Settings that all its trials have in common, as JSON content, including ``epochs``. No trial is pruned in
+            the first third of the epochs, where task phases of different lengths do not compare.
 
     Raises:
-        InputError: It was begun with another setup, or the file is something else.
+        InputError: The study was created with another setup, or the file is something else.
     """
     optuna = import_optuna()
     study = optuna.create_study(
@@ -97,20 +97,20 @@ def _storage(path: Path) -> Any:
 
 
 def counted(study: Any) -> list[Any]:
-    """The trials that count: finished, pruned, or failed by themselves; not those that were cut off."""
+    """Returns the trials that count: finished, pruned, or failed by themselves, but not interrupted."""
     return [trial for trial in study.trials if trial.state.is_finished() and not was_cut_off(trial)]
 
 
 def was_cut_off(trial: Any) -> bool:
-    """Whether a trial failed because its process was stopped."""
+    """Returns whether a trial failed because its process was stopped."""
     return trial.state.name == 'FAIL' and FAILURE not in trial.user_attrs
 
 
 def ask(study: Any, knobs: Mapping[str, Mapping[str, Any]], seed: int) -> tuple[Any, dict[str, Any]]:
-    """The next trial and the values of its knobs.
+    """Returns the next trial and the values of its knobs.
 
-    They follow from the seed, the number of trials that count and their results, so a study that was stopped continues
-    as if it had not been, and a trial that was cut off is tried again with the same values.
+    They are derived from the seed, the number of trials that count, and their results. So an interrupted study
+    continues as if it had not been interrupted, and an interrupted trial is tried again with the same values.
     """
     drawn = int(np.random.SeedSequence([seed, len(counted(study))]).generate_state(1)[0])
     study.sampler = import_optuna().samplers.TPESampler(seed=drawn, n_startup_trials=RANDOM_TRIALS)
@@ -125,8 +125,10 @@ def ask(study: Any, knobs: Mapping[str, Mapping[str, Any]], seed: int) -> tuple[
 
 
 def importances(study: Any) -> dict[str, float]:
-    """Share of each knob in what sets the best quarter of the trials apart (PED-ANOVA, Watanabe et al. 2023,
-    arXiv:2304.10255), largest first; empty where there are too few trials to tell."""
+    """Returns the importance of each knob for the best quarter of the trials, as shares, largest first.
+
+    PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255). Empty if there are too few trials.
+    """
     optuna = import_optuna()
     complete = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
     if len(complete) < 4 or len({trial.value for trial in complete}) < 2:

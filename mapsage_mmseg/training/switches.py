@@ -8,11 +8,11 @@ HOOKS = dict(channels_last='ChannelsLastHook', compile='CompileHook')
 
 
 def apply_switches(config: Config, options: TrainOptions) -> None:
-    """Writes ``amp``, ``channels_last`` and ``compile`` into a config, where they can stand as well.
+    """Writes ``amp``, ``channels_last`` and ``compile`` into a config, which may also set them itself.
 
     Args:
         config: Changed in place.
-        options: Of the training.
+        options: Options of the training.
     """
     if options.amp:
         config.optim_wrapper.type = 'AmpOptimWrapper'  # ours, engine/mixed_precision.py

@@ -31,7 +31,7 @@ from .scoring import score
 
 
 def teacher_config(config: Config, data_root: str | None) -> Config:
-    """The teacher's recipe, on the data of this run."""
+    """Returns the teacher's recipe, on the data of this run."""
     recipe = load_recipe(config)
     _follow(recipe, config, data_root)
     name_members(recipe, data_root)
@@ -39,13 +39,15 @@ def teacher_config(config: Config, data_root: str | None) -> Config:
 
 
 def name_members(recipe: Config, data_root: str | None) -> None:
-    """Writes the keys of an ensemble's members, on this data, into its recipe: its own key follows from them."""
+    """Writes the keys of an ensemble's members, on this data, into its recipe; the ensemble's key is derived from
+    them."""
     if recipe.get('members'):
         recipe.member_keys = [content_key(one) for one in recipes_of(recipe, data_root)]
 
 
 def recipes_of(recipe: Config, data_root: str | None) -> list[Config]:
-    """What is trained for a teacher: its recipe, or of an ensemble each member's, on the same data."""
+    """Returns the recipes that are trained for a teacher, on the same data: its own, or those of an ensemble's
+    members."""
     if not recipe.get('members'):
         return [recipe]
     members = member_recipes(recipe)
@@ -55,7 +57,7 @@ def recipes_of(recipe: Config, data_root: str | None) -> list[Config]:
 
 
 def _follow(recipe: Config, config: Config, data_root: str | None) -> None:
-    """Puts a recipe on the data, into the experiments folder and under the launcher of another config."""
+    """Gives a recipe the data, the experiments folder and the launcher of another config."""
     if data_root:
         apply_data_root(recipe, data_root)
         for split in LOADERS:
@@ -67,24 +69,24 @@ def _follow(recipe: Config, config: Config, data_root: str | None) -> None:
 
 
 def stored(recipe: Config) -> Path:
-    """Where the teacher of a recipe is kept."""
+    """Returns the path of a recipe's teacher."""
     return teacher_file(recipe.get('experiments', 'experiments'), content_key(recipe))
 
 
 def untrained(recipe: Config, data_root: str | None, retrain: bool = False) -> list[Config]:
-    """What is still to be trained for a teacher, once of each recipe: seeds make no other rehearsal."""
+    """Returns the recipes still to be trained for a teacher, each once: another seed needs no rehearsal of its own."""
     left = [one for one in recipes_of(recipe, data_root) if retrain or not stored(one).is_file()]
     return list({one.filename: one for one in left}.values())
 
 
 def trained(recipe: Config, data_root: str | None, by: Callable[[Config], Any], retrain: bool = False) -> Path:
-    """The file of a recipe's teacher, trained where it is missing; of an ensemble, its members are.
+    """Returns the file of a recipe's teacher, and trains it, or the members of an ensemble, if it is missing.
 
     Args:
-        recipe: On its data.
-        data_root: As the distillation has it.
-        by: What trains a recipe, which has its work_dir: in this process, or in one of its own.
-        retrain: Train it even where it exists.
+        recipe: The recipe, on its data.
+        data_root: The ``data_root`` of the distillation.
+        by: Function that trains a recipe, which has its work_dir, in this process or in a separate one.
+        retrain: Train the teacher even if it exists.
     """
     path = stored(recipe)
 
@@ -99,7 +101,7 @@ def trained(recipe: Config, data_root: str | None, by: Callable[[Config], Any], 
         made = left or new_run_dir(recipe.get('experiments', 'experiments'), 'teacher')
         return dict(work_dir=str(made), resume=left is not None)
 
-    # Decided by one process, before any can have made what another still looks for.
+    # One process decides for all, before any of them can have made the file that another still looks for.
     run = from_first(left_to_do)
     if run is not None and recipe.get('members'):
         put_together(recipe, [trained(one, data_root, by, retrain) for one in recipes_of(recipe, data_root)], path)
@@ -110,12 +112,12 @@ def trained(recipe: Config, data_root: str | None, by: Callable[[Config], Any], 
 
 
 def put_together(recipe: Config, members: Sequence[Path], path: Path) -> None:
-    """Makes an ensemble's file of its members' files, and scores it on the validation data.
+    """Makes an ensemble's file from its members' files, and scores it on the validation data.
 
     Args:
-        recipe: Of the ensemble, on its data.
-        members: Their files, in the order of the recipe.
-        path: Where the file goes.
+        recipe: The ensemble's recipe, on its data.
+        members: The members' files, in the order of the recipe.
+        path: Path of the new file.
     """
     read = [read_teacher(member) for member in members]
     weights = {f'members.{i}.{key}': value for i, (state, _) in enumerate(read) for key, value in state.items()}
@@ -138,24 +140,24 @@ def put_together(recipe: Config, members: Sequence[Path], path: Path) -> None:
 
 
 def warn_if_outdone(recipe: Config, score: float) -> None:
-    """Says where a student from labels only is known to be better than a teacher."""
+    """Warns if a student from labels only is known to be better than a teacher."""
     better = outdone_by(score, recipe.get('experiments', 'experiments'), data_key(recipe))
     if better:
         print_log(f'Teacher: {better}; a distillation would refuse it', 'current', logging.WARNING)
 
 
 def trained_teacher(config: Config, data_root: str | None) -> Path:
-    """The file of the teacher that a distillation on this data would learn from.
+    """Returns the file of the teacher for a distillation on this data.
 
     Raises:
-        InputError: There is none yet; the message names the command that makes one.
+        InputError: There is none yet; the message names the command that trains one.
     """
     given = config.model.get('teacher_ckpt', 'auto')
     return resolve_teacher(config, given, teacher_config(config, data_root) if given == 'auto' else None)
 
 
 def unfinished_teacher(recipe: Config, key: str) -> Path | None:
-    """A teacher's run that was interrupted, of the same recipe on the same data; None where there is none.
+    """Returns an interrupted run of a teacher, with the same recipe and data; None if there is none.
 
     Raises:
         InputError: Another process is training that teacher now.
@@ -170,7 +172,7 @@ def unfinished_teacher(recipe: Config, key: str) -> Path | None:
             status = 'killed'
         if status not in ('interrupted', 'failed', 'killed') or not resumable(folder):
             continue
-        if record.get('images_per_step') not in (None, images):  # of another number of processes
+        if record.get('images_per_step') not in (None, images):  # another batch size over all processes
             continue
         if _key_of(folder) == key:
             print_log(f'Teacher: resuming {folder}, which was {status}', 'current')
@@ -179,7 +181,7 @@ def unfinished_teacher(recipe: Config, key: str) -> Path | None:
 
 
 def _key_of(folder: Path) -> str | None:
-    """The key of the teacher that a run trains; None where its config or its data are gone."""
+    """Returns the key of the teacher that a run trains; None if its config or its data are gone."""
     try:
         return content_key(load_config(folder / 'config.py'))
     except InputError:
@@ -187,11 +189,12 @@ def _key_of(folder: Path) -> str | None:
 
 
 def refuse_untrained(model: Any) -> None:
-    """Refuses to train a teacher over random weights that stand in for named ones: it would be found again under the
-    same key when these are there.
+    """Refuses to train a teacher on random weights in place of missing pretrained ones.
+
+    Otherwise it would be found under the same key once the pretrained weights are there.
 
     Raises:
-        InputError: Says which are missing.
+        InputError: Pretrained weights are missing; the message names them.
     """
     for path, module in model.named_modules():
         if reason := getattr(module, 'untrained', None):
@@ -199,7 +202,7 @@ def refuse_untrained(model: Any) -> None:
 
 
 def publish_teacher(runner: Runner) -> None:
-    """Keeps the best checkpoint of a teacher's run where distillations look for it."""
+    """Stores the best checkpoint of a teacher's run where distillations look for it."""
     best = runner.message_hub.get_info('best_ckpt')
     weights, _ = read_teacher(best)
     key = content_key(runner.cfg)

@@ -18,20 +18,20 @@ from .teacher_training import trained_teacher
 
 @dataclass(frozen=True)
 class TestOptions:
-    """What is scored, and on what.
+    """What to score, and on what.
 
     Attributes:
-        checkpoint: None for the last checkpoint of the run, or for its teacher's.
+        checkpoint: The checkpoint; None for the last one of the run, or for its teacher's.
         teacher: Score the teacher instead of the student.
-        data_root: A folder of tiles in place of the config's data.
-        skip_data_check: Do not read every file of it first.
-        work_dir: Where logs and pictures go; None for ``<run>/test`` or ``work_dirs/test``.
-        pictures: How many to draw.
+        data_root: A folder of tiles instead of the config's data.
+        skip_data_check: Do not read every file of ``data_root`` first.
+        work_dir: Folder of logs and pictures; None for ``<run>/test`` or ``work_dirs/test``.
+        pictures: Number of pictures to draw.
         cfg_options: Overrides of the config, each ``key=value``.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
     """
 
-    __test__ = False  # no test of pytest's
+    __test__ = False  # not a pytest test
 
     checkpoint: str | None = None
     teacher: bool = False
@@ -45,7 +45,7 @@ class TestOptions:
 
 @dataclass(frozen=True)
 class Tested:
-    """Scores, of which checkpoint, and where logs and pictures are."""
+    """Scores, the checkpoint that was scored, and the folder of logs and pictures."""
 
     scores: dict[str, float]
     checkpoint: str
@@ -56,8 +56,8 @@ def test(source: str | Path, options: TestOptions | None = None) -> Tested:
     """Scores a student, or its teacher, on validation tiles.
 
     Args:
-        source: A config, or the directory of a run.
-        options: What is scored, and on what.
+        source: A config, or a run directory.
+        options: What to score, and on what.
 
     Raises:
         InputError: Something named is missing or does not fit.
@@ -84,7 +84,7 @@ test.__test__ = False  # type: ignore[attr-defined]
 
 
 def follow_model(config: Config, checkpoint: str) -> None:
-    """Has a folder of tiles seen as the model knows it: its classes, its bands, its normalisation.
+    """Makes a folder of tiles match the model: its classes, its bands, its normalisation.
 
     Raises:
         InputError: The folder has a class that the model does not know, or other bands.
@@ -100,7 +100,7 @@ def follow_model(config: Config, checkpoint: str) -> None:
 
 
 def default_checkpoint(config: Config, run: Path | None, teacher: bool, data_root: str | None) -> str:
-    """The run's student, or the teacher that its config names.
+    """Returns the run's student, or the teacher that its config names.
 
     Raises:
         InputError: There is none.

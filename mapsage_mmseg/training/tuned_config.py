@@ -13,13 +13,13 @@ from .command_lines import find_control
 
 
 def write_tuned(folder: Path, original: str | Path, values: Mapping[str, Any], told: str) -> Path:
-    """Writes ``best.py`` and, where its student learns at another rate, ``best_control.py``, which does so alone.
+    """Writes ``best.py`` and, if the learning rate was tuned, ``best_control.py``: the student alone at that rate.
 
     Args:
-        folder: Where to.
+        folder: Folder of the new files.
         original: The config that was tuned.
-        values: Of the knobs.
-        told: What a reader should know of it.
+        values: Values of the knobs.
+        told: Docstring of ``best.py``.
 
     Returns:
         Path of ``best.py``.
@@ -41,7 +41,7 @@ def write_tuned(folder: Path, original: str | Path, values: Mapping[str, Any], t
 
 
 def _companions(config: Config) -> dict[str, str]:
-    """Configs that the original names beside itself, where this one would not find them."""
+    """Returns the configs that the original names beside itself, where the new one would not find them."""
     names = {key: config.get(key) for key in ('teacher_recipe', 'control')}
     paths = {key: find_config(config, name) for key, name in names.items() if name}
     return {

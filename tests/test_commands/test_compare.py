@@ -125,6 +125,7 @@ def test_names_are_text_and_no_markup(tmp_path, capsys):
         (['improved_distill_20260100_000000', 'elsewhere/no_distill_20260101_000000'], 'are on other data'),
         (['.', '-o', 'missing/report.html'], 'missing/report.html cannot be written'),
         (['.', '--json', 'empty'], 'empty cannot be written'),
+        (['.', '--looks', '5', '3'], '--looks 5 3: expected two numbers of seeds'),
         (['.', '--colour', 'blue'], 'unrecognized arguments'),
         ([], 'the following arguments are required: RUN'),
     ],

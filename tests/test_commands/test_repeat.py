@@ -14,6 +14,7 @@ from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.training import jobs
 from mapsage_mmseg.training import plan as plans
 from mapsage_mmseg.training.arms import arms_of
+from tests.records import record, write
 from tests.small import interrupt_when, write_configs
 
 
@@ -29,7 +30,7 @@ def configs(tmp_path, monkeypatch):
 def compared(monkeypatch):
     """What was handed to the comparison: run directories, page."""
     calls = []
-    monkeypatch.setattr(repeat, 'write_comparison', lambda folders, page: calls.append((folders, page)))
+    monkeypatch.setattr(repeat, 'write_comparison', lambda folders, page, looks: calls.append((folders, page)))
     return calls
 
 
@@ -195,6 +196,7 @@ def test_what_runs_elsewhere_is_left_alone_and_named(configs, compared, capfd):
         (['no_distill.py', '--seeds', '0', '0'], '--seeds 0 0: must be whole numbers from 0, each once'),
         (['no_distill.py', '--seeds', '0', '-1'], '--seeds 0 -1: must be'),
         (['no_distill.py', '--jobs', '0'], '--jobs 0: must be'),
+        (['no_distill.py', '--until-clear'], '--until-clear: name more than 3 seeds'),
         (['no_distill.py', './no_distill.py'], './no_distill.py is the same run as no_distill.py'),
         (['no_distill.py', '--data-root', 'nowhere'], '--data-root nowhere: no such folder'),
         (['no_distill.py', '--cfg-options', 'nonsense'], 'must read key=value'),
@@ -289,3 +291,22 @@ def test_a_run_does_not_outlive_its_killed_parent(configs, repository):
     while 'running' in [record['status'] for record in records().values()] and time.monotonic() < deadline:
         time.sleep(0.1)
     assert [record['status'] for record in records().values()] == ['interrupted']
+
+
+@pytest.mark.parametrize(('gains', 'seeds'), [((2.0, 2.1, 1.9), 3), ((2.0, -1.0, 1.5, 2.0, 1.0), 5)])
+def test_it_stops_at_the_seed_from_which_the_difference_is_clear(gains, seeds, configs, monkeypatch, capfd):
+    """Runs that others have finished stand in for trainings; what is asked is when it stops."""
+    written = []
+    monkeypatch.setattr(repeat, 'write_comparison', lambda *given: written.append(given))
+    monkeypatch.setattr(jobs, 'run_all', lambda step, environments: [finish(run) for run in step])
+    monkeypatch.setattr(plans, 'train_teachers', lambda step: None)
+
+    def finish(run):
+        alone = run.arm.experiment == 'no_distill'
+        content = record(run.arm.experiment, run.seed, 50.0 if alone else 50.0 + gains[run.seed % len(gains)])
+        run.folder = write(configs / 'done', content, f'2026010{run.seed}_000000')
+
+    assert cli.run(repeat.main, ['improved.py', '--seeds', '0', '1', '2', '3', '4', '--until-clear']) == 0
+    ((folders, _, looks),) = written
+    assert looks == (3, 5) and len(folders) == 2 * seeds
+    assert ('Every difference is clear after 3 seeds' in capfd.readouterr().out) is (seeds == 3)

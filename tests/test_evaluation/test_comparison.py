@@ -6,11 +6,13 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import stdtrit
 
 from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.evaluation.comparison import compare
 from mapsage_mmseg.evaluation.comparison_text import markdown, notes, tables
 from mapsage_mmseg.evaluation.estimate import estimate
+from mapsage_mmseg.evaluation.sequential import repeated_confidence
 from tests.records import CLASSES, record
 
 T2 = 4.302652729911275  # Student's t, 0.975, 2 degrees of freedom: any table
@@ -261,3 +263,14 @@ def test_pairs_that_began_apart_are_noted(mine, its, said):
     runs += [record(seed=seed, student=began(start)) for seed, start in enumerate(mine)]
     notes = compare(runs).notes
     assert [note.split(', so')[0] for note in notes] == ([said] if said else [])
+
+
+def test_repeated_looks_widen_the_intervals_of_differences_alone():
+    """Of 2.0, 2.1, 1.9: s = 0.1, t(2) at 97.71 % for three to five looks; the means of the arms keep 95 %."""
+    runs = [*three('no_distill', [50.0] * 3), *three('improved_distill', [52.0, 52.1, 51.9])]
+    once, often = compare(runs), compare(runs, looks=(3, 5))
+    assert arm(often, 'improved_distill').scores == arm(once, 'improved_distill').scores
+    found = arm(often, 'improved_distill').differences['mIoU'].estimate
+    assert found.half == pytest.approx(stdtrit(2, (1 + repeated_confidence(3, 5)) / 2) * 0.1 / 3**0.5)
+    assert found.half > arm(once, 'improved_distill').differences['mIoU'].estimate.half
+    assert '97.7%' in often.notes[-1] and not any('97.7%' in note for note in once.notes)

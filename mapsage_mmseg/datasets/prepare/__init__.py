@@ -1,4 +1,4 @@
-"""Preparation of tiles from scenes, as they are published or delivered."""
+"""Preparation of tiles from published or delivered scenes."""
 
 from .colours import ClassTable, read_classes
 from .known import KNOWN, KnownDataSet, unpacked

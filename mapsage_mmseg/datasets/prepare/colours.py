@@ -16,21 +16,21 @@ Colour = tuple[int, int, int]
 
 KEYS = ('classes', 'palette', 'ids', 'ignore')
 UNLABELLED = ('unlabeled', 'unlabelled')  # what labelling tools call pixels without a class
-UNKNOWN = 254  # of at most 254 classes, 0 to 253
+UNKNOWN = 254  # no class number: there are at most 254 classes, 0 to 253
 MOST = 254
 
 
 @dataclass(frozen=True)
 class ClassTable:
-    """What the values of masks mean.
+    """Meaning of the values in masks.
 
     Attributes:
-        classes: Their names; the position is the class number.
-        palette: (R, G, B) per class, in masks of three bands; None where masks hold numbers only.
-        ids: The number per class in masks of one band; None: the class number itself, or the colour of a palette image
-            where there is a ``palette``.
-        ignored_colours, ignored_ids: What counts nowhere.
-        threshold: From which value on each of red, green and blue counts as 255, and below as 0; None leaves them.
+        classes: Class names; the position is the class number.
+        palette: (R, G, B) per class, in masks of three bands; None if masks hold numbers only.
+        ids: Number per class in masks of one band. None means the class number itself, or the colour of a palette image
+            if there is a ``palette``.
+        ignored_colours, ignored_ids: Values of ignored pixels.
+        threshold: Red, green and blue count as 255 from this value on, and as 0 below; None keeps them.
     """
 
     classes: tuple[str, ...]
@@ -42,17 +42,17 @@ class ClassTable:
 
     @property
     def by_colour(self) -> bool:
-        """Whether of a palette image the colours count, not the numbers behind them."""
+        """Returns whether palette images are read by their colours, not by their numbers."""
         return self.palette is not None and self.ids is None
 
     def labels(self, pixels: NDArray[Any]) -> NDArray[np.uint8]:
-        """Class numbers, 255 for what is ignored, 254 for what is in no list.
+        """Returns class numbers (H, W), 255 for ignored values, 254 for unknown values.
 
         Args:
-            pixels: (H, W, B), integers: numbers where B is 1, colours where it is 3 or more (a fourth is transparency).
+            pixels: (H, W, B), integers: numbers if B is 1, colours if it is 3 or more (a fourth band is transparency).
 
         Raises:
-            ValueError: It is coded in colours, and no palette is known.
+            ValueError: The mask is in colours, and there is no palette.
         """
         if pixels.shape[2] >= 3:
             if self.palette is None:
@@ -81,13 +81,13 @@ def _code(colour: Colour) -> int:
 
 
 def read_classes(file: Path) -> ClassTable:
-    """Reads ``classes``, and where given ``palette``, ``ids`` and ``ignore``, from YAML or JSON.
+    """Reads ``classes`` and, if given, ``palette``, ``ids`` and ``ignore`` from YAML or JSON.
 
-    ``classes`` are names, or mappings with ``name`` (or ``title``) and ``color``, as labelling tools write them; of
-    these one called Unlabeled is ignored.
+    ``classes`` are names, or mappings with ``name`` (or ``title``) and ``color``, as labelling tools write them. In
+    mappings, a class called Unlabeled is ignored.
 
     Raises:
-        InputError: The file is missing or no mapping, or a key is missing, unknown or has a wrong value.
+        InputError: The file is missing or not a mapping, or a key is missing, unknown or has a wrong value.
     """
     content = read_yaml(file)  # JSON is YAML
     if not isinstance(content, dict) or 'classes' not in content:

@@ -1,4 +1,4 @@
-"""Published data sets whose tiles anybody can make again."""
+"""Published data sets whose tiles anybody can reproduce."""
 
 import hashlib
 import re
@@ -18,7 +18,7 @@ from .colours import ClassTable
 from .pairing import Pair
 from .preparing import Cutting
 
-TIMEOUT = 60  # seconds without a byte
+TIMEOUT = 60  # seconds without receiving a byte
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,20 @@ class KnownDataSet:
     """A data set and how its tiles are cut.
 
     Attributes:
-        name: In ``dataset.yaml``.
-        url: Of an archive (ZIP), pinned to a commit.
+        name: Name in ``dataset.yaml``.
+        url: URL of an archive (ZIP), pinned to a commit.
         file: Regular expression for paths in it, with the groups ``scene``, ``kind``, ``part`` and ``suffix``.
-        kinds: What ``kind`` is for images and for masks.
-        pairs: How many there are.
-        image_name: Of an image, from ``scene`` and ``part``.
-        scene: Regular expression for ``dataset.yaml``; its group is what ``val`` names.
+        kinds: Values of ``kind`` for images and for masks.
+        pairs: Number of pairs.
+        image_name: Format of an image's name, with ``scene`` and ``part``.
+        scene: Regular expression for ``dataset.yaml``; its group finds the names in ``val``.
         val: The scenes to validate on.
-        shrink: By scene: how many of its pixels become one, along each side.
+        shrink: By scene, how many pixels along each side become one.
         table: Classes and colours.
         cutting: How tiles are cut.
         credit: Who made it, and its licence.
-        sha256: Of the SHA-256 of images and masks, in the order of their names: archives of one commit differ in bytes,
-            their files do not. None: not checked.
+        sha256: SHA-256 over the SHA-256 digests of images and masks, in the order of their names: archives of one
+            commit differ in bytes, their files do not. None skips the check.
     """
 
     name: str
@@ -57,10 +57,10 @@ class KnownDataSet:
     sha256: str | None = None
 
     def find(self, folder: Path) -> list[Pair]:
-        """The pairs of an archive that is unpacked in a folder.
+        """Finds the pairs in a folder with the unpacked archive.
 
         Raises:
-            InputError: They are not all there.
+            InputError: Pairs are missing, occur twice, or have another SHA-256.
         """
         found: dict[str, dict[str, Path]] = {}
         shrink: dict[str, int] = {}
@@ -97,15 +97,15 @@ class KnownDataSet:
 
 @contextmanager
 def unpacked(known: KnownDataSet, archive: Path | None, beside: Path) -> Iterator[Path]:
-    """A folder with the archive's content.
+    """Provides a folder with the content of the archive.
 
     Args:
-        known: Which data set.
-        archive: A folder where it is unpacked, or the ZIP file; None downloads it to ``beside``.
-        beside: Folder for the download and for what is unpacked; it is tidied up at the end.
+        known: The data set.
+        archive: A folder with the unpacked archive, or the ZIP file; None downloads it to ``beside``.
+        beside: Folder for the download and the unpacked files, which are removed at the end.
 
     Raises:
-        InputError: The archive cannot be reached, or is none.
+        InputError: The archive is missing, cannot be downloaded, or is not a complete ZIP file.
     """
     if archive is not None and archive.is_dir():
         yield archive
@@ -127,10 +127,10 @@ def unpacked(known: KnownDataSet, archive: Path | None, beside: Path) -> Iterato
 
 
 def download(url: str, file: Path) -> None:
-    """Fetches a file.
+    """Downloads a file.
 
     Raises:
-        InputError: It cannot be reached.
+        InputError: The URL cannot be reached.
     """
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer, whole_file(file) as written:
@@ -155,7 +155,7 @@ _DUBAI = KnownDataSet(
     shrink={'7': 2, '8': 2},  # their images are the largest, up to 2149 x 1479
     table=ClassTable(
         classes=('building', 'land', 'road', 'vegetation', 'water'),
-        # Of the masks themselves. The archive's classes.json is not read.
+        # The colours found in the masks; the archive's classes.json is not read.
         palette=((60, 16, 152), (132, 41, 246), (110, 193, 228), (254, 221, 58), (226, 169, 41)),
         ignored_colours=((155, 155, 155), (0, 0, 0)),
     ),

@@ -1,4 +1,4 @@
-"""Published data sets that lie where a user unpacked them: which mask belongs to which image, and what it means."""
+"""Layouts of published data sets, as a user unpacks them: pairs of image and mask, and the meaning of masks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from .pairing import Pair
 
 @dataclass(frozen=True)
 class Published:
-    """What was found.
+    """Images of a published data set that were found in a folder.
 
     Attributes:
         pairs: Images with a mask, sorted by name.
-        val: Names of the scenes that its publisher validates on; empty where that is left open.
-        left_out: A sentence on images that have no part in it, or an empty one.
+        val: Names of the validation scenes of its publisher; empty if there are none.
+        left_out: A sentence about images that are left out, or an empty string.
     """
 
     pairs: list[Pair]
@@ -26,11 +26,11 @@ class Published:
 
 @dataclass(frozen=True)
 class Layout:
-    """A data set as it is unpacked.
+    """Layout of an unpacked data set.
 
     Attributes:
         table: Classes, and the colours or numbers of its masks.
-        find: Finds its images in a folder; raises InputError where they are not there.
+        find: Finds its images in a folder; raises InputError if they are missing.
     """
 
     table: ClassTable
@@ -38,7 +38,7 @@ class Layout:
 
 
 def _deepglobe(folder: Path) -> Published:
-    """``<id>_sat.jpg`` beside ``<id>_mask.png``; validation and test images have no masks."""
+    """Finds ``<id>_sat.jpg`` with ``<id>_mask.png`` beside it; validation and test images have no masks."""
     images = sorted(folder.rglob('*_sat.jpg'))
     pairs = []
     for image in images:
@@ -53,7 +53,7 @@ def _deepglobe(folder: Path) -> Published:
 
 
 def _openearthmap(folder: Path) -> Published:
-    """``<region>/images/<name>.tif`` and ``<region>/labels/<name>.tif``, in ``train.txt`` or ``val.txt``."""
+    """Finds ``<region>/images/<name>.tif`` and ``<region>/labels/<name>.tif`` of ``train.txt`` and ``val.txt``."""
     listed = {split: _names(folder / f'{split}.txt') for split in ('train', 'val')}
     labels = {file.name: file for file in folder.glob('*/labels/*.tif')}
     images = {file.name: file for file in folder.glob('*/images/*.tif')}

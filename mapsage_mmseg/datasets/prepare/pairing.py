@@ -12,7 +12,7 @@ from ..tiles.parts import scene_pattern
 from .remarks import Note, in_short
 from .tiling import tile_name
 
-MASK_SUFFIXES = ('_mask', '_masks', '_label', '_labels', '_gt')  # looked for where none is named
+MASK_SUFFIXES = ('_mask', '_masks', '_label', '_labels', '_gt')  # tried if none is named
 IMAGE_FOLDERS, MASK_FOLDERS = ('images', 'image', 'img'), ('masks', 'mask', 'labels', 'label')
 
 
@@ -21,10 +21,10 @@ class Pair:
     """An image and its mask.
 
     Attributes:
-        name: Of the image; its tiles' names begin with it.
-        image, mask: The files; no mask for an image that nobody labelled.
-        scene: What is on one side of the split as a whole: one image, or several.
-        shrink: Both are read at one n-th of their size: for one whose pixels show less ground than the others'.
+        name: Name of the image; the names of its tiles begin with it.
+        image, mask: The files; the mask is None for an unlabelled image.
+        scene: Name of the scene, one or several images that stay together in the split.
+        shrink: Reads both files at one n-th of their size, for an image whose pixels show less ground than the others'.
     """
 
     name: str
@@ -42,25 +42,25 @@ def find_pairs(
     scene: str | None = None,
     note: Note = lambda line: None,
 ) -> list[Pair]:
-    """Pairs by the stems of file names, without their suffixes: ``a_RGB.tif`` and ``a_label.tif``.
+    """Pairs images and masks by the stems of their file names without suffixes: ``a_RGB.tif`` and ``a_label.tif``.
 
     Args:
-        scenes: Folder of images, searched with all below it. Where it has folders ``images`` and ``masks`` (or
-            ``labels``), these are taken.
-        masks: Folder of masks, with the same folders below it; None where they lie among the images.
+        scenes: Folder of images, searched recursively. If it has folders ``images`` and ``masks`` (or ``labels``) and
+            ``masks`` is None, these are used.
+        masks: Folder of masks, with the same subfolders; None if they lie among the images or in such folders.
         image_suffix: How stems of images end.
-        mask_suffix: How stems of masks end. None finds it: one of ``MASK_SUFFIXES``, or nothing; then of two files of
-            one stem the PNG is the mask.
+        mask_suffix: How stems of masks end. None infers it: one of ``MASK_SUFFIXES``, or nothing; then the PNG of two
+            files with the same stem is the mask.
         scene: Regular expression, searched for in the names of tiles, whose first group is the scene; None makes each
-            image its own.
-        note: Is told of masks without an image, and of folders that are called like images.
+            image its own scene.
+        note: Called with a line about masks without an image, and about folders that are named like images.
 
     Returns:
-        Sorted by name.
+        Pairs, sorted by name.
 
     Raises:
-        InputError: A folder is missing, there is no image, one has no mask or could have several, two have one name, or
-            ``scene`` finds nothing in a name.
+        InputError: A folder is missing, there is no image, an image has no mask or several candidates, two images have
+            the same name, or ``scene`` finds nothing in a name.
     """
     for folder in (scenes, masks):
         if folder is not None and not folder.is_dir():
@@ -102,19 +102,19 @@ def find_unlabelled(
     labelled: Sequence[Pair],
     note: Note = lambda line: None,
 ) -> list[Pair]:
-    """Images without masks, all of a folder and below it; masks that lie beside them are left out.
+    """Finds images without masks in a folder and its subfolders; masks beside them are left out.
 
     Args:
-        folder: Of images.
+        folder: Folder of images.
         image_suffix, mask_suffix, scene: As for :func:`find_pairs`.
-        labelled: The pairs that they go with.
-        note: Is told of folders that are called like images.
+        labelled: The labelled pairs of the same data set.
+        note: Called with a line about files that are left out, and about folders that are named like images.
 
     Returns:
-        Sorted by name.
+        Pairs without a mask, sorted by name.
 
     Raises:
-        InputError: The folder is missing or holds no image, two have one name, one that is labelled has it, or
+        InputError: The folder is missing or holds no image, two images have the same name, also a labelled one, or
             ``scene`` finds nothing in a name.
     """
     if not folder.is_dir():
@@ -170,12 +170,12 @@ def _images(folder: Path) -> list[Path]:
 def _mask_suffix(candidates: Sequence[Path], apart: bool) -> str:
     found = [ending for ending in MASK_SUFFIXES if any(file.stem.endswith(ending) for file in candidates)]
     if apart and not all(file.stem.endswith(tuple(found) or '\0') for file in candidates):
-        return ''  # a mask's stem is its image's
+        return ''  # masks have the stems of their images
     return found[0] if found else ''
 
 
 def _masks_among(files: Sequence[Path], ending: str) -> set[Path]:
-    """Of files in one folder those that are masks."""
+    """Returns the masks among the files of one folder."""
     if ending:
         return {file for file in files if _ends(file, ending)}
     images = {file.with_suffix('') for file in files if file.suffix.lower() != '.png'}
@@ -199,7 +199,7 @@ def _unmatched(image: Path, key: Path, ending: str, masks: Path, found: Sequence
 
 
 def _scene(pattern: re.Pattern[str], name: str) -> str:
-    tile = tile_name(name, Window(0, 0, 1, 1))  # what dataset.yaml's `scene` will be searched in
+    tile = tile_name(name, Window(0, 0, 1, 1))  # `scene` of dataset.yaml is searched for in names of tiles
     match = pattern.search(tile)
     if match is None or match[1] is None:
         raise InputError(f'--scene {pattern.pattern!r} finds no scene in the name {tile}; expected one in every name')

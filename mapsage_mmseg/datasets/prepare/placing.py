@@ -8,15 +8,17 @@ import numpy as np
 from ...errors import InputError
 from ...imagery import Raster
 
-SIDE_BY_SIDE = 0.5  # pixels by which they may lie apart
+SIDE_BY_SIDE = 0.5  # tolerance in pixels
 
 
 def check_place(image: Raster, mask: Raster) -> None:
-    """Compares the coordinates of their corners. What has none is taken to lie where the other does; of two that have,
-    one that does not name its system is taken to use the other's.
+    """Checks that image and mask have the same coordinate system and the same corners.
+
+    A file without a georeference is assumed to lie where the other does. A file that does not name its coordinate
+    system is assumed to use the other's.
 
     Raises:
-        InputError: They lie apart, or have other coordinate systems.
+        InputError: They lie apart, or have different coordinate systems.
     """
     if image.place is None or mask.place is None:
         return
@@ -35,11 +37,11 @@ def check_place(image: Raster, mask: Raster) -> None:
 
 
 def pixels_apart(here: Sequence[float], there: Sequence[float], height: int, width: int) -> float:
-    """How far the corner that differs most lies off, along rows or columns, to a thousandth.
+    """Returns the largest offset of a corner along rows or columns, rounded to a thousandth of a pixel of ``here``.
 
     Args:
-        here, there: The six numbers of each transform, as of :class:`~mapsage_mmseg.imagery.Raster`.
-        height, width: Of both, in pixels; the measure is ``here``'s pixel.
+        here, there: The six coefficients of each transform, as in ``place`` of :class:`~mapsage_mmseg.imagery.Raster`.
+        height, width: Size of both, in pixels.
     """
     moved = (np.array(there) - np.array(here)).reshape(2, 3)
     corners = np.array([(0, width, 0, width), (0, 0, height, height), (1, 1, 1, 1)])
@@ -48,5 +50,5 @@ def pixels_apart(here: Sequence[float], there: Sequence[float], height: int, wid
 
 
 def _name(system: Any) -> str:
-    name = str(system)  # such as EPSG:32640; without a code all of its definition
+    name = str(system)  # such as EPSG:32640; without a code, the whole definition
     return name if len(name) <= 80 else f'{name[:77]}...'

@@ -29,15 +29,15 @@ class Cutting:
     """How tiles are cut and written.
 
     Attributes:
-        size: Pixels of a side.
-        stride: Pixels from one to the next; None spreads as many as fit, rounded, evenly.
+        size: Side of a tile, pixels.
+        stride: Pixels from one tile to the next; None spreads as many as fit, rounded, evenly.
         max_ignored: Share of ignored pixels above which a tile is dropped.
-        bands: Of the images, numbers from 1; empty takes red, green and blue, or the only one; all where values
-            are kept.
-        span: What becomes black and white in the tiles' 8 bits; None leaves 8 bits as they are.
-        suffix: How images end: ``.png``, ``.jpg``, or ``.tif``, which keeps values and bands as they are.
-        quality: Of JPEG.
-        unknown_ignored: Whether what a mask holds and the table does not is ignored, not an error.
+        bands: Band numbers of the images, from 1. Empty takes red, green and blue, or the only band; or all bands if
+            values are kept.
+        span: Values that become black and white in 8-bit tiles; None keeps 8-bit values.
+        suffix: Suffix of the tiles' images: ``.png``, ``.jpg``, or ``.tif``, which keeps values and bands.
+        quality: JPEG quality.
+        unknown_ignored: Ignore mask values that are not in the table, instead of raising an error.
     """
 
     size: int = 256
@@ -51,28 +51,28 @@ class Cutting:
 
     @property
     def keeps(self) -> bool:
-        """Whether tiles have the images' values and bands."""
+        """Returns whether tiles keep the values and bands of the images."""
         return self.suffix == '.tif'
 
 
 def look_at(
     pairs: Sequence[Pair], table: ClassTable, cutting: Cutting, note: Note = lambda line: None
 ) -> dict[str, tuple[int, int]]:
-    """Reads the head of every file.
+    """Checks the headers of all files.
 
     Args:
-        pairs: Of which no file was read yet.
+        pairs: Images and masks.
         table: The meaning of masks.
         cutting: How they will be cut.
-        note: Is told what a user should know.
+        note: Called with each warning for the user.
 
     Returns:
         (height, width) of each pair, by name.
 
     Raises:
-        InputError: A file is damaged or too large; an image and its mask differ in size or coordinate system, or lie
-            apart on the ground; a mask does not hold what the table is for; an image has not the bands, or other ones
-            than the first where they are kept, or more than 8 bits and no ``span`` is given.
+        InputError: A file is damaged; an image and its mask differ in size or coordinate system, or lie apart on the
+            ground; a mask does not fit the table; an image lacks a band, has other bands than the first image where
+            they are kept, or has more than 8 bits and no ``span`` is given.
     """
     sizes: dict[str, tuple[int, int]] = {}
     turned: list[Path] = []
@@ -101,18 +101,18 @@ def prepare(
     staging: Staging,
     advance: Callable[[int], None] = lambda tiles: None,
 ) -> Statistics:
-    """Cuts what is not cut yet.
+    """Cuts the pairs that are not cut yet into tiles.
 
     Args:
-        pairs: What :func:`look_at` has looked at.
+        pairs: Pairs that :func:`look_at` has checked.
         table: The meaning of masks.
-        splits: ``'train'`` or ``'val'`` by scene; where a pair has no mask it counts for nothing.
-        cutting: How.
-        staging: Where to.
-        advance: Is told the number of tiles that were looked at since it was told last.
+        splits: ``'train'`` or ``'val'`` by scene; not used for pairs without a mask.
+        cutting: How tiles are cut.
+        staging: The staging folder.
+        advance: Called with the number of tiles processed since the last call.
 
     Raises:
-        InputError: A mask holds what the table does not, a file is damaged, or all tiles of a split are dropped.
+        InputError: A mask has a value that is not in the table, a file is damaged, or all tiles of a split are dropped.
     """
     statistics = Statistics(table.classes, cutting.max_ignored)
     for pair in pairs:
@@ -134,12 +134,12 @@ def prepare(
 
 
 def split_of(pair: Pair, splits: Mapping[str, str]) -> str:
-    """``'train'`` or ``'val'``, by the pair's scene, or ``'unlabelled'``."""
+    """Returns ``'train'`` or ``'val'``, by the pair's scene, or ``'unlabelled'`` if it has no mask."""
     return UNLABELLED if pair.mask is None else splits[pair.scene]
 
 
 def describe(name: str, table: ClassTable, cutting: Cutting, scene: str) -> dict[str, Any]:
-    """The content of ``dataset.yaml``."""
+    """Returns the content of ``dataset.yaml``."""
     palette = table.palette or class_palette(Path(), None, len(table.classes))
     return dict(
         name=name,
@@ -153,10 +153,10 @@ def describe(name: str, table: ClassTable, cutting: Cutting, scene: str) -> dict
 
 
 def chosen_bands(image: Raster, cutting: Cutting) -> tuple[int, ...]:
-    """The numbers of the bands to read.
+    """Returns the numbers of the bands to read.
 
     Raises:
-        InputError: The image lacks one, or there are two and none is chosen.
+        InputError: The image lacks a band, or has two and none is chosen.
     """
     colours = image.rgb if len(set(image.rgb)) == 3 else image.rgb[:1]
     usual = tuple(range(1, image.bands + 1)) if cutting.keeps else colours
@@ -241,7 +241,7 @@ def _cut(
 
 
 def _picture(pixels: NDArray[Any], missing: NDArray[np.bool_] | None, cutting: Cutting) -> NDArray[np.uint8]:
-    """A tile's image in 8 bits; what is missing in grey ones is filled in colours, as everywhere."""
+    """Returns a tile's image in 8 bits; a grey one with missing pixels becomes RGB, to use the usual fill colour."""
     picture = to_8_bits(pixels, cutting.span)
     if missing is not None and picture.shape[-1] == 1:
         picture = picture.repeat(3, -1)

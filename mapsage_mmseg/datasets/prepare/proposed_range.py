@@ -1,4 +1,4 @@
-"""A range of values to propose for images of more than 8 bits."""
+"""Proposed range of values for images of more than 8 bits."""
 
 from collections.abc import Sequence
 
@@ -6,11 +6,11 @@ import numpy as np
 
 from ...imagery import Raster, Window
 
-MIDDLE = 512  # pixels of a side, from which a range is proposed
+MIDDLE = 512  # side in pixels of the window that is measured
 
 
 def proposed_range(image: Raster, bands: Sequence[int]) -> str:
-    """What ``--range`` could be, in words: measured in the middle of the image."""
+    """Proposes values for ``--range`` in words, measured in the middle of the image."""
     height, width = min(image.height, MIDDLE), min(image.width, MIDDLE)
     middle = Window((image.height - height) // 2, (image.width - width) // 2, height, width)
     pixels, known = image.read_known(middle, bands)

@@ -1,20 +1,20 @@
-"""Warnings about files that are skipped, or used in spite of something odd."""
+"""Warnings about files that are skipped, or used although they are unusual."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 Note = Callable[[str], None]  # takes one line
-SMALL = 32  # pixels of a side, the last stage's stride in most backbones: below, a tile is less than one of its cells
+SMALL = 32  # pixels of a side: the last stride of most backbones, so that a smaller tile has less than one cell there
 
 
 def in_short(names: Sequence[object], most: int = 12) -> str:
-    """The names, or the first of them and how many there are more."""
+    """Joins the names; only the first ``most`` of them and the number of others if there are more."""
     more = f' and {len(names) - most} more' if len(names) > most else ''
     return ', '.join(map(str, names[:most])) + more
 
 
 def remark(note: Note, turned: Sequence[Path], small: Sequence[Path]) -> None:
-    """Says which images are read otherwise than viewers show them, and which are too small to be of use."""
+    """Warns about images that viewers show turned or mirrored, and about images that are too small to be useful."""
     if turned:
         note(
             f'warning: {in_short(turned, 1)}: an EXIF tag has viewers turn or mirror it; pixels are taken as they are '

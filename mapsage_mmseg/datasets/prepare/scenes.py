@@ -10,22 +10,22 @@ from . import LAYOUTS, ClassTable, Pair, find_pairs, find_unlabelled, read_class
 from .remarks import Note
 
 CLASS_FILES = ('classes.yaml', 'classes.yml', 'classes.json')
-FIXED = ('masks', 'image_suffix', 'mask_suffix', 'classes', 'scene')  # by a published layout
-SHARE = ['0.2']  # of the pixels to validate on, where nobody says otherwise
+FIXED = ('masks', 'image_suffix', 'mask_suffix', 'classes', 'scene')  # options that a published layout determines
+SHARE = ['0.2']  # default share of the pixels to validate on
 
 
 @dataclass(frozen=True)
 class SceneOptions:
-    """Where scenes and masks are, and which belong together.
+    """Options for finding scenes and their masks.
 
     Attributes:
-        layout: Name of a published data set that the scenes are, as it is unpacked.
-        masks: Folder of masks; None for one in or among the scenes.
-        image_suffix, mask_suffix: How stems of images and masks end; None finds the masks'.
+        layout: Name of a published data set, if the scenes are one as unpacked.
+        masks: Folder of masks; None if masks lie in the folder of scenes.
+        image_suffix, mask_suffix: How stems of images and masks end; None infers that of masks.
         unlabelled: Folder of images without masks.
-        classes: The file of classes; None for one beside the scenes.
-        val: A share, or names or expressions of scenes.
-        scene: Expression that finds a tile's scene in its name.
+        classes: File of classes; None for one in the folder of scenes.
+        val: A share, or names or regular expressions of scenes.
+        scene: Regular expression that finds a tile's scene in its name.
     """
 
     layout: str | None = None
@@ -39,12 +39,12 @@ class SceneOptions:
 
     @classmethod
     def of(cls, arguments: Any) -> 'SceneOptions':
-        """From parsed options."""
+        """Creates options from parsed arguments."""
         return cls(**{field.name: getattr(arguments, field.name) for field in fields(cls)})
 
 
 def scenes_of(named: str, options: SceneOptions, note: Note) -> tuple[list[Pair], ClassTable, Sequence[str]]:
-    """The pairs, what their masks mean, and which scenes to validate on; ``note`` is told what a user should know.
+    """Finds the pairs, the meaning of their masks, and the scenes to validate on; ``note`` is called with warnings.
 
     Raises:
         InputError: As :func:`~mapsage_mmseg.datasets.prepare.find_pairs`,
@@ -59,10 +59,10 @@ def scenes_of(named: str, options: SceneOptions, note: Note) -> tuple[list[Pair]
 
 
 def check_apart(pairs: Sequence[Pair], validated: Collection[str]) -> None:
-    """Refuses an image without a label of a scene that is validated on: its student would have seen that scene.
+    """Refuses unlabelled images of scenes that are validated on: the student would have seen those scenes.
 
     Raises:
-        InputError: Names the first one.
+        InputError: There is such an image; the message names the first one.
     """
     for pair in pairs:
         if pair.mask is None and pair.scene in validated:
@@ -90,10 +90,10 @@ def _labelled(named: str, options: SceneOptions, note: Note) -> tuple[list[Pair]
 
 
 def class_file(named: str | None, scenes: Path) -> Path:
-    """The file with the classes.
+    """Returns the file with the classes.
 
     Raises:
-        InputError: None is named, and none lies beside the scenes.
+        InputError: The named file does not exist; or none is named, and the folder of scenes has none.
     """
     if named is not None:
         file = Path(named).expanduser()

@@ -8,16 +8,16 @@ from ...errors import InputError
 
 
 def split_scenes(pixels: Mapping[str, int], val: Sequence[str], seed: int = 0) -> set[str]:
-    """The scenes to validate on; one at least, and one is left to train on.
+    """Returns the scenes to validate on: at least one, and at least one is left to train on.
 
     Args:
-        pixels: Of each scene.
-        val: One number between 0 and 1, the share of all pixels, which drawn scenes come nearest to; or names of scenes
+        pixels: Number of pixels by scene.
+        val: One number between 0 and 1, the share of all pixels that the drawn scenes approximate; or names of scenes
             and regular expressions that match whole names.
-        seed: Of the draw.
+        seed: Seed of the draw.
 
     Raises:
-        InputError: There is one scene only, a name or expression matches none, or nothing is left to train on.
+        InputError: There is only one scene, a name or expression matches none, or no scene is left to train on.
     """
     if len(pixels) < 2:
         raise InputError(

@@ -14,16 +14,16 @@ from ..tiles.files import SPLITS, UNLABELLED
 
 @dataclass
 class Counts:
-    """Of tiles, and of pixels in those that were kept.
+    """Counts of tiles, and of pixels in the tiles that were kept.
 
     Attributes:
-        pixels: Per class, (C,).
-        ignored: Pixels that count nowhere.
-        tiles: That were kept.
+        pixels: Pixels per class, (C,).
+        ignored: Ignored pixels.
+        tiles: Tiles that were kept.
         dropped: Tiles that had too many ignored pixels.
-        veil: Number of a band that was taken for transparency (0: none), the pixels that it hid, and all pixels of the
-            tiles with such a band, dropped ones too.
-        values: By band the number of values, their sum and that of their squares, (3, B); None where none is measured.
+        veil: Number of a band that was taken for transparency (0 for none), the pixels that it hid, and all pixels of
+            the tiles with such a band, including dropped ones.
+        values: By band the number of values, their sum and the sum of their squares, (3, B); None if not measured.
     """
 
     pixels: NDArray[np.int64]
@@ -35,23 +35,23 @@ class Counts:
 
     @classmethod
     def none(cls, classes: int) -> 'Counts':
-        """Of nothing."""
+        """Creates counts of zero."""
         return cls(np.zeros(classes, np.int64))
 
     def take(self, label: NDArray[np.uint8]) -> None:
-        """Counts a tile that is kept, (H, W) of class numbers and 255."""
+        """Adds a tile that is kept, (H, W) of class numbers and 255."""
         counted = np.bincount(label.ravel(), minlength=IGNORE + 1)
         self.pixels += counted[: len(self.pixels)]
         self.ignored += int(counted[IGNORE])
         self.tiles += 1
 
     def hide(self, band: int, valid: NDArray[np.bool_]) -> None:
-        """Counts a tile, kept or not, of which this band leaves what is ``valid`` (H, W)."""
+        """Adds the pixels of a tile, kept or not, that a transparency band hides: those not ``valid`` (H, W)."""
         _, hidden, looked_at = self.veil
         self.veil = band, hidden + int((~valid).sum()), looked_at + valid.size
 
     def measure(self, pixels: NDArray[Any], missing: NDArray[np.bool_] | None) -> None:
-        """Takes in the values (H, W, B) of a tile's image but those that are ``missing`` (H, W, B)."""
+        """Adds the values (H, W, B) of a tile's image, except those that are ``missing`` (H, W, B)."""
         values = pixels.astype(np.float64)
         known = np.ones(values.shape, bool) if missing is None else ~missing
         values[~known] = 0
@@ -59,7 +59,7 @@ class Counts:
         self.values = found if self.values is None else self.values + found
 
     def add(self, other: 'Counts') -> None:
-        """Takes another's counts in."""
+        """Adds other counts."""
         self.pixels += other.pixels
         self.ignored += other.ignored
         self.tiles += other.tiles
@@ -70,41 +70,41 @@ class Counts:
             self.values = other.values if self.values is None else self.values + other.values
 
     def shares(self) -> NDArray[np.float64]:
-        """Of the labelled pixels, per class; zeros where none is labelled."""
+        """Returns the share of the labelled pixels per class; zeros if no pixel is labelled."""
         return self.pixels / max(1, int(self.pixels.sum()))
 
     def ignored_share(self) -> float:
-        """Of all pixels."""
+        """Returns the share of ignored pixels in all pixels."""
         return self.ignored / max(1, self.ignored + int(self.pixels.sum()))
 
     def as_dict(self) -> dict[str, Any]:
-        """The same, for a JSON file."""
+        """Returns the counts for a JSON file."""
         found = dict(pixels=self.pixels.tolist(), ignored=self.ignored, tiles=self.tiles, dropped=self.dropped)
         found['veil'] = list(self.veil)
         return found if self.values is None else dict(found, values=self.values.tolist())
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> 'Counts':
-        """What :meth:`as_dict` gave."""
+        """Creates counts from the result of :meth:`as_dict`."""
         values = content.get('values')
         return cls(
             np.array(content['pixels'], np.int64),
             content['ignored'],
             content['tiles'],
             content['dropped'],
-            tuple(content.get('veil', (0, 0, 0))),  # what began before there was one continues
+            tuple(content.get('veil', (0, 0, 0))),  # absent in work that an older version began
             None if values is None else np.array(values),
         )
 
 
 @dataclass
 class Statistics:
-    """Of a data set.
+    """Statistics of a data set.
 
     Attributes:
-        classes: Their names.
+        classes: Class names.
         max_ignored: Share of ignored pixels above which a tile was dropped.
-        splits: Counts of ``'train'``, ``'val'`` and, where there are any, ``'unlabelled'`` tiles.
+        splits: Counts of ``'train'``, ``'val'`` and, if there are any, ``'unlabelled'`` tiles.
         scenes: Number of images and counts by scene and split.
     """
 
@@ -117,18 +117,18 @@ class Statistics:
         self.splits = {split: Counts.none(len(self.classes)) for split in SPLITS}
 
     def add(self, split: str, scene: str, counts: Counts) -> None:
-        """Takes in one image of a scene."""
+        """Adds the counts of one image of a scene."""
         self.splits.setdefault(split, Counts.none(len(self.classes))).add(counts)
         images, whole = self.scenes.get((scene, split), (0, Counts.none(len(self.classes))))
         whole.add(counts)
         self.scenes[scene, split] = images + 1, whole
 
     def labelled(self) -> dict[str, Counts]:
-        """The splits whose tiles have labels."""
+        """Returns the splits whose tiles have labels."""
         return {split: counts for split, counts in self.splits.items() if split != UNLABELLED}
 
     def bands(self) -> dict[str, list[Any]]:
-        """``bands``, ``mean`` and ``std`` of the training tiles, for ``dataset.yaml``; empty where none were measured.
+        """Returns ``bands``, ``mean`` and ``std`` of the training tiles for ``dataset.yaml``; empty if not measured.
 
         Raises:
             InputError: All values of a band are the same.
@@ -147,7 +147,7 @@ class Statistics:
         return dict(bands=numbers, **{k: [float(f'{v:.6g}') for v in vs] for k, vs in (('mean', mean), ('std', std))})
 
     def absent(self) -> list[str]:
-        """Classes without a pixel, in words."""
+        """Returns a line for each class without a pixel."""
         return [
             f'{split}: no pixel of class {name}'
             for split, counts in self.labelled().items()
@@ -155,7 +155,7 @@ class Statistics:
         ]
 
     def veiled(self) -> list[str]:
-        """That a band was taken for transparency and hid pixels, in words."""
+        """Returns a line if a band was taken for transparency and hid pixels; else an empty list."""
         both = Counts.none(len(self.classes))
         for counts in self.splits.values():
             both.add(counts)
@@ -168,7 +168,7 @@ class Statistics:
         ]
 
     def text(self) -> str:
-        """Tables in Markdown."""
+        """Returns the statistics as tables in Markdown."""
         splits = list(self.splits)
         counts = [self.splits[split] for split in splits]
         scenes = [sum(where == split for _, where in self.scenes) for split in splits]

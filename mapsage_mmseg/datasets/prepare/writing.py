@@ -1,4 +1,4 @@
-"""A folder that becomes a data set in one step, or stays a staging folder."""
+"""A staging folder that becomes a data set in one step."""
 
 import errno
 import hashlib
@@ -21,14 +21,14 @@ from ...errors import InputError
 from ...whole_file import PARTIAL, flush_folder, write_text
 from .statistics import Counts
 
-BOOT = Path('/proc/sys/kernel/random/boot_id')  # Linux; another after each start of the machine
+BOOT = Path('/proc/sys/kernel/random/boot_id')  # Linux; changes at every boot
 
 
 def check_target(named: str) -> Path:
-    """The place for a data set; a link to a folder stands for that folder, which a renamed one can replace.
+    """Checks and returns the path for a data set; links are resolved, because a rename can replace only a real folder.
 
     Raises:
-        InputError: Something is there, or no folder can be made there.
+        InputError: The path is not an empty folder, is a file system of its own, or cannot be created.
     """
     try:
         out = Path(named).expanduser()
@@ -39,15 +39,15 @@ def check_target(named: str) -> Path:
             raise InputError(f'-o {out} is a file system of its own, which cannot be replaced; name a folder in it')
         parent = out.absolute().parent
         parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=parent).cleanup()  # permissions do not say it all
-    except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself, or an unknown ~user
+        tempfile.TemporaryDirectory(prefix=f'.{out.name}.', dir=parent).cleanup()  # permission bits are not enough
+    except (OSError, RuntimeError) as error:  # RuntimeError: a link to itself, or an unknown ~user
         why = getattr(error, 'strerror', None) or error
         raise InputError(f'-o {named} cannot be made: {why}; name a folder elsewhere') from error
     return out
 
 
 def staging_folder(out: Path) -> Path:
-    """Where a data set lies until it is whole: beside its place, hidden, and without a ``dataset.yaml``."""
+    """Returns the staging folder of a data set: hidden, beside its final path, and without a ``dataset.yaml``."""
     absolute = out.absolute()
     return absolute.with_name(f'.{absolute.name}{PARTIAL}')
 
@@ -55,13 +55,13 @@ def staging_folder(out: Path) -> Path:
 class Staging:
     """A data set that is being written.
 
-    What an earlier process with the same plan finished is kept, image by image. After a power failure nothing is: files
-    may be named there that were never written.
+    Images that an earlier process finished with the same plan are kept. After a reboot none are: if the power failed,
+    the journal may name files that were never written.
 
     Args:
         folder: From :func:`staging_folder`.
-        plan: All that decides what is written, for JSON.
-        keep: Names in the folder that are not ours to remove.
+        plan: Everything that determines the output, serialisable as JSON.
+        keep: Names in the folder that must not be removed.
     """
 
     def __init__(self, folder: Path, plan: Mapping[str, Any], keep: tuple[str, ...] = ()) -> None:
@@ -73,38 +73,38 @@ class Staging:
             self._clear()
             write_text(self._journal, f'{key}\n')
             lines = []
-        whole = [json.loads(line) for line in lines[1:] if line.endswith('\n')]  # the last may be half a line
+        whole = [json.loads(line) for line in lines[1:] if line.endswith('\n')]  # the last may be incomplete
         self._finished = {name: Counts.from_dict(counts) for name, counts in whole}
 
     def _clear(self) -> None:
-        (self.folder / 'dataset.yaml').unlink(missing_ok=True)  # first: without it nothing trains on what is left
+        (self.folder / 'dataset.yaml').unlink(missing_ok=True)  # first, so that nobody trains on a partial data set
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             if path.name not in self._keep:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
     def finished(self, name: str) -> Counts | None:
-        """The counts of an image all of whose tiles are written."""
+        """Returns the counts of an image if all its tiles are written, else None."""
         return self._finished.get(name)
 
     def finish(self, name: str, counts: Counts) -> None:
-        """Notes that all tiles of an image are written."""
+        """Records that all tiles of an image are written."""
         with open(self._journal, 'a', encoding='utf-8') as file:
             file.write(json.dumps([name, counts.as_dict()]) + '\n')
 
     def tile_files(self, split: str, stem: str, suffix: str) -> tuple[Path, Path]:
-        """Paths of a tile's image and label."""
+        """Returns the paths of a tile's image and label."""
         return self.folder / 'img_dir' / split / f'{stem}{suffix}', self.folder / 'ann_dir' / split / f'{stem}.png'
 
     def publish(self, out: Path, description: Mapping[str, Any], texts: Mapping[str, str]) -> None:
-        """Puts the data set in its place.
+        """Moves the data set to its final path.
 
         Args:
-            out: The place: nothing, or an empty folder.
-            description: Of ``dataset.yaml``.
-            texts: Other files beside it.
+            out: The final path, which is free or an empty folder.
+            description: Content of ``dataset.yaml``.
+            texts: Content of other files beside it, by name.
 
         Raises:
-            InputError: Something was put there meanwhile, or it cannot be replaced.
+            InputError: The path is no longer free, or cannot be replaced.
         """
         for name, text in texts.items():
             write_text(self.folder / name, text)
@@ -116,7 +116,7 @@ class Staging:
         for name in self._keep:
             (self.folder / name).unlink(missing_ok=True)
         if hasattr(os, 'sync'):
-            os.sync()  # so that after a power failure there is a whole data set or none
+            os.sync()  # so that a power failure leaves a complete data set or none
         try:
             os.replace(self.folder, out)
         except OSError as error:
@@ -127,22 +127,22 @@ class Staging:
 
 
 def write_image(file: Path, pixels: NDArray[np.uint8], quality: int) -> None:
-    """Writes (H, W, 1 or 3) as what the name ends in."""
+    """Writes (H, W, 1 or 3) in the format of the file's suffix, PNG or JPEG."""
     picture = Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
     if file.suffix == '.png':
-        _save(file, picture, 'PNG', compress_level=3)  # of aerial tiles no larger than at 6, and faster
+        _save(file, picture, 'PNG', compress_level=3)  # as small as level 6 for aerial tiles, and faster
     else:
         _save(file, picture, 'JPEG', quality=quality)
 
 
 def write_bands(file: Path, pixels: NDArray[Any], known: NDArray[np.bool_] | None, nodata: Any) -> None:
-    """Writes (H, W, B) as a TIFF with these values.
+    """Writes (H, W, B) as a TIFF with unchanged values.
 
     Args:
-        file: Its path.
-        pixels: As the image has them.
+        file: Path of the file.
+        pixels: Values of the image.
         known: (H, W): which pixels hold data; None means all. It becomes the file's mask.
-        nodata: The value of missing ones in the image, or None.
+        nodata: Nodata value of the image, or None.
     """
     height, width, count = pixels.shape
     profile = dict(driver='GTiff', dtype=pixels.dtype, count=count, height=height, width=width, compress='deflate')
@@ -158,12 +158,12 @@ def write_bands(file: Path, pixels: NDArray[Any], known: NDArray[np.bool_] | Non
 
 
 def write_label(file: Path, label: NDArray[np.uint8]) -> None:
-    """Writes (H, W) of class numbers."""
+    """Writes class numbers (H, W) as PNG."""
     _save(file, Image.fromarray(label), 'PNG')
 
 
 def _save(file: Path, picture: Image.Image, form: str, **settings: Any) -> None:
-    content = io.BytesIO()  # Pillow itself does not say that a disk is full
+    content = io.BytesIO()  # Pillow itself does not report a full disk
     picture.save(content, form, **settings)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content.getvalue())

@@ -1,4 +1,4 @@
-"""Built-in land cover: scenes drawn by rule, so that everything can be tried without data."""
+"""Built-in land cover: procedurally drawn scenes, so that everything can be tried without data."""
 
 from typing import Any
 
@@ -10,32 +10,32 @@ from ...errors import InputError
 from ..tiles.parts import check_part, in_part
 from .drawing import CLASSES, PALETTE, SPLITS, draw_scene
 
-CACHE_BYTES = 512 * 2**20  # Of drawn scenes, per process; what exceeds it is drawn anew each time.
+CACHE_BYTES = 512 * 2**20  # Cache of drawn scenes, per process; scenes that do not fit are drawn again each time.
 
 
 def take_label(results: dict[str, Any]) -> dict[str, Any]:
-    """Stands for LoadImageFromFile, after which there is an image and no label yet."""
+    """Replaces LoadImageFromFile: withholds the label, because a file's image is loaded without its label."""
     results.update(label_for_later=results.pop('gt_seg_map'), seg_fields=[])
     return results
 
 
 def give_label(results: dict[str, Any]) -> dict[str, Any]:
-    """Stands for LoadAnnotations, which test pipelines have behind Resize: the label keeps its size there."""
+    """Replaces LoadAnnotations: adds the label. Test pipelines do so after Resize, so that the label keeps its size."""
     results.update(gt_seg_map=results.pop('label_for_later'), seg_fields=['gt_seg_map'])
     return results
 
 
 @DATASETS.register_module()
 class SyntheticLandCover(BaseSegDataset):
-    """Scenes of land cover drawn by rule, in memory.
+    """Procedurally drawn scenes of land cover, in memory.
 
-    A pipeline for files serves here too (its LoadImageFromFile and LoadAnnotations are replaced), and one without both.
+    A pipeline for files works here too: its LoadImageFromFile and LoadAnnotations are replaced. Both may be omitted.
 
     Args:
-        size, length: Side of a scene in pixels, 32 or more; number of scenes, 5 or more where there are parts.
+        size, length: Side of a scene in pixels, 32 or more; number of scenes, 5 or more with a ``part``.
         seed: Another seed draws other scenes.
         split: ``'train'`` or ``'val'``, which share no scene.
-        part: ``'fit'`` or ``'tune'``, which divide the training scenes four to one, or None for all of a split.
+        part: ``'fit'`` or ``'tune'``, which divide the training scenes four to one; None for all of a split.
         pipeline, kwargs: As for :class:`mmseg.datasets.BaseSegDataset`.
 
     Raises:
@@ -76,7 +76,7 @@ class SyntheticLandCover(BaseSegDataset):
         return [{'img_path': f'synthetic/{self.split}/{i:06d}', 'scene': i, 'reduce_zero_label': False} for i in scenes]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """What LoadImageFromFile and LoadAnnotations would have made of a file; the arrays are the caller's own."""
+        """Returns image and label as LoadImageFromFile and LoadAnnotations would load them; the arrays are copies."""
         info = super().get_data_info(idx)
         scene = info.pop('scene')
         image, label = self._drawn.get(scene) or draw_scene(self.seed, self.split, scene, self.size)

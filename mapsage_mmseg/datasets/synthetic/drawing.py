@@ -1,4 +1,4 @@
-"""Scenes of land cover, drawn by rule."""
+"""Procedural drawing of land-cover scenes."""
 
 import math
 from functools import lru_cache
@@ -26,13 +26,13 @@ SOILS = ((150, 130, 104), (168, 152, 126), (130, 118, 104), (140, 136, 130), (12
 WOODS = ((50, 74, 46), (64, 86, 52), (84, 102, 62), (72, 78, 50))
 CROPS = ((106, 134, 72), (142, 148, 84), (174, 160, 106), (136, 112, 86), (82, 108, 62), (160, 142, 114), (98, 120, 76))
 HOUSES, WORKS, CROP, WOOD, BARE, MEADOW = range(6)
-# How many of 20 parcels are of each kind: village, suburb, wild land, industry.
+# Parcels of each kind, of 20, by theme: village, suburb, wild land, industry.
 THEMES = ((4, 0, 9, 3, 2, 2), (11, 2, 2, 2, 2, 1), (1, 0, 4, 6, 6, 3), (5, 7, 2, 2, 3, 1))
 
 
 @lru_cache(maxsize=64)
 def _smooth_steps(size: int, step: int) -> np.ndarray:
-    """Interpolation from a lattice of the given step to pixels, in 64ths, (size, nodes)."""
+    """Returns interpolation weights from a lattice of the given step to pixels, in 64ths, (size, nodes)."""
     left, part = np.divmod(np.arange(size), step)
     part = 64 * part // step
     part = part * part * (192 - 2 * part) // 4096  # Smoothstep: no creases along the lattice.
@@ -42,7 +42,7 @@ def _smooth_steps(size: int, step: int) -> np.ndarray:
 
 
 def _hills(draws: StableDraws, size: int, step: int) -> np.ndarray:
-    """A smooth surface with hills of about ``step`` pixels, flat (pixels,), -128 to 127."""
+    """Draws a smooth surface with hills of about ``step`` pixels, flat (pixels,), -128 to 127."""
     weights = _smooth_steps(size, step)
     nodes = draws.many(0, 255, weights.shape[1], weights.shape[1]).astype(np.float32)
     # Whole numbers below 2**24 throughout: float32 holds them exactly, so the order of summing does not matter.
@@ -50,12 +50,12 @@ def _hills(draws: StableDraws, size: int, step: int) -> np.ndarray:
 
 
 def _tints(draws: StableDraws, options: tuple, count: int, spread: int = 9) -> np.ndarray:
-    """Colours near the options', (count, 3)."""
+    """Draws colours close to those of the options, (count, 3)."""
     return np.array(options, np.int32)[draws.many(0, len(options) - 1, count)] + draws.many(-spread, spread, count, 3)
 
 
 def _turned(x: np.ndarray, y: np.ndarray, angle: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates along and across a direction."""
+    """Returns coordinates along and across a direction."""
     cosine, sine = SINE[angle + 64 & 255], SINE[angle & 255]
     return x * cosine + y * sine >> 8, y * cosine - x * sine >> 8
 
@@ -64,7 +64,7 @@ class _Parcels:
     """The map's plan: land cut into parcels by winding lines, some of which are roads. Fields are flat, (pixels,).
 
     Attributes:
-        number: Which parcel a pixel lies in, 0 to 255.
+        number: Number of the parcel that a pixel lies in, 0 to 255.
         across, along, width, height: Position in the parcel from its corner, and the parcel's size, in units.
         road, lane: Whether the pixel is road; distance to the middle of the nearest road, in units.
     """
@@ -74,7 +74,7 @@ class _Parcels:
         u = u + _hills(draws, size, 56) * draws.one(0, 10) // 10
         v = v + _hills(draws, size, 56) * draws.one(0, 10) // 10
         column, self.across, self.width, road_u, lane_u = self._cut(draws, u, size, odds=50)
-        # Every column is cut at heights of its own, so that corners meet as in old towns, not as on a chessboard.
+        # Every column is cut at its own heights, so that the parcels look like an old town, not like a chessboard.
         v = v + draws.many(0, 40 * UNIT, 256)[column]
         row, self.along, self.height, road_v, lane_v = self._cut(draws, v, size, odds=35)
         self.number = column * 37 + row & 255
@@ -83,11 +83,11 @@ class _Parcels:
 
     @staticmethod
     def _cut(draws: StableDraws, position: np.ndarray, size: int, odds: int) -> tuple[np.ndarray, ...]:
-        """Cuts one axis: (number, position from the cut before, gap, is road, distance to the next road's middle)."""
+        """Cuts one axis: (number, position after the cut, gap, is road, distance to the middle of the nearest road)."""
         count = size // 8 + 8
         gaps = draws.many(26, 58, count)
         half = np.where(draws.many(0, 99, count + 1) < odds, draws.many(26, 56, count + 1), 0)
-        position = position + (3 * size // 2 + 16) * UNIT  # A turned square reaches that far to the other side.
+        position = position + (3 * size // 2 + 16) * UNIT  # A rotated square extends this far below zero.
         number = np.repeat(np.arange(count), gaps)[position // UNIT]
         start = position - ((np.cumsum(gaps, dtype=np.int32) - gaps) * UNIT)[number]
         gap = (gaps * UNIT)[number]
@@ -97,7 +97,7 @@ class _Parcels:
 
 
 class _Scene:
-    """An image and its label while they are being drawn, one cover after the other; pixels are numbered flat."""
+    """An image and its label, drawn one cover after the other; arrays of pixels are flat."""
 
     def __init__(self, draws: StableDraws, size: int) -> None:
         self.draws, self.size = draws, size
@@ -110,11 +110,11 @@ class _Scene:
         self.relief = self.cast(self.clumps + self.fine // 2, 2) - self.clumps - self.fine // 2
 
     def cast(self, field: np.ndarray, pixels: int) -> np.ndarray:
-        """The field, moved away from the sun; it wraps around, which nobody sees in a shadow."""
+        """Returns the field, shifted away from the sun. It wraps around, which is invisible in a shadow."""
         return np.roll(field.reshape(self.size, self.size), pixels * self.sun + 128 >> 8, (0, 1)).ravel()
 
     def paint(self, at: np.ndarray, cover: int, inks: np.ndarray, which: np.ndarray, light: np.ndarray) -> None:
-        """Gives pixels their label and one of the inks each; light is added to all channels."""
+        """Gives each pixel its label and one of the inks; ``light`` is added to all channels."""
         self.label[at], self.used[at], self.light[at], self.shade[at] = cover, which + len(self.inks), light, False
         self.inks = np.concatenate([self.inks, inks])
 
@@ -130,14 +130,14 @@ class _Scene:
         self.paint(at, cover, (one * parts + other * (15 - parts)) // 15, self.broad[at] + 128 >> 4, light[at])
 
     def trees(self, where: np.ndarray, cover: int, height: int) -> None:
-        """A forest, or trees that have its colour but not its label."""
+        """Paints a forest, or trees that have its colour but not its label."""
         self.patches(where, cover, WOODS, self.relief * height // 12)
         self.shade |= self.cast(where, height) & ~where
 
     def fields(self, where: np.ndarray) -> None:
         at, draws = np.flatnonzero(where), self.draws
         number = self.plan.number[at]
-        # Furrows follow the parcel's sides more often than not; every fourth holds the tractor's tracks.
+        # Furrows usually follow the parcel's sides; every fourth has the tracks of a tractor.
         angle = draws.many(0, 3, 256) * 64 + draws.many(0, 3, 256) // 3 * draws.many(0, 63, 256)
         period = draws.many(3 * UNIT, 7 * UNIT, 256)[number]
         turned = _turned(self.plan.across[at], self.plan.along[at], angle[number])
@@ -151,7 +151,7 @@ class _Scene:
         self.trees(crowns, AGRICULTURE, 2)
 
     def buildings(self, where: np.ndarray, scale: np.ndarray) -> None:
-        """Houses in rows along the parcels' sides, larger and farther apart by the scale."""
+        """Paints houses in rows along the parcels' sides; ``scale`` multiplies their size and distance."""
         at, draws = np.flatnonzero(where), self.draws
         number, scale = self.plan.number[at], scale[at]
         inset = draws.one(5, 6) * UNIT
@@ -173,7 +173,7 @@ class _Scene:
         self.paint(at[inside], BUILDING, _tints(draws, ROOFS, 256, 14), house[inside], light[inside])
 
     def waters(self) -> np.ndarray:
-        """Where lakes and a river lie; many scenes have neither."""
+        """Returns which pixels are lake or river; many scenes have neither."""
         draws, middle = self.draws, self.size * UNIT // 2
         lakes = _hills(draws, self.size, 44) * 2 + self.broad < draws.one(-290, -90)
         u, v = _turned(self.x - middle, self.y - middle, draws.one(0, 255))
@@ -183,14 +183,14 @@ class _Scene:
         return lakes | river
 
     def photograph(self) -> np.ndarray:
-        """The image as a camera in the air takes it, (H, W, 3), BGR."""
+        """Returns the image as an aerial camera takes it, (H, W, 3), BGR."""
         draws, size = self.draws, self.size
         cloud = _hills(draws, size, 64) * draws.one(0, 20) // 64 + 256
         light = np.where(self.shade, draws.one(120, 165), 256) * cloud >> 8
         gain = draws.one(225, 300) * draws.many(238, 274, 3, 1) >> 8
         image = ((np.take(self.inks.T, self.used, axis=1) + self.light) * light >> 8) * gain >> 8
         padded = np.pad(image.astype(np.int16).reshape(3, size, size), ((0, 0), (1, 1), (1, 1)), 'edge')
-        tall = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]  # Binomial blur: no lens draws staircases.
+        tall = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]  # Binomial blur: a lens has no jagged edges.
         image = tall[..., :-2] + 2 * tall[..., 1:-1] + tall[..., 2:] >> 4
         image += (draws.grain(3, size, size) * draws.one(3, 8) >> 8) + draws.one(0, 22)
         return np.ascontiguousarray(image[::-1].clip(0, 255).transpose(1, 2, 0), np.uint8)
@@ -201,7 +201,7 @@ def draw_scene(seed: int, split: str, index: int, size: int = 128) -> tuple[np.n
 
     Args:
         seed, index: 0 or more.
-        split: ``'train'`` or ``'val'``; no scene of one is in the other.
+        split: ``'train'`` or ``'val'``, which share no scene.
         size: Side in pixels, 32 or more.
 
     Returns:
@@ -226,7 +226,7 @@ def draw_scene(seed: int, split: str, index: int, size: int = 128) -> tuple[np.n
     scene.patches(water & ~road if draws.one(0, 1) else water, WATER, WATERS, scene.fine // 40)
     scene.buildings((kind <= WORKS) & (scene.label == BACKGROUND) & ~water, 1 + (kind == WORKS))
     image, label = scene.photograph(), scene.label.reshape(size, size)
-    if draws.one(0, 7) == 0:  # A strip that nobody labelled, as between two surveys.
+    if draws.one(0, 7) == 0:  # An unlabelled strip, as between two surveys.
         start = draws.one(0, size - 8)
         label[:, start : start + draws.one(3, 7)] = 255
     return image, label

@@ -1,4 +1,4 @@
-"""An image and its label, read as training would read them, with what is wrong with them in words."""
+"""Checks of an image and its label, which are read as in training."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from .dataset_yaml import DatasetSpec
 
 
 def check_pair(image: Path, label: Path, spec: DatasetSpec, max_pixels: int) -> np.ndarray:
-    """Reads an image and its label as training would.
+    """Reads an image and its label as in training, and checks them.
 
     Returns:
         Pixels of each class in the label where the image has data, (C,).
 
     Raises:
-        InputError: As :func:`~mapsage_mmseg.datasets.check_folder` for a file.
+        InputError: As :func:`~mapsage_mmseg.datasets.tiles.dataset.check_folder` for a file.
     """
     (height, width), known = check_image(image, spec, max_pixels)
     values = read_mask(label, max_pixels)
@@ -33,13 +33,13 @@ def check_pair(image: Path, label: Path, spec: DatasetSpec, max_pixels: int) -> 
 
 
 def check_image(image: Path, spec: DatasetSpec, max_pixels: int) -> tuple[tuple[int, int], np.ndarray | None]:
-    """Reads an image as training would.
+    """Reads an image as in training, and checks it.
 
     Returns:
         Height and width, in pixels; and which pixels hold data (H, W), None for all.
 
     Raises:
-        InputError: As :func:`~mapsage_mmseg.datasets.check_folder` for a file.
+        InputError: As :func:`~mapsage_mmseg.datasets.tiles.dataset.check_folder` for a file.
     """
     pixels, known = read_image(image, spec.bands, max_pixels)
     height, width = pixels.shape[:2]

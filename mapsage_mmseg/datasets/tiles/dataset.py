@@ -26,8 +26,8 @@ from .settings import class_numbers, own_loading, refuse, seen_by_model
 from .skipped import SkippedImages
 
 HANDLING = ('max_unreadable', 'max_pixels', 'follow_links')  # arguments that change no sample
-MANY_FILES = 200  # From here on a check takes long enough to show its progress.
-PAUSES = (0.0, 0.1, 1.0)  # Seconds before each time that an unreadable image is tried again.
+MANY_FILES = 200  # From this number on, a check takes long enough to show progress.
+PAUSES = (0.0, 0.1, 1.0)  # Seconds before each new attempt to read an unreadable image.
 
 
 def check_folder(
@@ -37,18 +37,19 @@ def check_folder(
     follow_links: bool = False,
     unlabelled: bool = False,
 ) -> None:
-    """Reads every image and label once, as training would, and says what training would stumble over.
+    """Reads every image and label once, as in training, and reports what would fail there.
 
     Args:
         data_root: The folder.
-        spec: What its ``dataset.yaml`` says.
+        spec: Content of its ``dataset.yaml``.
         max_pixels, follow_links: As for :class:`FolderLandCover`.
-        unlabelled: Whether the images without a label are trained on, too.
+        unlabelled: Check the images without a label too, because they are used for training.
 
     Raises:
-        InputError: A split is missing or empty, an image has no label, a file's link leads out of the folder, a file
-            claims too many pixels or cannot be read, an image and its label differ in size, or a label holds neither a
-            class nor ``ignore_index``. Names the first such file.
+        InputError: A split is missing, empty or wholly ignored, an image has no label, a file is a link out of the
+            folder, a file claims too many pixels or cannot be read, an image is smaller than 2 x 2 pixels, an image and
+            its label differ in size, or a label has a value other than the classes and ``ignore_index``. The message
+            names the first such file.
     """
     root = Path(data_root).expanduser()
     check_max_pixels(max_pixels)
@@ -82,7 +83,7 @@ def check_folder(
 
 
 def _in_threads(function: Callable[[Any], Any], jobs: list[Any]) -> Iterator[Any]:
-    """Results in the order of the jobs; the first error ends the rest."""
+    """Yields results in the order of the jobs; the first error cancels the rest."""
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
         yield from pool.map(function, jobs)
@@ -94,37 +95,40 @@ def _in_threads(function: Callable[[Any], Any], jobs: list[Any]) -> Iterator[Any
 class FolderLandCover(BaseSegDataset):
     """Tiles in ``img_dir/{train,val}`` and labels in ``ann_dir/{train,val}``, with a ``dataset.yaml`` beside them.
 
-    Labels of ``ignore_index`` reach the pipeline as 255, whatever the file says: losses and metrics ignore that one.
+    Labels of ``ignore_index`` reach the pipeline as 255, the value that losses and metrics ignore.
 
     ``LoadImageFromFile`` and ``LoadAnnotations`` in the pipeline are replaced by
     :class:`~mapsage_mmseg.imagery.LoadRasterImage`, which reads the bands that ``dataset.yaml`` names, and
     :class:`~mapsage_mmseg.imagery.LoadRasterLabel`.
 
-    An image that becomes unreadable while a run continues is tried again, then the one before it in the order of names
-    takes its place.
+    If an image becomes unreadable during a run, reading is tried again a few times. Then the image before it replaces
+    it.
 
     Args:
         data_root: The folder.
         split: ``'train'`` or ``'val'``.
-        part: ``'fit'`` or ``'tune'``, which divide the training tiles by scene, or None for all of a split.
-        scene: As in ``dataset.yaml``, before which it goes.
-        max_unreadable: Share of the images that may become unreadable, rounded up to images.
-        max_pixels: What an image or label may have; a file that claims more counts as unreadable, undecoded.
-        follow_links: Whether links of single files are followed out of the folder. Links of folders always are.
-        classes: The model's, in its order: labels are numbered so, by the names of the folder's classes. None for the
-            folder's own.
-        bands: The model's mean and std, as ``Bands.as_dict`` gives them, in the place of the folder's; None for these.
-        keep_unlabelled: As of :class:`~mapsage_mmseg.imagery.LoadRasterLabel`.
-        unlabelled: How many images of ``img_dir/unlabelled`` an epoch has for each with a label, at most: every epoch
-            draws its own. They stand behind the others, and every pixel of their labels is ignored. For
-            ``split='train'``; a part to tune on has none of them, a part to fit none of the scenes that are tuned on.
-        kwargs: As for :class:`mmseg.datasets.BaseSegDataset`, but for those that ``folder_settings.REFUSED`` names.
+        part: ``'fit'`` or ``'tune'``, which divide the training tiles by scene; None for all of a split.
+        scene: As in ``dataset.yaml``, which it overrides.
+        max_unreadable: Share of the images that may become unreadable, rounded up to whole images.
+        max_pixels: Largest number of pixels of an image or label. A file whose header claims more counts as unreadable
+            and is not decoded.
+        follow_links: Follow links of single files out of the folder. Links of folders are always followed.
+        classes: Class names of the model, in its order; labels are renumbered to it by the names of the folder's
+            classes. None keeps the folder's own.
+        bands: Bands of the model, as ``Bands.as_dict`` returns them; their mean and std override the folder's. None
+            keeps the folder's.
+        keep_unlabelled: As for :class:`~mapsage_mmseg.imagery.LoadRasterLabel`.
+        unlabelled: Largest number of images of ``img_dir/unlabelled`` per labelled image in an epoch; every epoch draws
+            its own. They come after the labelled images, and every pixel of their labels is ignored. Only for
+            ``split='train'``; ``part='tune'`` has none of them, ``part='fit'`` none from the scenes that are tuned on.
+        kwargs: As for :class:`mmseg.datasets.BaseSegDataset`, except those in
+            ``mapsage_mmseg.datasets.tiles.settings.REFUSED``.
 
     Raises:
-        InputError: As :func:`read_dataset_yaml`; or the split is unknown, missing or empty, or an image has no label,
-            or a file's link leads out of the folder, or the tiles cannot be divided, as
-            :func:`~mapsage_mmseg.datasets.tiles.parts.tuning_names` says. While a run continues: more images are
-            unreadable than may be.
+        InputError: As :func:`read_dataset_yaml`; or an argument is refused or out of its range, the split is missing or
+            empty, an image has no label, a file is a link out of the folder, or the tiles cannot be divided, see
+            :func:`~mapsage_mmseg.datasets.tiles.parts.tuning_names`. During a run: more images became unreadable than
+            ``max_unreadable`` allows.
     """
 
     def __init__(
@@ -171,10 +175,10 @@ class FolderLandCover(BaseSegDataset):
             seg_map_suffix=self.spec.seg_map_suffix,
             **kwargs,
         )
-        self._metainfo['name'] = self.spec.name  # Not by the argument: MMEngine takes text there for a file's name.
+        self._metainfo['name'] = self.spec.name  # Not in metainfo: MMEngine takes a string there for a file name.
 
     def full_init(self) -> None:
-        """Reads the names of the files, once."""
+        """Lists the files, once."""
         if not self._fully_initialized:
             super().full_init()
             infos = map(self.get_data_info, range(len(self)))
@@ -183,19 +187,19 @@ class FolderLandCover(BaseSegDataset):
 
     @property
     def epoch_size(self) -> int:
-        """How many images an epoch has."""
+        """Number of images in an epoch."""
         self.full_init()
         extra = int(self.optional.sum()) if self.optional is not None else 0
         return len(self) - extra + min(extra, int(self.unlabelled * (len(self) - extra)))
 
     def prepare_data(self, idx: int) -> Any:
-        """The sample of an index, or of the nearest readable one before it."""
+        """Returns the sample of an index, or of the nearest readable one before it."""
         while True:
             try:
                 return super().prepare_data(idx)
             except Exception:
                 trouble = self._trouble(idx)
-                if trouble is None:  # it was unreadable for a moment, or the mistake is not the file's and comes again
+                if trouble is None:  # readable again, or the error is not the file's and is raised again
                     return super().prepare_data(idx)
             self._skip(idx, trouble)
             idx = (idx - 1) % len(self)
@@ -231,17 +235,17 @@ class FolderLandCover(BaseSegDataset):
             )
 
     def check_skipped(self) -> None:
-        """Counts what :meth:`skipped_images` told, of all processes.
+        """Checks the number of skipped images of all processes, which :meth:`skipped_images` has gathered.
 
         Raises:
-            InputError: They are more than may be.
+            InputError: There are more than ``max_unreadable`` allows.
         """
         skipped = self.skipped.indices()
         if skipped:
             self._check_share(self.get_data_info(skipped[-1])['img_path'])
 
     def skipped_images(self) -> list[str]:
-        """Paths of the images that any process skipped, relative to the folder. All processes ask together."""
+        """Returns the paths of the images that any process skipped, relative to the folder; every process must call."""
         root = Path(self.data_root)
         self.skipped.gather()
         return [
@@ -249,7 +253,7 @@ class FolderLandCover(BaseSegDataset):
         ]
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """One entry per image, sorted by name: exactly the files that :func:`check_folder` looks at."""
+        """Returns one entry per image, labelled images first, sorted by name; :func:`check_folder` checks them all."""
         moved = {old: new for old, new in self.numbers.items() if old != new}
         label_map = moved | ({} if self.spec.ignore_index == IGNORE else {self.spec.ignore_index: IGNORE}) or None
         root = Path(self.data_root)

@@ -18,7 +18,7 @@ from ...imagery import Bands
 from ...imagery.formats import IMAGE_SUFFIXES
 from .parts import scene_pattern
 
-IGNORE = 255  # What the losses and metrics of MMSegmentation ignore.
+IGNORE = 255  # The label that losses and metrics of MMSegmentation ignore.
 KEYS = ('name', 'classes', 'palette', 'ignore_index', 'img_suffix', 'seg_map_suffix', 'scene', 'bands', 'mean', 'std')
 MOST_BANDS = 64
 
@@ -29,16 +29,16 @@ _SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = 80
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """What a ``dataset.yaml`` says, with its defaults filled in.
+    """Content of a ``dataset.yaml``, with defaults filled in.
 
     Attributes:
         name: The data set's name.
         classes: One name per class; the position is the label's value.
         palette: (R, G, B) per class, 0 to 255.
-        ignore_index: The label's value for pixels that count nowhere.
+        ignore_index: Label value of ignored pixels.
         img_suffix, seg_map_suffix: How the file names of images and labels end.
         scene: Regular expression whose first group names a tile's scene, or None.
-        bands: What the model is given of the images' bands; None for the usual three of 8 bits.
+        bands: Bands of the images that the model takes; None for the usual three of 8 bits.
     """
 
     name: str
@@ -55,7 +55,7 @@ def read_dataset_yaml(data_root: str | os.PathLike) -> DatasetSpec:
     """Reads ``<data_root>/dataset.yaml``.
 
     Raises:
-        InputError: The file is missing or no YAML mapping, or a key is missing, unknown or has a wrong value.
+        InputError: The file is missing or not a YAML mapping, or a key is missing, unknown or has a wrong value.
     """
     root = Path(data_root).expanduser()
     file = root / 'dataset.yaml'
@@ -91,10 +91,10 @@ def read_dataset_yaml(data_root: str | os.PathLike) -> DatasetSpec:
 
 
 def read_yaml(file: Path) -> Any:
-    """What a file of YAML, or of JSON, holds.
+    """Reads a YAML or JSON file.
 
     Raises:
-        InputError: It cannot be read, is no YAML, or has a date or a number that is none.
+        InputError: The file cannot be read, is not YAML, or has an invalid date or number.
     """
     try:
         return yaml.safe_load(file.read_text(encoding='utf-8'))
@@ -109,20 +109,20 @@ def expect(fits: bool, file: Path, key: str, found: Any, expected: str) -> None:
 
 
 def _shown(value: Any) -> str:
-    """A value for an error's line. YAML's references make values of a few lines whose text would fill the memory."""
+    """Shortens a value for an error message: YAML references can expand a few lines until they fill the memory."""
     try:
         return _SHOWN.repr(value)
-    except ValueError:  # a number of more digits than Python writes
+    except ValueError:  # a number with more digits than Python prints
         return type(value).__name__
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text can stand in a line: no control characters, line breaks or bytes that are no text."""
+    """Returns whether a text fits in one line: no control characters, line breaks or undecodable bytes."""
     return not any(unicodedata.category(letter) in ('Cc', 'Cs', 'Zl', 'Zp') for letter in text)
 
 
 def _is_suffix(value: Any) -> bool:
-    # A suffix is joined to a path: nothing in it may lead out of the folder.
+    # A suffix becomes part of a path, so it must not lead out of the folder.
     return (
         isinstance(value, str)
         and '.' in value
@@ -133,7 +133,7 @@ def _is_suffix(value: Any) -> bool:
 
 
 def data_set_name(file: Path, value: Any) -> str:
-    """A data set's name."""
+    """Validates and returns the name of a data set."""
     # The name may become part of a path elsewhere.
     fits = isinstance(value, str) and value.isprintable() and not set('/\\') & set(value) and value.strip(' .') != ''
     expect(fits, file, 'name', value, 'text without slashes, such as my_tiles')
@@ -141,7 +141,7 @@ def data_set_name(file: Path, value: Any) -> str:
 
 
 def class_names(file: Path, value: Any) -> tuple[str, ...]:
-    """Names of 2 to 255 classes, each another."""
+    """Validates and returns the names of 2 to 255 classes, all different."""
     fits = isinstance(value, list) and 2 <= len(value) <= IGNORE
     expect(fits, file, 'classes', value, f'a list of 2 to {IGNORE} names')
     for item in value:
@@ -152,9 +152,9 @@ def class_names(file: Path, value: Any) -> tuple[str, ...]:
 
 
 def class_palette(file: Path, value: Any, count: int) -> tuple[tuple[int, int, int], ...]:
-    """One (R, G, B) per class; colours of our own where there is no value."""
+    """Validates and returns one (R, G, B) per class; generates colours if there is no value."""
     if value is None:
-        # Hues a golden angle apart never come near each other; brightness separates what hue alone would not.
+        # Hues a golden angle apart stay distinct; brightness separates those that hue alone would not.
         colors = [colorsys.hsv_to_rgb(i * 0.618034 % 1, 0.75, (0.95, 0.6)[i % 2]) for i in range(count)]
         return tuple((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in colors)
     fits = isinstance(value, list) and len(value) == count
@@ -167,7 +167,7 @@ def class_palette(file: Path, value: Any, count: int) -> tuple[tuple[int, int, i
 
 
 def _bands(file: Path, content: dict[str, Any]) -> Bands | None:
-    """``bands``, ``mean`` and ``std``, which come together."""
+    """Validates ``bands``, ``mean`` and ``std``, which must come together; None if there are none of them."""
     present = [key for key in ('bands', 'mean', 'std') if key in content]
     if not present:
         return None
@@ -188,7 +188,7 @@ def _bands(file: Path, content: dict[str, Any]) -> Bands | None:
 
 
 def _is_moderate(value: float, positive: bool) -> bool:
-    """Whether float32 can work with it."""
+    """Returns whether float32 can compute with a value."""
     return -1e30 < value < 1e30 and (value > 1e-30 or not positive)
 
 
@@ -203,11 +203,11 @@ def _infer_img_suffix(root: Path) -> str:
 
 
 def tile_files(folder: Path) -> Iterator[Path]:
-    """Files below a folder, relative to it and unsorted, without hidden ones, which MMSegmentation leaves out too.
+    """Yields the files below a folder, relative to it and unsorted; hidden files are skipped, as in MMSegmentation.
 
-    Links of folders are followed, but for one to a folder that it lies in, which would never end.
+    Links of folders are followed, except a link to a folder that contains it, which would never end.
     """
-    above: dict[str, tuple[str, ...]] = {}  # real paths of the folders that a folder lies in, links resolved
+    above: dict[str, tuple[str, ...]] = {}  # by folder, the real paths of the folders that contain it
     for where, folders, names in os.walk(folder, followlinks=True):
         real, around = os.path.realpath(where), above.pop(where, ())
         if real in around:

@@ -16,11 +16,11 @@ from .dataset_yaml import DatasetSpec, is_plain, tile_files
 
 SPLITS = ('train', 'val')
 UNLABELLED = 'unlabelled'  # below img_dir, beside the splits
-HASHED_WHOLE = 20_000  # Files; beyond, reading them all costs minutes at every start.
+HASHED_WHOLE = 20_000  # Files; with more, reading them all takes minutes at every start.
 
 
 def pairs_of(root: Path, spec: DatasetSpec, split: str) -> list[tuple[Path, Path]]:
-    """The (image, label) files of a split, sorted by name.
+    """Returns the (image, label) files of a split, sorted by name.
 
     Raises:
         InputError: A folder is missing, there is no image, a name has control characters, or an image has no label.
@@ -43,14 +43,14 @@ def pairs_of(root: Path, spec: DatasetSpec, split: str) -> list[tuple[Path, Path
 
 
 def left_out(root: Path, spec: DatasetSpec, split: str) -> list[Path]:
-    """Images of a split that are none of its tiles, for their names end otherwise; sorted by name."""
+    """Returns the images of a split that are skipped because of their suffix, sorted by name."""
     folder = root / 'img_dir' / split
     images = (name for name in tile_files(folder) if name.suffix.lower() in IMAGE_SUFFIXES)
     return sorted(folder / name for name in images if not _ends(name, spec))
 
 
 def _ends(name: Path, spec: DatasetSpec) -> bool:
-    """Whether a file is an image of a tile: cameras and tools write .JPG and .jpg alike."""
+    """Returns whether a file has the suffix of the images, in upper or lower case: tools write both .JPG and .jpg."""
     return name.name.lower().endswith(spec.img_suffix.lower())
 
 
@@ -59,33 +59,34 @@ def _names(images: Path, spec: DatasetSpec) -> list[str]:
     if not names:
         raise InputError(f'{images} holds no file that ends in {spec.img_suffix} (img_suffix); expected one at least')
     for name in names:
-        if not is_plain(name):  # lines, tables and TensorBoard's tags would break at it
+        if not is_plain(name):  # they would break lines, tables and TensorBoard's tags
             raise InputError(f'{images} holds {name!a}; expected names without control characters')
     return names
 
 
 def has_unlabelled(root: str | os.PathLike) -> bool:
-    """Whether a folder of tiles has a folder for those without a label."""
+    """Returns whether a folder of tiles has a folder of images without labels."""
     return (Path(root).expanduser() / 'img_dir' / UNLABELLED).is_dir()
 
 
 def unlabelled_of(root: Path, spec: DatasetSpec) -> list[Path]:
-    """The images of ``img_dir/unlabelled``, sorted by name; none where there is no such folder."""
+    """Returns the images of ``img_dir/unlabelled``, sorted by name; empty if there is no such folder."""
     folder = root / 'img_dir' / UNLABELLED
     return [folder / name for name in _names(folder, spec)] if has_unlabelled(root) else []
 
 
 def check_links_of(files: Iterable[Path], root: Path) -> None:
-    """Refuses links of files that lead out of the folder."""
+    """Refuses files that are links out of the folder."""
     folders = [root / kind / split for kind in ('img_dir', 'ann_dir') for split in ('', *SPLITS, UNLABELLED)]
     check_links(files, root, folders)
 
 
 def fingerprint(data_root: str | os.PathLike, spec: DatasetSpec) -> str:
-    """A key of the content: the same for a copy elsewhere, another when a tile or the meaning of a label changes.
+    """Returns a key of the content.
 
-    Beyond ``HASHED_WHOLE`` files, names and sizes stand for the content. Palette and ``scene`` change no label
-    and are left out.
+    A copy elsewhere has the same key; it changes when a tile or the meaning of a label changes. With more than
+    ``HASHED_WHOLE`` files, names and sizes are hashed instead of contents. Palette and ``scene`` change no label and
+    are left out.
 
     Returns:
         SHA-256, 64 hexadecimal digits.
@@ -97,12 +98,12 @@ def fingerprint(data_root: str | os.PathLike, spec: DatasetSpec) -> str:
     files = [file for split in SPLITS for pair in pairs_of(root, spec, split) for file in pair]
     meaning = {key: value for key, value in asdict(spec).items() if key not in ('palette', 'scene')}
     if spec.bands is None:
-        del meaning['bands']  # so that folders keep the keys that they had before there was such a line
+        del meaning['bands']  # so that folders without bands keep the key they had before this setting existed
     return _digest(root, files, meaning)
 
 
 def unlabelled_fingerprint(data_root: str | os.PathLike, spec: DatasetSpec) -> str:
-    """The same of the tiles without a label, which are in no other key: arms with and without them compare."""
+    """Returns a key of the tiles without a label. No other key includes them, so runs with and without them compare."""
     root = Path(data_root).expanduser()
     return _digest(root, unlabelled_of(root, spec), {})
 
@@ -119,5 +120,5 @@ def _digest(root: Path, files: Sequence[Path], meaning: Mapping[str, Any]) -> st
 
 @lru_cache(maxsize=2 * HASHED_WHOLE)
 def _content_digest(file: Path, size: int, changed: int) -> bytes:
-    """SHA-256 of a file's content; a start asks for it several times."""
+    """Returns the SHA-256 of a file's content; cached, because a start needs it several times."""
     return hashlib.sha256(file.read_bytes()).digest()

@@ -18,10 +18,10 @@ def check_part(part: str | None, split: str, where: str) -> None:
 
 
 def scene_pattern(scene: str, where: str) -> re.Pattern[str]:
-    """Compiles what names a tile's scene.
+    """Compiles the regular expression that finds a tile's scene.
 
     Raises:
-        InputError: It is no regular expression, or has no group.
+        InputError: It is not a regular expression, or has no group.
     """
     try:
         pattern = re.compile(scene)
@@ -39,15 +39,15 @@ def _short(scene: object) -> str:
 
 
 def tuning_names(names: Sequence[str], scene: str | None, where: str) -> set[str]:
-    """The tiles to tune on: the last scenes in sorted order that come nearest to a fifth of all tiles.
+    """Returns the tiles to tune on: the last scenes in sorted order, as close as possible to a fifth of all tiles.
 
-    Scenes stay whole, for neighbouring tiles look alike. One scene at least is tuned on, and one is left to fit.
+    Scenes stay whole, because neighbouring tiles look alike. At least one scene is tuned on, and one is left to fit.
 
     Args:
-        names: Of the tiles.
-        scene: Regular expression, searched for in a name, whose first group names the tile's scene; where None, each
-            tile is a scene of its own.
-        where: What to name in an error: the folder.
+        names: Names of the tiles.
+        scene: Regular expression, searched for in a name, whose first group names the tile's scene. None makes each
+            tile its own scene.
+        where: The folder, for error messages.
 
     Raises:
         InputError: A name does not match, or all tiles are of one scene.
@@ -74,10 +74,10 @@ def tuning_names(names: Sequence[str], scene: str | None, where: str) -> set[str
 
 
 def of_other_scenes(names: Sequence[str], tuned: Iterable[str], scene: str | None, where: str) -> list[str]:
-    """Of names those whose scene no tile has that is tuned on; all of them where each tile is a scene of its own.
+    """Returns the names that share no scene with a tile to tune on; all names if each tile is its own scene.
 
     Args:
-        names: Of tiles, also such that are of no scene.
+        names: Names of tiles; some may match no scene.
         tuned: Names of the tiles to tune on.
         scene, where: As for :func:`tuning_names`.
     """
@@ -89,6 +89,9 @@ def of_other_scenes(names: Sequence[str], tuned: Iterable[str], scene: str | Non
 
 
 def in_part(index: int, part: str | None) -> bool:
-    """Whether a drawn scene belongs to a part: every fifth is tuned on, whatever the number of scenes, so that a
-    teacher of more scenes than its student never fits what the student is tuned on."""
+    """Returns whether a drawn scene belongs to a part.
+
+    Every fifth scene is tuned on, for any number of scenes. A teacher with more scenes than its student therefore never
+    fits a scene that the student is tuned on.
+    """
     return part is None or (index % 5 == 4) == (part == 'tune')

@@ -1,4 +1,4 @@
-"""Arguments of a folder of tiles: which are refused, and what becomes of the others."""
+"""Checks of the arguments of a folder of tiles, and their conversion to its loading steps, bands and classes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,18 +20,21 @@ REFUSED = dict(
     filter_cfg='this data set filters nothing',
     backend_args='files are read from a folder of this machine',
 )
-NOTHING = dict(reduce_zero_label=(None, False), ignore_index=(255,))  # values that ask for nothing
+NOTHING = dict(reduce_zero_label=(None, False), ignore_index=(255,))  # values without effect
 STANDS_FOR = dict(LoadImageFromFile='LoadRasterImage', LoadAnnotations='LoadRasterLabel')
-EIGHT_BITS = ('PhotoMetricDistortion', 'CLAHE', 'AdjustGamma', 'RandomGrayscale')  # cut or refuse other values
-ANY = ('*',)  # whatever it says
-# How the replaced steps would decode, and the values under which they would give the same.
+EIGHT_BITS = ('PhotoMetricDistortion', 'CLAHE', 'AdjustGamma', 'RandomGrayscale')  # clip or refuse other values
+ANY = ('*',)  # any value
+# Decoding settings of the replaced steps, and their values that make no difference here.
 DECODING: dict[str, tuple[str, ...]] = dict(
     imdecode_backend=ANY, color_type=('color', 'color_ignore_orientation'), ignore_empty=ANY
 )
 
 
 def check_settings(dataset: Mapping[str, Any]) -> None:
-    """Refuses what a folder of tiles would refuse, before it reads a file; ``dataset`` is its config.
+    """Checks the config of a folder of tiles before any file is read.
+
+    Args:
+        dataset: Config of the data set.
 
     Raises:
         InputError: As :func:`refuse` and :func:`own_loading`.
@@ -41,10 +44,10 @@ def check_settings(dataset: Mapping[str, Any]) -> None:
 
 
 def refuse(settings: dict[str, Any]) -> None:
-    """Refuses arguments that would be ignored, and takes out those that ask for nothing.
+    """Refuses arguments that would be ignored, and removes those without effect.
 
     Raises:
-        InputError: Names the first, its value and what to do instead.
+        InputError: An argument is refused; the message names the first one, its value and what to do instead.
     """
     for key, value in settings.items():
         if key in REFUSED and value not in NOTHING.get(key, (None, '', {})):
@@ -56,11 +59,11 @@ def refuse(settings: dict[str, Any]) -> None:
 def own_loading(
     pipeline: Sequence[Any], bands: Mapping[str, Any] | None, max_pixels: int, keep_unlabelled: bool = False
 ) -> list[Any]:
-    """A pipeline that loads by :mod:`mapsage_mmseg.imagery`.
+    """Replaces the loading steps of a pipeline by those of :mod:`mapsage_mmseg.imagery`.
 
     Raises:
-        InputError: A step that is replaced has a setting that would be lost; or there are bands, and a step works on
-            colours of 8 bits alone.
+        InputError: A replaced step has a setting that would be lost; or there are bands, and a step works only on
+            colours of 8 bits.
     """
     own = dict(
         LoadRasterImage=dict(type='LoadRasterImage', bands=bands, max_pixels=max_pixels),
@@ -94,7 +97,7 @@ def own_loading(
 
 
 def _would_change(key: str, value: Any) -> bool:
-    """Whether a setting of a replaced step asks for something that its replacement does not do."""
+    """Returns whether a replaced step has a setting that its replacement does not support."""
     if key == 'type' or value in (None, False):
         return False
     allowed = DECODING.get(key)
@@ -102,7 +105,7 @@ def _would_change(key: str, value: Any) -> bool:
 
 
 def seen_by_model(spec: DatasetSpec, bands: Mapping[str, Any] | None, root: str) -> DatasetSpec:
-    """What ``dataset.yaml`` says, with the model's statistics in the place of the folder's.
+    """Returns the content of ``dataset.yaml`` with the model's statistics instead of the folder's.
 
     Raises:
         InputError: The folder has other bands.
@@ -116,12 +119,12 @@ def seen_by_model(spec: DatasetSpec, bands: Mapping[str, Any] | None, root: str)
 
 
 def band_names(bands: Bands | None) -> str:
-    """In words."""
+    """Describes bands in words."""
     return f'bands {", ".join(map(str, bands.numbers))}' if bands else 'red, green and blue of 8 bits'
 
 
 def class_numbers(spec: DatasetSpec, classes: Sequence[str] | None, root: str) -> dict[int, int]:
-    """The model's number of each of a folder's classes, by name.
+    """Maps the class numbers of a folder to those of the model, by class name.
 
     Raises:
         InputError: The model does not know a class.

@@ -1,4 +1,4 @@
-"""Images that could not be read while a run continued."""
+"""Images that could not be read during a run."""
 
 import math
 
@@ -10,15 +10,15 @@ from ...errors import InputError
 
 
 class SkippedImages:
-    """Which images of a data set were skipped: known to the process that trains and to the workers that read alike.
+    """Set of the skipped images of a data set, in memory that the training process shares with its workers.
 
     Args:
-        images: In the data set.
-        share: Of them that may be skipped, from 0 to 1; their number is rounded up, and one image is left.
-        apart: Boolean, of each image: those where it is true have that share for themselves. None: all are alike.
+        images: Number of images in the data set.
+        share: Share of them that may be skipped, 0 to 1; the number is rounded up, and at least one image must remain.
+        apart: Boolean per image. The share applies separately to the images where it is true; None is a single group.
 
     Raises:
-        InputError: The share is none.
+        InputError: The share is not between 0 and 1.
     """
 
     def __init__(self, images: int, share: float, apart: np.ndarray | None = None) -> None:
@@ -33,21 +33,21 @@ class SkippedImages:
         return bool(self._flags[index])
 
     def add(self, index: int) -> None:
-        """Adds one."""
+        """Marks an image as skipped."""
         self._flags[index] = True
 
     def beyond(self) -> list[tuple[int, int, int]]:
-        """Where more are skipped than may be: how many they are, of how many, and how many may."""
+        """Returns (skipped, images, allowed) for each group in which more images are skipped than allowed."""
         counts = [(int((self._flags & group).sum()), int(group.sum())) for group in self._groups]
         return [(*count, allowed) for count, allowed in zip(counts, self._allowed, strict=True) if count[0] > allowed]
 
     def gather(self) -> None:
-        """Adds those of the other processes, all of which ask."""
+        """Adds the skipped images of the other processes; every process must call it."""
         if get_world_size() > 1:
             flags = self._flags.int()
             all_reduce(flags, 'max')
-            self._flags[flags.bool()] = True  # a worker may be adding one: nothing is taken back
+            self._flags[flags.bool()] = True  # only sets flags, because a worker may be adding one
 
     def indices(self) -> list[int]:
-        """In order."""
+        """Returns the indices of the skipped images, in order."""
         return self._flags.nonzero().flatten().tolist()

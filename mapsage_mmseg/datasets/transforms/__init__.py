@@ -1,1 +1,1 @@
-"""Transforms whose draws follow from a seed, and can be replayed on a teacher's maps."""
+"""Transforms with seeded random draws, which can be replayed on a teacher's maps."""

@@ -13,14 +13,14 @@ from .rescale import RandomRescale
 
 IGNORE = 255
 
-# A rule takes the transform, the image's (height, width) before it, and the results behind it. It returns the (3, 3)
-# matrix that takes (x, y, 1), a pixel's position behind the transform, to its position before. Centres of pixels lie at
-# whole numbers.
+# A rule takes the transform, the image's (height, width) before it, and the results after it. It returns the (3, 3)
+# matrix that maps (x, y, 1), a pixel's position after the transform, to its position before. Pixel centres have integer
+# coordinates.
 Rule = Callable[[Any, tuple[int, int], dict[str, Any]], np.ndarray]
 
 
 def _resized(step: Any, before: tuple[int, int], results: dict[str, Any]) -> np.ndarray:
-    """Whatever was drawn, the two sizes say it all; pixels keep their edges, not their centres."""
+    """Derives the scale from the two sizes, whatever was drawn; pixel edges are aligned, not centres."""
     height, width = results['img'].shape[:2]
     x, y = before[1] / width, before[0] / height
     return np.array([[x, 0, x / 2 - 0.5], [0, y, y / 2 - 0.5], [0, 0, 1]])
@@ -86,9 +86,9 @@ RULES: dict[type, Rule] = {
 
 
 def objection(step: Any) -> str | None:
-    """Why a transform that has a rule cannot be replayed with these settings of its; None where it can.
+    """Returns why a transform that has a rule cannot be replayed with its settings; None if it can.
 
-    Positions outside the image are not asked of the teacher, so their label must be one that is ignored.
+    The teacher predicts nothing outside the image, so the label there must be the ignored one.
     """
     if getattr(step, 'swap_seg_labels', None):
         return f'swap_seg_labels={step.swap_seg_labels} exchanges classes'

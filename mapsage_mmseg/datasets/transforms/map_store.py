@@ -1,4 +1,4 @@
-"""Maps of whole images on disk, one file an image, read through any affine map of the image."""
+"""Maps of whole images on disk, one file per image, sampled through any affine transform of the image."""
 
 import os
 import struct
@@ -12,18 +12,18 @@ import numpy as np
 from ...errors import InputError
 from .top_k import keep_top_k, spread
 
-# What zipfile and numpy raise on a file that is missing or damaged, wherever the damage lies.
+# Exceptions of zipfile and numpy for a missing or damaged file, wherever the damage is.
 BROKEN = (OSError, ValueError, KeyError, EOFError, RuntimeError, struct.error, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
 class MapKind:
-    """What is kept of one source.
+    """Format of the maps of one source.
 
     Attributes:
-        channels: C.
-        stride: Pixels of the image to a cell, along both axes.
-        top: How many of the channels are kept, as probabilities; None keeps them all, in float16.
+        channels: Number of channels, C.
+        stride: Pixels of the image per cell, along both axes.
+        top: Number of channels to keep, as log-probabilities; None keeps them all, in float16.
     """
 
     channels: int
@@ -32,15 +32,14 @@ class MapKind:
 
 
 class MapStore:
-    """Records in a folder, ``000012.npz`` for image 12: an uncompressed archive of one array a source, the image's name
-    and its size.
+    """Folder of records, one per image: ``000012.npz`` for image 12.
 
-    A record appears whole or not at all, under whatever is interrupted or written twice at once, and the archive's
-    CRC-32 of each array is checked whenever it is read.
+    A record is an uncompressed archive of one array per source, the image's name and its size. It is written
+    atomically, even with interruptions or concurrent writers. The CRC-32 of each array is checked on every read.
 
     Args:
-        folder: Where records lie.
-        kinds: What is kept, by source.
+        folder: Folder of the records.
+        kinds: Format of the maps, by source.
     """
 
     def __init__(self, folder: str | os.PathLike, kinds: Mapping[str, MapKind]) -> None:
@@ -48,20 +47,20 @@ class MapStore:
         self.kinds = dict(kinds)
 
     def path(self, index: int) -> Path:
-        """Where an image's record lies."""
+        """Returns the path of an image's record."""
         return self.folder / f'{index:06d}.npz'
 
     def write(self, index: int, image: str, size: tuple[int, int], maps: Mapping[str, np.ndarray]) -> None:
         """Writes a record.
 
         Args:
-            index: Of the image in its dataset.
-            image: Path of the image; its last part is kept.
+            index: Index of the image in its dataset.
+            image: Path of the image; only its last part is stored.
             size: Height and width in pixels.
             maps: (h, w, C) in float32, by source.
 
         Raises:
-            InputError: A value is too large for float16, or not finite.
+            InputError: A value is too large for float16, or non-finite.
         """
         arrays = {source: _encode(maps[source], kind, source, image) for source, kind in self.kinds.items()}
         staged = self.folder / f'.{index:06d}.{os.getpid()}.tmp'
@@ -70,7 +69,7 @@ class MapStore:
         os.replace(staged, self.path(index))
 
     def sound(self, index: int) -> bool:
-        """Whether a record is there and undamaged; reads all of it."""
+        """Returns whether a record exists and is undamaged; reads all of it."""
         try:
             with zipfile.ZipFile(self.path(index)) as archive:
                 wanted = {f'{name}.npy' for name in ('image', 'size', *self.kinds)}
@@ -81,13 +80,13 @@ class MapStore:
     def sample(
         self, index: int, image: str, size: tuple[int, int], origin: np.ndarray, shape: tuple[int, int]
     ) -> dict[str, np.ndarray]:
-        """Maps over a transformed image.
+        """Samples the maps on the grid of a transformed image.
 
         Args:
-            index: Of the image in its dataset.
-            image: Its path.
+            index: Index of the image in its dataset.
+            image: Path of the image.
             size: Height and width of the whole image in pixels.
-            origin: (3, 3); takes (x, y, 1), a pixel's position in the transformed image, to that in the whole one.
+            origin: (3, 3); maps (x, y, 1), a pixel's position in the transformed image, to that in the whole image.
             shape: Height and width of the transformed image.
 
         Returns:
@@ -95,7 +94,7 @@ class MapStore:
             have the value of its nearest edge.
 
         Raises:
-            InputError: There is no sound record, or it is of another image.
+            InputError: The record is missing, damaged, or of another image.
         """
         path = self.path(index)
         try:
@@ -128,7 +127,7 @@ def _decode(entries: np.ndarray, kind: MapKind) -> np.ndarray:
 
 
 def _interpolate(entries: np.ndarray, kind: MapKind, origin: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Bilinear, between the centres of cells: only the cells that are asked for are decoded."""
+    """Interpolates bilinearly between the centres of cells; only the cells that are needed are decoded."""
     stride, middle = kind.stride, (kind.stride - 1) / 2
     y, x = (np.arange(-(-side // stride)) * stride + middle for side in shape)
     (a, b, c), (d, e, f) = origin[:2]
@@ -144,7 +143,7 @@ def _interpolate(entries: np.ndarray, kind: MapKind, origin: np.ndarray, shape: 
 
 
 def _neighbours(positions: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The cells before and behind each position, and how far (..., 1) it lies towards the latter."""
+    """Returns the cells before and after each position, and the weight (..., 1) of the latter."""
     positions = positions.clip(0, length - 1)
     before = np.floor(positions).astype(np.intp)
     part = (positions - before).astype(np.float32)[..., None]

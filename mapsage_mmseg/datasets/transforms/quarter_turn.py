@@ -32,7 +32,7 @@ class RandomQuarterTurn(BaseTransform):
         return int(np.random.randint(4))
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Turns them."""
+        """Turns image and label."""
         turns = results['quarter_turns'] = self._turns()
         for key in ('img', *results.get('seg_fields', ())):
             results[key] = np.ascontiguousarray(np.rot90(results[key], turns))

@@ -1,4 +1,4 @@
-"""A training pipeline that takes maps of the whole image along: every geometric transform moves them as the image."""
+"""A training pipeline that applies the geometric transforms of the image to maps of the whole image, too."""
 
 import copy
 import inspect
@@ -18,7 +18,7 @@ from .geometry import RULES, Rule, objection
 from .map_store import MapStore
 from .seeding import SeedDraws
 
-# What moves no pixel. True: the whole, unaugmented image goes through it too; False: random, or of no effect on it.
+# Transforms that move no pixel. True: also applied to the whole, unaugmented image; False: random, or without effect.
 STILL: dict[Any, bool] = {
     mmcv.transforms.LoadImageFromFile: True,
     mmseg.datasets.transforms.LoadSingleRSImageFromFile: True,
@@ -44,15 +44,15 @@ FIXED = (mmcv.transforms.Resize, mmseg.datasets.transforms.Resize)
 
 
 class Replay:
-    """A pipeline, taken apart.
+    """A pipeline, split into its transforms.
 
     Attributes:
-        steps: Each transform, with the rule that says how it moved the image where it is one that moves it.
-        whole: Positions of the transforms that make the whole, unaugmented image: those that load it and always change
-            it alike, and a Resize to a fixed size before anything is random.
+        steps: Each transform, with the rule for how it moves the image; None if it moves no pixel.
+        whole: Positions of the transforms that make the whole, unaugmented image: those that load it or change every
+            image alike, and a Resize to a fixed size before any other geometric transform.
 
     Raises:
-        InputError: A transform cannot be replayed; it is named.
+        InputError: A transform cannot be replayed, which the message names, or the last one is not PackSegInputs.
     """
 
     def __init__(self, transforms: Sequence[Callable]) -> None:
@@ -75,7 +75,7 @@ class Replay:
             raise InputError('teacher_cache: the training pipeline must end with PackSegInputs')
 
     def whole_image(self, info: dict[str, Any]) -> dict[str, Any]:
-        """The packed sample of the unaugmented image, from a dataset's ``get_data_info``."""
+        """Returns the packed sample of the unaugmented image, from a dataset's ``get_data_info``."""
         for position in self.whole:
             info = self.steps[position][0](info)
         return info
@@ -87,15 +87,17 @@ def _refusal(step: Any, why: str) -> str:
 
 
 class ReplayedPipeline:
-    """Stands in for a dataset's pipeline, and gives each packed sample ``teacher_maps`` besides: by source, what is
-    kept of the whole image, (C, h, w) in float16, sampled once through all that the transforms did to the image.
+    """Replaces a dataset's pipeline, and adds ``teacher_maps`` to each packed sample.
+
+    These are the stored maps of the whole image by source, (C, h, w) in float16. They are sampled once, through the
+    composition of all geometric transforms of the image.
 
     Args:
-        transforms: Those of the pipeline; it works on copies.
+        transforms: Transforms of the pipeline; they are copied.
         store: Maps of every image.
 
     Raises:
-        InputError: As :class:`Replay`; later, where the store has another image than the dataset.
+        InputError: As :class:`Replay`; later, if a record of the store is missing, damaged or of another image.
     """
 
     def __init__(self, transforms: Sequence[Callable], store: MapStore) -> None:
@@ -112,7 +114,7 @@ class ReplayedPipeline:
             else:
                 before = results['img'].shape[:2]
                 size = size or before
-                # mmcv's way to have a transform say again what it drew
+                # mmcv's way to read the random draws of a transform again
                 with cache_random_params(step):
                     packed = step(results)
                     origin = origin if packed is None else origin @ rule(step, before, packed)

@@ -8,10 +8,10 @@ from mmseg.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class RandomRescale(RandomResize):
-    """Scales image and label by a factor drawn from ``ratio_range``; its sides keep their ratio.
+    """Scales image and label by a factor drawn from ``ratio_range``; the aspect ratio is kept.
 
-    mmcv's ``RandomResize`` multiplies one scale for all images by the factor: over tiles of another size it trains at
-    another resolution than is validated and predicted at. For images of that scale the two are the same, bit for bit.
+    mmcv's ``RandomResize`` multiplies one scale for all images by the factor. With tiles of another size, it trains at
+    another resolution than validation and prediction use. For images of that scale, both are bit-identical.
 
     Args:
         ratio_range: Smallest and largest factor.
@@ -23,7 +23,7 @@ class RandomRescale(RandomResize):
         super().__init__((1, 1), ratio_range, resize_type, keep_ratio=True, **resize_kwargs)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Needs ``img``; changes what mmcv's ``Resize`` does."""
+        """Resizes image and label. Needs ``img``; changes the same keys as mmcv's ``Resize``."""
         height, width = results['img'].shape[:2]
         self.scale = (width, height)
         results['scale'] = self.resize.scale = tuple(max(side, 1) for side in self._random_scale())

@@ -1,4 +1,4 @@
-"""Draws that follow from a key: the augmentation's from (seed, epoch, index), and integers that never change."""
+"""Reproducible random draws: augmentation seeded by (seed, epoch, index), and integers that never change."""
 
 import math
 import random
@@ -19,10 +19,10 @@ class SeedDraws(BaseTransform):
     """Seeds the generators that later transforms draw from: ``random``, ``numpy.random`` and torch's for the CPU.
 
     Place it in a training pipeline before the first random transform. MMEngine stores no random state and gives every
-    worker the same seeds again at each start. Without this, a resumed run draws other augmentations than one that was
-    not cut off, and a run's draws depend on the number of workers.
+    worker the same seeds again at each start. Without this, a resumed run draws other augmentations than an
+    uninterrupted one, and a run's draws depend on the number of workers.
 
-    A transform that keeps a generator of its own (some of Albumentations') is out of its reach.
+    It cannot seed a transform that keeps its own generator, such as some of Albumentations.
 
     Required Keys:
 
@@ -30,7 +30,7 @@ class SeedDraws(BaseTransform):
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Seeds the generators; the results go through as they are.
+        """Seeds the generators; the results are returned unchanged.
 
         Raises:
             InputError: The index carries no epoch, because another sampler drew it.
@@ -44,7 +44,7 @@ class SeedDraws(BaseTransform):
         words = np.random.SeedSequence(index.seed, spawn_key=(index.epoch, index.drawn)).generate_state(8)
         random.seed(int(words[0]) << 32 | int(words[1]))
         np.random.seed(words[2:6])
-        # Not torch.manual_seed, which reaches the accelerators' generators too: those belong to the model.
+        # Not torch.manual_seed, which also seeds the accelerators' generators: those belong to the model.
         torch.default_generator.manual_seed(int(words[6]) << 31 | int(words[7]) >> 1)
         return results
 
@@ -53,13 +53,13 @@ class SeedDraws(BaseTransform):
 
 
 class StableDraws:
-    """Integers that follow from (seed, key) on every machine and with every numpy.
+    """Random integers that depend only on (seed, key), on every machine and with every version of numpy.
 
-    They come from PCG64's raw words, which numpy promises to keep; the methods of its Generator may change.
+    They come from PCG64's raw words, which numpy guarantees to keep; the methods of its Generator may change.
 
     Args:
         seed: 0 or more.
-        key: What is drawn for: integers, 0 or more.
+        key: Integers, 0 or more, that identify the purpose of the draws.
     """
 
     _NORMAL = np.array([round(256 * NormalDist().inv_cdf((i + 0.5) / 256)) for i in range(256)], np.int16)
@@ -68,15 +68,15 @@ class StableDraws:
         self._bits = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key))
 
     def one(self, low: int, high: int) -> int:
-        """An integer from low to high, both included."""
+        """Draws an integer from low to high, both included."""
         return low + ((high - low + 1) * (self._bits.random_raw() >> 33) >> 31)
 
     def many(self, low: int, high: int, *shape: int) -> np.ndarray:
-        """An int32 array of integers from low to high, both included."""
+        """Draws an int32 array of integers from low to high, both included."""
         words = (self._bits.random_raw(math.prod(shape)) >> np.uint64(33)).astype(np.int64)
         return (low + (words * (high - low + 1) >> 31)).astype(np.int32).reshape(shape)
 
     def grain(self, *shape: int) -> np.ndarray:
-        """An int16 array, normally distributed in 256 steps, mean 0, standard deviation 256."""
+        """Draws an int16 array, normally distributed in 256 steps, mean 0, standard deviation 256."""
         words = self._bits.random_raw(-(-math.prod(shape) // 8)).astype('<u8')
         return self._NORMAL[words.view(np.uint8)[: math.prod(shape)]].reshape(shape)

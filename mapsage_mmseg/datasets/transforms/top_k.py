@@ -1,10 +1,10 @@
-"""Of many classes the likeliest: their log-probabilities, and the mass of the rest."""
+"""Compact predictions: log-probabilities of the k likeliest classes, and the probability mass of the rest."""
 
 import numpy as np
 
 
 def top_k_dtype(k: int, classes: int) -> np.dtype:
-    """One position's entry: k + 1 logarithms, the last of which is the rest's, and the k classes."""
+    """Returns the dtype of one position: k + 1 log-probabilities, the last one of the rest, and the k class numbers."""
     return np.dtype([('log', '<f2', (k + 1,)), ('index', '|u1' if classes <= 256 else '<u2', (k,))])
 
 
@@ -13,7 +13,7 @@ def keep_top_k(logits: np.ndarray, k: int) -> np.ndarray:
 
     Args:
         logits: (h, w, C) in float32.
-        k: Below C.
+        k: Number of classes to keep, below C.
 
     Returns:
         (h, w) of :func:`top_k_dtype`.
@@ -27,11 +27,11 @@ def keep_top_k(logits: np.ndarray, k: int) -> np.ndarray:
 
 
 def spread(entries: np.ndarray, classes: int) -> np.ndarray:
-    """Log-probabilities of all classes: the rest's mass is divided equally among the classes that were not kept.
+    """Returns log-probabilities of all classes; the mass of the rest is divided equally among the classes not kept.
 
-    At temperature 1 the kept probabilities and the rest's mass are exact (up to float16). At T > 1 the mass of the rest
-    comes out too large, because of all ways to divide it the equal one has the largest sum of p^(1/T); the error
-    vanishes with the rest's mass, so k should leave little of it.
+    At temperature 1, the kept probabilities and the mass of the rest are exact (up to float16). At T > 1, the mass of
+    the rest is too large, because an equal division has the largest sum of p^(1/T). The error vanishes with that mass,
+    so choose k to leave little of it.
 
     Args:
         entries: (...) of :func:`top_k_dtype`.

@@ -173,7 +173,7 @@ def _scores(known: Mapping[str, Any]) -> str:
         return 'No validation of this checkpoint is recorded.'
     rows = [(label, f'{scores[key]:.4g}') for key, label in LABELS.items() if key in scores]
     rows += [(f'IoU of {name}, %', f'{value:.4g}') for name, value in (scores.get('IoU') or {}).items()]
-    where = f'On the validation images, by which this checkpoint was chosen too (epoch {known["epoch"]} of the run):'
+    where = f'On the validation images (epoch {known["epoch"]} of the run):'
     return f'{where}\n\n{markdown(("score", "value"), rows)}'
 
 

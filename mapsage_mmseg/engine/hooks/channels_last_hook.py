@@ -10,12 +10,12 @@ from ..runner_model import model_of
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Lays the weights of student, connectors and teacher out as NHWC; what convolutions give follows their weights.
+    """Lays out the weights of student, connectors and teacher as NHWC; outputs of convolutions follow their weights.
 
-    Values and the keys of a checkpoint are the same, so a run can be resumed with it or without.
+    Values and checkpoint keys stay the same, so a run can be resumed with or without this hook.
     """
 
-    priority = 'NORMAL'  # behind TeacherHook, which brings the teacher in
+    priority = 'NORMAL'  # after TeacherHook, which loads the teacher
 
     def before_train(self, runner: Runner) -> None:
         model = model_of(runner)

@@ -1,4 +1,4 @@
-"""Checkpoints in the run's own folder that are whole at any moment, and a resume that refuses what does not fit."""
+"""Checkpoints in the run's own folder that are intact at any moment, and a resume that refuses what does not fit."""
 
 import copy
 from contextlib import suppress
@@ -28,28 +28,29 @@ OURS = ('out_dir', 'filename_tmpl', 'backend_args', 'file_client_args')
 
 @HOOKS.register_module()
 class RunCheckpointHook(CheckpointHook):
-    """MMEngine's hook, writing into ``<work_dir>/checkpoints`` (its ``out_dir`` appends the run's name), so that a run
-    can be killed at any moment.
+    """MMEngine's CheckpointHook, writing into ``<work_dir>/checkpoints`` so that a run can be killed at any moment.
+
+    (MMEngine's ``out_dir`` would append the run's name.)
 
     A checkpoint is written to a temporary file, flushed and renamed, then named in ``<work_dir>/last_checkpoint``. Only
-    then is an older one removed; MMEngine removes first and writes in place. A resume takes the newest whole
-    checkpoint, by checksum, and reports those that it passed over. It fails on any missing or unexpected key, where
-    MMEngine only warns and trains on with random weights, and where a step would see more images than before, or fewer:
-    iterations would mean something else.
+    then is an older one removed; MMEngine removes first and writes in place. A resume takes the newest intact
+    checkpoint, verified by its checksums, and reports those that it skipped. It fails on any missing or unexpected key,
+    where MMEngine only warns and trains on with random weights. It also fails if a step would see more or fewer images
+    than before, since iterations would mean something else.
 
-    Several processes bring their norms' statistics together before a checkpoint and before a validation, so that both
-    are of one model. Other hooks that have something to bring together define ``before_checkpoint(runner)``: it is
-    called on every process, where MMEngine's ``before_save_checkpoint`` is called on the one that writes.
+    With several processes, the statistics of norms are averaged before a checkpoint and before a validation, so that
+    both see one model. Other hooks that have to synchronise something define ``before_checkpoint(runner)``: it is
+    called on every process, while MMEngine's ``before_save_checkpoint`` is called only on the process that writes.
 
-    Where a checkpoint cannot be written (a full disk), the one before stays and the run continues; one that could
-    not be written at the end stops it. Of several processes all learn of it.
+    If a checkpoint cannot be written (a full disk), the previous one stays and the run continues; if the checkpoint at
+    the end of the run cannot be written, the run stops. With several processes, all of them learn of it.
 
     Args:
-        max_keep_ckpts: How many to resume from are kept, the best ones aside; -1 keeps all.
-        kwargs: As for MMEngine's ``CheckpointHook``, without places and names, which resuming relies on.
+        max_keep_ckpts: How many checkpoints to resume from are kept, besides the best ones; -1 keeps all.
+        kwargs: As for MMEngine's ``CheckpointHook``, without folders and file names, which resuming relies on.
 
     Raises:
-        RunStopped: At the end of a run, whose last checkpoint could not be written.
+        RunStopped: The checkpoint at the end of a run could not be written.
     """
 
     def __init__(self, max_keep_ckpts: int = 2, **kwargs: Any) -> None:
@@ -62,11 +63,11 @@ class RunCheckpointHook(CheckpointHook):
         interval = kwargs.get('interval', -1)
         if not isinstance(interval, int):
             raise InputError(f'default_hooks.checkpoint.interval={interval!r} must be a whole number; -1: never')
-        super().__init__(backend_args=dict(backend=WHOLE), **kwargs)  # nothing is removed by MMEngine, which is early
+        super().__init__(backend_args=dict(backend=WHOLE), **kwargs)  # removes nothing: MMEngine removes too early
         self.keep = max_keep_ckpts
         self._saved: int | None = None  # iteration of the newest checkpoint
-        self._missed: tuple[str, dict] | None = None  # the newest that could not be written
-        self._gradients: dict[str, Any] | None = None  # since the last update, for a checkpoint
+        self._missed: tuple[str, dict] | None = None  # the newest checkpoint that could not be written
+        self._gradients: dict[str, Any] | None = None  # accumulated since the last update, for a checkpoint
         self._data: dict[str, str | None] = {}  # keys of the data
 
     def before_run(self, runner: Runner) -> None:
@@ -100,8 +101,10 @@ class RunCheckpointHook(CheckpointHook):
                 )
 
     def _find_best_again(self, runner: Runner) -> None:
-        """The best checkpoint by the name that is remembered, in a directory that may have moved; one that is gone or
-        damaged is forgotten, so that the next validation makes another."""
+        """Finds the remembered best checkpoint by its name, since the run directory may have moved.
+
+        A missing or damaged one is forgotten, so that the next validation saves another.
+        """
         hub = runner.message_hub
         for key in [key for key in hub.runtime_info if key.startswith('best_ckpt')]:
             path = Path(runner.work_dir) / FOLDER / Path(hub.get_info(key)).name
@@ -114,12 +117,12 @@ class RunCheckpointHook(CheckpointHook):
                 hub.pop_info(name)
 
     def before_interruption(self, runner: Runner, epoch: int, iteration: int) -> None:
-        """Makes sure that there is a checkpoint of this very moment.
+        """Saves a checkpoint of this iteration, if there is none yet.
 
         Args:
             runner: The runner.
-            epoch: Epochs that are complete.
-            iteration: Iterations that are complete.
+            epoch: Number of completed epochs.
+            iteration: Number of completed iterations.
         """
         if self._saved != iteration:
             self._save(runner, f'iter_{iteration}.pth', dict(epoch=epoch, iter=iteration))
@@ -152,7 +155,7 @@ class RunCheckpointHook(CheckpointHook):
             return
         self._saved, self._missed = meta['iter'], None
         if is_main_process():
-            with suppress(OSError):  # resuming looks at the checkpoints themselves
+            with suppress(OSError):  # resuming does not need the pointer
                 point_to(runner.work_dir, path)
             if self.keep > 0:
                 for _, old in resumable(runner.work_dir, len(runner.train_dataloader))[self.keep :]:
@@ -163,7 +166,7 @@ class RunCheckpointHook(CheckpointHook):
         before = _best(runner)
         kept = {key: copy.copy(value) for key, value in vars(self).items() if key.startswith('best_ckpt_path')}
         last = self.last_ckpt
-        self.last_ckpt = None  # type: ignore[assignment]  # else MMEngine saves it too, before all know of this one
+        self.last_ckpt = None  # type: ignore[assignment]  # else MMEngine saves it again before all know the new best
         try:
             on_every(partial(super()._save_best_checkpoint, runner, metrics))
         except OSError as error:
@@ -176,7 +179,7 @@ class RunCheckpointHook(CheckpointHook):
             return
         finally:
             self.last_ckpt = last
-        if last is not None and _best(runner) != before:  # a checkpoint to resume from has to know of it
+        if last is not None and _best(runner) != before:  # saved again with the new best, for a resume
             step = runner.epoch if self.by_epoch else runner.iter
             self._save_checkpoint_with_step(runner, step, dict(epoch=runner.epoch, iter=runner.iter))
         self._remove_former_best(runner)
@@ -248,17 +251,17 @@ class RunCheckpointHook(CheckpointHook):
 
 
 def _say(runner: Runner, error: str) -> None:
-    if is_main_process():  # where all know of it, all would print it
+    if is_main_process():  # one process prints the error for all
         runner.logger.error(error)
 
 
 def _best(runner: Runner) -> dict[str, Any]:
-    """Scores and paths of the best checkpoints, as the run remembers them."""
+    """Returns scores and paths of the best checkpoints, from the message hub."""
     return {key: value for key, value in runner.message_hub.runtime_info.items() if key.startswith('best_')}
 
 
 def _draws(runner: Runner) -> dict[str, int | None]:
-    """What the order of the images follows from; a resumed run needs the same."""
+    """Returns what determines the order of the images; a resumed run needs the same."""
     dataset = runner.train_dataloader.dataset
     return {
         'randomness.seed': runner.seed,
@@ -275,7 +278,7 @@ def _data_keys(runner: Runner) -> dict[str, str | None]:
 
 
 def _check_data(before: dict[str, str | None] | None, runner: Runner) -> None:
-    """Refuses to continue on other data than the run began with; checkpoints of earlier versions do not say."""
+    """Refuses to resume on other data than the run started with; checkpoints of earlier versions do not record them."""
     for name, now in _data_keys(runner).items() if before else ():
         if before and before.get(name) != now:
             raise InputError(

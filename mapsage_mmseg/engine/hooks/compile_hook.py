@@ -1,4 +1,4 @@
-"""Student and teacher under torch.compile."""
+"""torch.compile for student and teacher."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,18 +17,19 @@ PARTS = ('backbone', 'neck', 'decode_head', 'auxiliary_head')
 
 @HOOKS.register_module()
 class CompileHook(Hook):
-    """Compiles the forward of the student's parts, for training, and of the teacher.
+    """Compiles the forwards of the student's parts, for training, and of the teacher.
 
-    Losses, weights and temperature stay outside, so a schedule compiles nothing anew; a phase that records other levels
-    does, once. Recorders inside are part of the graph. What runs as written: a validation, whose images have other
-    sizes, and on a CPU the teacher, whose packed weights are faster. Neither modules nor the keys of ``state_dict``
-    change. (MMEngine's ``cfg.compile`` takes the whole training step, optimizer, labels and log included.)
+    Losses, weights and temperature stay outside, so schedules trigger no recompilation; a phase that records other
+    levels does, once. Recorders inside are part of the graph. Two things are not compiled: validation, whose images
+    have other sizes, and on a CPU the teacher, whose packed weights are faster. Neither modules nor the keys of
+    ``state_dict`` change. (MMEngine's ``cfg.compile`` compiles the whole training step, including optimizer, labels and
+    log.)
 
     Args:
         options: As for :func:`torch.compile`: ``backend``, ``mode``, ``fullgraph``.
     """
 
-    priority = 'BELOW_NORMAL'  # behind all that changes the model before training
+    priority = 'BELOW_NORMAL'  # after all hooks that change the model before training
 
     def __init__(self, **options: Any) -> None:
         self.options = {'dynamic': False, **options}
@@ -38,10 +39,10 @@ class CompileHook(Hook):
 
 
 def compile_forwards(model: Any, **options: Any) -> None:
-    """Puts compiled forwards in the place of a segmentor's, or of a distillation's student and teacher.
+    """Replaces the forwards of a segmentor, or of a distillation's student and teacher, by compiled ones.
 
     Args:
-        model: Changed in place, by attributes of its instances.
+        model: Changed in place, through attributes of its instances.
         options: As for :func:`torch.compile`.
     """
     segmentor = getattr(model, 'student', model)
@@ -52,7 +53,7 @@ def compile_forwards(model: Any, **options: Any) -> None:
                 module.forward = _while_training(module, torch.compile(module.forward, **options))  # type: ignore
     teacher = getattr(model, 'teacher', None)
     if teacher is not None and not is_packed(teacher):
-        # mode='tensor', which training alone uses: a validation predicts, on images of other sizes
+        # mode='tensor', used only in training; validation predicts, on images of other sizes
         teacher._forward = torch.compile(teacher._forward, **options)
 
 

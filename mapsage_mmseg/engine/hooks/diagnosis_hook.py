@@ -1,4 +1,4 @@
-"""Diagnosis of a run while it continues."""
+"""Diagnosis of a run during training."""
 
 from typing import Any
 
@@ -15,20 +15,20 @@ from .record_hook import RecordHook
 
 @HOOKS.register_module()
 class DiagnosisHook(Hook):
-    """Looks at the record after every epoch, and warns once for each thing that it finds.
+    """Diagnoses the record after every epoch, and warns once of each finding.
 
-    Every so often it has the model measure the gradients of its terms, on a batch that is trained on anyway.
+    At intervals it has the model measure the gradients of its terms, on a batch of the training itself.
 
     Args:
-        interval: Iterations between two measurements, which cost about a quarter of a step each: 50 is half a percent
-            of the run. 0 measures none.
-        strict: Whether a finding stops the run (exit status 1, the record's status is ``failed``).
+        interval: Iterations between two measurements. Each costs about a quarter of a step, so 50 is half a percent of
+            the run. 0 disables them.
+        strict: Whether a finding stops the run (exit status 1; the record's status is ``failed``).
 
     Raises:
-        RunStopped: With ``strict``, after a finding.
+        RunStopped: There is a finding, with ``strict``.
     """
 
-    priority = 75  # behind RecordHook, whose entry it reads
+    priority = 75  # after RecordHook, whose entry it reads
 
     def __init__(self, interval: int = 50, strict: bool = False) -> None:
         if not isinstance(interval, int) or interval < 0:

@@ -1,4 +1,4 @@
-"""Runs a few iterations of each phase and notes everything about them."""
+"""Runs a few iterations of each phase and records all their values."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -14,16 +14,16 @@ from ..guarded_step import gradient_norm
 
 @HOOKS.register_module()
 class DryRunHook(Hook):
-    """Gives each phase some iterations and measures the gradients in every second one.
+    """Gives each phase a number of iterations, and measures the gradients in every second one.
 
     Args:
         phases: As for PhaseAwareHook.
-        iterations: How many each phase gets, in order.
+        iterations: Number of iterations of each phase, in order.
 
     Attributes:
         steps: By phase, the logged values and gradients of each iteration.
-        seconds: By phase, those of every second iteration, in which no gradients are measured.
-        scores, validation_seconds: Of the last validation.
+        seconds: By phase, the durations of every second iteration, in which no gradients are measured.
+        scores, validation_seconds: Metrics and duration of the last validation.
     """
 
     priority = 'NORMAL'

@@ -1,4 +1,4 @@
-"""Bounds what MMEngine remembers of each logged value."""
+"""Bounds the history that MMEngine keeps of each logged value."""
 
 from typing import Any
 
@@ -8,19 +8,19 @@ from mmseg.registry import HOOKS
 
 from ...errors import InputError
 
-EVERY = 100  # steps between two looks: values that are logged for the first time come with MMEngine's own bound
+EVERY = 100  # steps between two checks: values that are logged for the first time come with MMEngine's own bound
 
 
 @HOOKS.register_module()
 class HistoryHook(Hook):
-    """Keeps the last ``steps`` values, or those of an epoch where it has more.
+    """Keeps the last ``steps`` values, or those of one epoch if it has more.
 
-    MMEngine keeps a million of each, copies them at every step and writes them into every checkpoint: in a long run a
-    step comes to spend more time on that than a small student does on its forward. A ``log_processor`` whose windows
-    are ``'global'`` needs them all; then this does nothing.
+    MMEngine keeps a million of each, copies them at every step and writes them into every checkpoint. In a long run, a
+    step ends up spending more time on that than a small student spends on its forward. A ``log_processor`` with a
+    ``'global'`` window needs all values; then this hook does nothing.
 
     Args:
-        steps: From 1; more than the largest window of the ``log_processor``.
+        steps: At least 1, and more than the largest window of the ``log_processor``.
     """
 
     priority = 'VERY_LOW'

@@ -19,20 +19,21 @@ from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 from ...errors import RunInterrupted
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-LONGEST = 60  # seconds that a worker continues for after a signal
-AGREE = 10  # iterations between two times that processes ask one another, which costs a synchronisation
+LONGEST = 60  # seconds that a worker continues after a signal
+AGREE = 10  # iterations between two checks across processes, each of which costs a synchronisation
 
 
 class LastingWorker:
-    """A ``worker_init_fn`` with which a worker of the data outlives the first signal, which terminals and clusters
-    send to it too, until the step that needs it is done. (torch's workers die of SIGTERM, and the training with them.)
+    """A ``worker_init_fn`` that lets a data worker survive the first signal until the current step is done.
 
-    It does not outlive it by more than ``LONGEST`` seconds: Python ends what is left of its children with one SIGTERM,
+    Terminals and clusters send signals to workers too. torch's workers die of SIGTERM, and the training with them.
+
+    A worker survives a signal by at most ``LONGEST`` seconds: at exit, Python sends its remaining children one SIGTERM
     and waits for them.
 
     Args:
-        init: What else a worker does when it begins.
-        signals: Their numbers.
+        init: Another function that a worker calls when it starts.
+        signals: Signal numbers.
     """
 
     def __init__(self, init: Callable[[int], None] | None, signals: tuple[int, ...]) -> None:
@@ -51,22 +52,25 @@ class LastingWorker:
 
 def _second_one_kills(signals: tuple[int, ...]) -> None:
     for number in signals:
-        signal.signal(number, signal.SIG_DFL)  # it acts whatever the process is waiting for
+        signal.signal(number, signal.SIG_DFL)  # takes effect whatever the process is waiting for
 
 
 @HOOKS.register_module()
 class InterruptHook(Hook):
-    """SIGINT (Ctrl-C) and SIGTERM (a cluster's preemption) finish the step, save, mark the record ``interrupted`` and
-    end the process with exit status 1; a second signal ends it at once.
+    """Ends a run in an orderly way at SIGINT (Ctrl-C) or SIGTERM (a cluster's preemption).
 
-    A validation is left behind the image under way, and made up by the resume. A signal that the process ignores, under
-    nohup for one, stays ignored.
+    The first signal finishes the step, saves a checkpoint, marks the record ``interrupted`` and ends the process with
+    exit status 1. A second signal ends it at once.
+
+    A validation stops after the current image, and is made up when the run is resumed. With several processes, the run
+    stops within ``AGREE`` iterations, or at the end of the validation. Signals that the process ignores, as under
+    nohup, stay ignored.
 
     Raises:
-        RunInterrupted: After a signal, when all is saved.
+        RunInterrupted: After a signal, once everything is saved.
     """
 
-    priority = 'LOWEST'  # behind the checkpoint of the same moment
+    priority = 'LOWEST'  # after the checkpoint of the same iteration
 
     def __init__(self) -> None:
         self._came: int | None = None
@@ -75,7 +79,7 @@ class InterruptHook(Hook):
         self._loaders: list[DataLoader] = []
 
     def before_train(self, runner: Runner) -> None:
-        if threading.current_thread() is not threading.main_thread():  # Python sets handlers in that one alone
+        if threading.current_thread() is not threading.main_thread():  # Python sets handlers only there
             return
         self._came, self._process, self._loaders = None, os.getpid(), []
         handlers = {number: signal.getsignal(number) for number in SIGNALS}
@@ -90,7 +94,7 @@ class InterruptHook(Hook):
     def _note(self, number: int, frame: Any) -> None:
         self._came = number
         _second_one_kills(tuple(self._former))
-        if os.getpid() == self._process:  # and no worker that has just been forked
+        if os.getpid() == self._process:  # not in a worker that was just forked
             name = signal.Signals(number).name
             os.write(2, f'\n{name}: finishing the step, then saving; a second signal ends at once\n'.encode())
 
@@ -112,7 +116,7 @@ class InterruptHook(Hook):
             self._in_validation(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        if isinstance(runner._train_loop, BaseLoop) and runner.iter < runner.max_iters:  # else it is as good as done
+        if isinstance(runner._train_loop, BaseLoop) and runner.iter < runner.max_iters:  # else training is complete
             self._in_validation(runner)
 
     def _in_validation(self, runner: Runner) -> None:
@@ -148,13 +152,13 @@ class InterruptHook(Hook):
         self.restore()
 
     def restore(self) -> None:
-        """Gives signals back to whom they belonged, and ends the data's workers, which would outlive Python's call to
-        end."""
+        """Restores the former signal handlers, and ends the data workers, which would survive the signal that Python
+        sends at exit."""
         for number, handler in self._former.items():
             signal.signal(number, handler)
         self._former = {}
         for loader in self._loaders:
-            if isinstance(loader._iterator, _MultiProcessingDataLoaderIter):  # persists; others end with their epoch
+            if isinstance(loader._iterator, _MultiProcessingDataLoaderIter):  # persistent; others end with their epoch
                 loader._iterator._shutdown_workers()
                 loader._iterator = None
         self._loaders = []

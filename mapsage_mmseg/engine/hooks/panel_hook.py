@@ -22,14 +22,15 @@ from ...visualization.pictures import NO_CLASS, write_picture
 class PanelHook(Hook):
     """Draws a few images: for TensorBoard in validation, as PNG files under ``<work_dir>/pictures`` in a test.
 
-    Every validation of a training also leaves them in ``<work_dir>/pictures/<image>/``, over those of the one before:
-    ``image.jpg`` and the class indices of ``label.png``, ``teacher.png`` and ``student.png``. Reports are made of
-    these.
+    Every validation during training also writes them to ``<work_dir>/pictures/<image>/``, over those of the one before:
+    ``image.jpg``, and the class indices as ``label.png``, ``teacher.png`` and ``student.png``. Reports are made from
+    these files.
 
     Args:
-        images: How many, evenly spread over the data set.
-        interval: In training, draw for TensorBoard at the first validation, at every so many after it, and at the last.
-        name: What the predictions are called.
+        images: Number of images, evenly spread over the data set.
+        interval: In training, images are drawn for TensorBoard at the first validation, at every ``interval``-th after
+            it, and at the last.
+        name: Title of the predictions.
     """
 
     priority = 'LOW'
@@ -43,7 +44,7 @@ class PanelHook(Hook):
         self._drawing = False
 
     def before_val_epoch(self, runner: Runner) -> None:
-        training = isinstance(runner._train_loop, BaseLoop)  # and not a validation by itself
+        training = isinstance(runner._train_loop, BaseLoop)  # not a validation by itself
         self._chosen = self._spread(len(runner.val_dataloader)) if training and is_main_process() else set()
         self._drawing = training and self._due(runner)
 
@@ -87,7 +88,7 @@ class PanelHook(Hook):
     def _keep(self, runner: Runner, batch_idx: int, data_batch: Any, outputs: Sequence) -> None:
         meta = runner.visualizer.dataset_meta or {}
         palette = meta['palette']
-        if len(palette) > NO_CLASS:  # more than a palette file holds
+        if len(palette) > NO_CLASS:  # more classes than a palette file holds
             return
         folder = Path(runner.work_dir) / 'pictures' / _stem(outputs[0], batch_idx)
         maps = {'label': _labels(outputs[0].gt_sem_seg), **self._predictions(outputs[0], 'student')}
@@ -95,7 +96,7 @@ class PanelHook(Hook):
             write_picture(folder, _photograph(data_batch, Bands.of(meta)), maps, palette)
         except OSError as error:
             runner.logger.warning(f'{folder} could not be written ({error.strerror})')
-            self._chosen = set()  # says so once a validation
+            self._chosen = set()  # warns once per validation
 
     def _row(self, runner: Runner, data_batch: Any, outputs: Sequence, legend: bool) -> np.ndarray:
         meta = runner.visualizer.dataset_meta or {}
@@ -122,7 +123,7 @@ def _photograph(data_batch: Any, bands: Bands | None) -> np.ndarray:
 
 
 def _stem(sample: Any, batch_idx: int) -> str:
-    """The name of an image's pictures; tiles of one name in two folders have two."""
+    """Returns the name of an image's pictures; tiles with the same name in two folders get different ones."""
     path = Path(sample.metainfo.get('img_path') or f'{batch_idx:06d}')
     parts = path.parts[path.parts.index('img_dir') + 2 : -1] if 'img_dir' in path.parts else ()
     return '__'.join([*parts, path.stem])

@@ -16,17 +16,17 @@ from ..runner_model import model_of
 
 @HOOKS.register_module()
 class PhaseAwareHook(Hook):
-    """weights = schedule(clock); set them; log them.
+    """Sets the weights of the loss terms to those of the current phase, and logs them.
 
     It reads the clock before every iteration, so it works under epoch and iteration loops alike and needs no state to
     resume.
 
     Args:
         phases: As for :class:`~mapsage_mmseg.schedules.PhaseSchedule`.
-        iters_per_epoch: What an epoch is under an iteration loop.
+        iters_per_epoch: Length of an epoch under an iteration loop.
 
     Raises:
-        InputError: For phases that overlap, leave a gap, or name a term that the model does not have.
+        InputError: Phases overlap, leave a gap, or name a term that the model does not have.
     """
 
     priority = 'NORMAL'

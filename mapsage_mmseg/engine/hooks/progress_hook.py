@@ -14,17 +14,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..clock import read_clock
 from .scalar_hook import TITLES
 
-BAR, WIDE = 20, 150  # columns: of the bar; of a terminal that has room for every term
+BAR, WIDE = 20, 150  # columns: width of the bar; width of a terminal with room for every term
 
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Shows phase, epoch, losses, temperature and time left, and a line for every phase and validation.
+    """Shows phase, epoch, losses, temperature and remaining time, and prints a line for every phase and validation.
 
-    Where standard error is no terminal it keeps still, and MMEngine's log lines tell the same.
+    If standard error is not a terminal, it stays silent: MMEngine's log lines hold the same.
 
     Args:
-        interval: Iterations between two readings of the losses.
+        interval: Iterations between two updates of the losses.
     """
 
     priority = 'VERY_LOW'
@@ -94,7 +94,7 @@ class ProgressHook(Hook):
 
     def _losses(self, runner: Runner, outputs: dict) -> str:
         hub = runner.message_hub.runtime_info
-        levels = hub.get('distill/weights', {}) if self._wide else {}  # on a narrow terminal they give way
+        levels = hub.get('distill/weights', {}) if self._wide else {}  # left out on a narrow terminal
         shown = {key: value for key, value in outputs.items() if key in {'loss', 'task', *levels}}
         parts = [
             f'{TITLES.get(key, key).lower()} {float(torch.as_tensor(value).detach()):.3f}'
@@ -123,7 +123,7 @@ class ProgressHook(Hook):
         )
         if (
             runner.iter >= runner.max_iters
-        ):  # what other hooks say at the end, the verdict above all, is for the console
+        ):  # what other hooks log at the end, such as the verdict, belongs on the console
             self.stop()
 
     @staticmethod
@@ -138,7 +138,7 @@ class ProgressHook(Hook):
         self.stop()
 
     def stop(self) -> None:
-        """Gives the terminal back."""
+        """Removes the bar, and restores the log levels."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None

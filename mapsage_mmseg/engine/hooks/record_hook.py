@@ -1,4 +1,4 @@
-"""Writes what a run is to ``config.py`` and what it did to ``result.json``, epoch by epoch."""
+"""Writes a run's config to ``config.py`` and its results to ``result.json``, epoch by epoch."""
 
 import logging
 import time
@@ -34,10 +34,10 @@ from ..runs.known import judged_against
 class RecordHook(Hook):
     """Keeps the run's record: what ran, the terms of every epoch, and how it ended.
 
-    One entry an epoch, or one a validation under an iteration loop. Values stay on the device until an entry is made,
-    so a step waits for nothing. A checkpoint carries the entries so far, and from mid-epoch the epoch's values so far:
-    a resumed run has them all, whatever became of ``result.json``. Of several processes the first writes; an entry is
-    of all of them: each step's values are their means, made once an entry.
+    There is one entry per epoch, or per validation under an iteration loop. Values stay on the device until an entry is
+    made, so no step waits for them. A checkpoint carries the entries so far, and in mid-epoch the epoch's values so
+    far, so a resumed run has them all, even if ``result.json`` is lost. With several processes, the first one writes,
+    and the values of each step are means over all processes, computed once per entry.
     """
 
     priority = 'LOW'
@@ -45,7 +45,7 @@ class RecordHook(Hook):
     def __init__(self) -> None:
         self._steps: dict[str, list] = defaultdict(list)
         self._seconds = 0.0
-        self._before: dict[str, Any] | None = None  # of the checkpoint that was resumed
+        self._before: dict[str, Any] | None = None  # record of the checkpoint that was resumed
         self._unwritten = False
         self.record: dict[str, Any] = {}
 
@@ -78,7 +78,7 @@ class RecordHook(Hook):
             self._steps[key].append(value.detach() if isinstance(value, torch.Tensor) else torch.tensor(float(value)))
         if (norm := gradient_norm(runner)) is not None:
             self._steps['grad_norm'].append(torch.tensor(norm))
-        # Here and not behind the epoch: a checkpoint of this very step must find the entry written.
+        # Not in after_train_epoch: a checkpoint of this step must contain the entry.
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
             if self.end_of_epoch(runner.train_dataloader, batch_idx):
                 self._close_entry(runner, runner.epoch + 1)
@@ -131,12 +131,12 @@ class RecordHook(Hook):
             self._before = saved if 'epochs' in saved else None
 
     def add_findings(self, findings: list[dict[str, Any]]) -> None:
-        """Adds what a diagnosis found."""
+        """Adds the findings of a diagnosis."""
         self.record['findings'] += findings
         self._write()
 
     def after_failure(self, runner: Runner, status: str) -> None:
-        """Marks a run that did not reach its end."""
+        """Records the status of a run that did not reach its end."""
         if self.record:
             self.record['status'] = status
             self._write()
@@ -165,15 +165,16 @@ class RecordHook(Hook):
         self._write()
 
     def _of_all(self) -> dict[str, torch.Tensor]:
-        """Means over the processes of each step's values so far; ``labelled``, whether a process had labels, beside."""
+        """Returns each step's values so far as means over the processes, with ``labelled``, the share of processes
+        with labels."""
         steps = {key: torch.stack([v.to('cpu') for v in values]) for key, values in self._steps.items()}
         if 'task' in steps:
-            known = steps.get('labelled', steps['task'][:0])  # of steps that were means already
+            known = steps.get('labelled', steps['task'][:0])  # of steps that were averaged already
             steps['labelled'] = torch.cat([known, (steps['task'][len(known) :] != 0).to(known)])
         return global_means(steps)
 
     def _write_areas(self, runner: Runner) -> None:
-        """Keeps the areas of each validation image: a comparison draws images anew."""
+        """Saves the areas of each validation image, for comparisons that resample the images."""
         found = (
             metric.areas
             for metric in runner.val_loop.evaluator.metrics
@@ -207,8 +208,8 @@ class RecordHook(Hook):
 
 
 def val_entry(metrics: dict[str, float]) -> dict[str, Any]:
-    """The record's form of what the validation metrics returned."""
-    metrics = {key: float(value) for key, value in metrics.items()}  # stock metrics give numpy's numbers
+    """Returns validation metrics in the record's form."""
+    metrics = {key: float(value) for key, value in metrics.items()}  # stock metrics return numpy scalars
     entry: dict[str, Any] = {
         key: metrics.get(key) for key in ('task_loss', 'mIoU', 'aAcc', 'boundary_f1', 'teacher_agreement')
     }

@@ -15,13 +15,13 @@ from ..runs.known import judged_against, judging
 
 @HOOKS.register_module()
 class ReportHook(Hook):
-    """Draws ``<work_dir>/report.html`` when a training ends: the run beside the control and the baseline that it was
-    judged by. Reports of finished runs that this one is the control or the baseline of are drawn again.
+    """Draws ``<work_dir>/report.html`` when a training ends: the run beside the control and the baseline that judge it.
 
-    A report that cannot be drawn fails nothing: a warning names the command that draws one.
+    Reports of finished runs that have this run as their control or baseline are drawn again. If a report cannot be
+    drawn, the run does not fail: a warning names the command that draws the report.
     """
 
-    priority = 'VERY_LOW'  # behind RecordHook, which has judged by then
+    priority = 'VERY_LOW'  # after RecordHook, which judges the run
 
     def after_train(self, runner: Runner) -> None:
         if not is_main_process():
@@ -35,7 +35,7 @@ class ReportHook(Hook):
     def _draw(runner: Runner, root: str, folder: Path, what: str) -> None:
         path, report = folder / 'result.json', folder / 'report.html'
         try:
-            from ...visualization.report import render  # matplotlib costs a second that a start can do without
+            from ...visualization.report import render  # imported late: matplotlib takes a second
 
             record = open_record(path)
             baseline, control = judged_against(root, record) if record['teacher'] else (None, None)

@@ -18,30 +18,31 @@ from ..processes import from_first
 from ..runner_model import model_of
 from ..runs.black_box import broken_state, replay_step, write_black_box
 
-NAME = '.rolled_back'  # in the run directory: how many times the run was, whoever resumes it
+NAME = '.rolled_back'  # in the run directory: number of rollbacks, for any tool that resumes the run
 
 
 @HOOKS.register_module()
 class RescueHook(Hook):
-    """Acts on the steps that :class:`~mapsage_mmseg.engine.guarded_step.GuardedStep` leaves out.
+    """Acts on the steps that :class:`~mapsage_mmseg.engine.guarded_step.GuardedStep` skips.
 
-    One is warned of. After several in a row, or at once where the model itself holds non-finite values (a batch
-    norm's statistics take it up in the forward), the run is rolled back to its last whole checkpoint and continues at
-    half the learning rate; ``tools/train.py`` does that by itself, under another tool the run stops and is resumed.
-    After too many of these it stops, and leaves the batch and the model in ``black_box.pth``, which
-    ``tools/replay.py`` runs again.
+    Each skipped step is logged as a warning. After several in a row, or at once if the model itself holds non-finite
+    values (a batch norm's statistics take them up in the forward), the run is rolled back to its last intact checkpoint
+    and continues at half the learning rate. ``tools/train.py`` does that by itself; under another tool the run stops
+    and has to be resumed. After too many rollbacks the run stops, and writes the batch and the model to
+    ``black_box.pth``, which ``tools/replay.py`` runs again.
 
     Args:
-        patience: Steps in a row that may be left out.
+        patience: Number of consecutive skipped steps that triggers a rollback.
         rollbacks: How many times a run may be rolled back, over all its resumes.
-        rolled_back: How many times it was; set by ``tools/train.py``, by a file in the run directory, which a roll-back
-            leaves, and by the checkpoint that is resumed.
+        rolled_back: How many times the run has been rolled back; set by ``tools/train.py``, by a file that a rollback
+            writes to the run directory, and by the checkpoint that is resumed.
 
     Raises:
-        RollBack, RunStopped: As said.
+        RollBack: The run is to be rolled back.
+        RunStopped: The run has been rolled back ``rollbacks`` times already.
     """
 
-    priority = 85  # behind the record of the step, before anything is saved
+    priority = 85  # after the step is recorded, before anything is saved
 
     def __init__(self, patience: int = 5, rollbacks: int = 3, rolled_back: int = 0) -> None:
         for name, value in (('patience', patience), ('rollbacks', rollbacks), ('rolled_back', rolled_back)):
@@ -50,8 +51,8 @@ class RescueHook(Hook):
                     f'default_hooks.rescue.{name}={value!r} must be a whole number from {name == "patience":d}'
                 )
         self.patience, self.rollbacks, self.rolled_back = patience, rollbacks, rolled_back
-        self._seen = 0  # steps left out, of those that were told of
-        self._saved = 0  # how many times the run had been rolled back, by the checkpoint that it resumes from
+        self._seen = 0  # skipped steps that were reported
+        self._saved = 0  # rollbacks according to the checkpoint that is resumed
 
     def before_run(self, runner: Runner) -> None:
         if isinstance(runner._train_loop, BaseLoop):
@@ -93,19 +94,19 @@ class RescueHook(Hook):
         what = f'non-finite gradients since iteration {runner.iter + 2 - runner.optim_wrapper.in_a_row}'
         if self.rolled_back < self.rollbacks:
             if is_main_process():
-                with suppress(OSError):  # of a full disk; tools/train.py knows it without
+                with suppress(OSError):  # a full disk; tools/train.py does not need the file
                     write_text(Path(runner.work_dir) / NAME, str(self.rolled_back + 1))
             raise RollBack(f'{what}; to continue at half the learning rate: --resume', self.rolled_back + 1)
         path = from_first(lambda: write_black_box(runner.work_dir, model, batch, runner.iter + 1))
         what = f'stopped: {what}, after {self.rolled_back} times at half the rate'
-        if get_world_size() == 1:  # of several the first has the black box alone, and a synchronised norm waits for all
+        if get_world_size() == 1:  # with several, only the first could replay, and a synchronised norm waits for all
             _, first = replay_step(model, batch)
             what += f'; first non-finite value: {first or "the gradient alone"}'
         raise RunStopped(f'{what}. Look at it: python tools/replay.py {path}')
 
 
 def _noted(path: Path, resumed: bool) -> int:
-    """How many times the run of a directory was rolled back; a run that begins there anew was never."""
+    """Returns how many times the run of a directory was rolled back; 0 for a run that starts anew there."""
     if not resumed:
         path.unlink(missing_ok=True)
     with suppress(FileNotFoundError, ValueError):
@@ -114,7 +115,7 @@ def _noted(path: Path, resumed: bool) -> int:
 
 
 def _anywhere(local: bool) -> bool:
-    """Whether it holds in any process; all of them left the step out, so all of them ask."""
+    """Returns whether ``local`` holds in any process. A collective: all processes skipped the step, so all call it."""
     if get_world_size() == 1:
         return local
     flag = torch.tensor(int(local))

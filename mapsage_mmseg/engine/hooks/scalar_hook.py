@@ -1,4 +1,4 @@
-"""Sends a run's curves to the visualizer's backends, TensorBoard among them."""
+"""Sends a run's curves to the visualizer's backends, such as TensorBoard."""
 
 from typing import Any
 
@@ -28,11 +28,12 @@ class ScalarHook(Hook):
     """Draws ``Loss/*``, ``Share/*``, ``Weight/*``, ``Balance/*``, ``Training/*``, ``Gradient/*`` and ``Val/*`` over
     iterations.
 
-    A level of the user's own is ``Loss/<key>``. ``Weight/*`` are the declared weights; where a balance adapts them,
-    ``Balance/*`` are the effective ones, and shares follow from these. Of several processes a point is the mean.
+    A level of the user's own is ``Loss/<key>``. ``Weight/*`` are the declared weights. If a balance adapts them,
+    ``Balance/*`` are the effective weights, from which shares are computed. With several processes a point is their
+    mean.
 
     Args:
-        interval: Iterations between two points; values leave the device, and meet those of other processes, only then.
+        interval: Iterations between two points; values leave the device, and are averaged over processes, only then.
     """
 
     priority = 'BELOW_NORMAL'
@@ -46,7 +47,7 @@ class ScalarHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         model = model_of(runner)
-        for key, value in global_means(getattr(model, 'term_gradients', {})).items():  # in the steps that were measured
+        for key, value in global_means(getattr(model, 'term_gradients', {})).items():  # only in measured steps
             kind, slash, term = key.partition('/')
             runner.visualizer.add_scalar(f'Gradient/{GRADIENTS[kind]}{slash}{term}', float(value), runner.iter + 1)
         last = isinstance(runner.train_loop, EpochBasedTrainLoop) and self.end_of_epoch(
@@ -81,7 +82,7 @@ class ScalarHook(Hook):
         )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Points that a resume will not draw again are on the disk before the checkpoint is."""
+        """Flushes points to the disk before the checkpoint, since a resume does not draw them again."""
         for backend in runner.visualizer._vis_backends.values():
             if hasattr(backend, 'flush'):
                 backend.flush()

@@ -1,4 +1,4 @@
-"""Draws in the model that follow from (seed, iteration)."""
+"""Seeding of the model's random draws by (seed, iteration, rank)."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from mmseg.registry import HOOKS
 class SeedHook(Hook):
     """Seeds torch before every iteration, so dropout and drop path need no stored state to resume exactly.
 
-    The data's draws are :class:`~mapsage_mmseg.datasets.SeedDraws`' business.
+    The data's random draws are seeded by :class:`~mapsage_mmseg.datasets.SeedDraws`.
     """
 
-    priority = 'VERY_LOW'  # last before the step: what other hooks draw must not reach the model
+    priority = 'VERY_LOW'  # last before the step, so that draws of other hooks do not affect the model
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         words = np.random.SeedSequence([runner.seed, runner.iter, get_rank()]).generate_state(2, np.uint32)

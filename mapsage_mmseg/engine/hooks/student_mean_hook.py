@@ -1,4 +1,4 @@
-"""An exponential mean of the student's weights, which is the student that is validated, kept and shipped."""
+"""Exponential moving average of the student's weights, which is the student that is validated, saved and exported."""
 
 from typing import Any
 
@@ -13,23 +13,24 @@ from ...errors import InputError
 from ..runner_model import model_of
 
 RAW = 'raw_state_dict'  # in a checkpoint: the student's weights as the optimizer has them
-WARM_UP = 10  # steps, over which the mean's memory grows: after i steps it is at most (1 + i) / (10 + i)
+WARM_UP = 10  # steps of warm-up: after i steps the momentum is at most (1 + i) / (10 + i)
 
 
 @HOOKS.register_module()
 class StudentMeanHook(Hook):
-    """Keeps a mean of the student's weights over the last steps: ``mean = m * mean + (1 - m) * weights`` (Polyak and
-    Juditsky 1992; Tarvainen and Valpola 2017, arXiv:1703.01780).
+    """Keeps an exponential moving average (EMA) of the student's weights: ``mean = m * mean + (1 - m) * weights``.
 
-    The mean takes the weights' place in validation and in every checkpoint, so that it is the student wherever one is
-    read. A checkpoint to resume from holds the raw weights besides. Of a distillation only the student has one:
-    MMEngine's ``EMAHook`` would average the whole model, connectors included, and store a second copy of it.
+    (Polyak and Juditsky 1992; Tarvainen and Valpola 2017, arXiv:1703.01780.)
+
+    The mean replaces the weights in validation and in every checkpoint, so it is the student wherever one is read. A
+    checkpoint to resume from holds the raw weights as well. In a distillation only the student is averaged: MMEngine's
+    ``EMAHook`` would average the whole model, including connectors, and store a second copy of it.
 
     Args:
-        momentum: m, of the weights after each step, from 0, below 1. About 1 / (1 - m) steps count.
+        momentum: m in [0, 1), applied after each step. About 1 / (1 - m) steps count.
     """
 
-    priority = 'ABOVE_NORMAL'  # in front of what looks at a validation or writes a checkpoint
+    priority = 'ABOVE_NORMAL'  # before hooks that read a validation or write a checkpoint
 
     def __init__(self, momentum: float = 0.999) -> None:
         if not isinstance(momentum, int | float) or not 0 <= momentum < 1:
@@ -37,7 +38,7 @@ class StudentMeanHook(Hook):
         self.momentum = momentum
         self.mean: dict[str, Tensor] = {}
         self._resumed: dict[str, Tensor] | None = None
-        self._floating: tuple[list[Tensor], list[Tensor]] | None = None  # means and weights, each at its place
+        self._floating: tuple[list[Tensor], list[Tensor]] | None = None  # means and weights, in the same order
         self._others: list[tuple[Tensor, Tensor]] = []
         self._swapped = False
 
@@ -56,7 +57,7 @@ class StudentMeanHook(Hook):
     ) -> None:
         if not runner.optim_wrapper.should_update():  # gradients are accumulated: nothing has changed
             return
-        self._floating = self._floating or self._pair(runner)  # not before: hooks move weights when a run begins
+        self._floating = self._floating or self._pair(runner)  # not earlier: hooks move weights when a run starts
         momentum = min(self.momentum, (1 + runner.iter) / (WARM_UP + runner.iter))
         torch._foreach_lerp_(self._floating[0], self._floating[1], 1 - momentum)
         for mean, value in self._others:
@@ -87,14 +88,14 @@ class StudentMeanHook(Hook):
         self._swapped = not self._swapped
 
     def _agree(self) -> None:
-        """Norms' statistics differ between processes; their mean is that of all."""
+        """Averages the mean over the processes, between which the statistics of norms differ."""
         if get_world_size() > 1:
             for value in self.mean.values():
                 if value.is_floating_point():
                     all_reduce(value, 'mean')
 
     def before_checkpoint(self, runner: Runner) -> None:
-        """Called on every process before one of them writes."""
+        """Averages the mean over the processes; called on all of them before one writes."""
         if self.mean and not self._swapped:
             self._agree()
 
@@ -129,5 +130,5 @@ def _student(runner: Runner) -> nn.Module:
 
 
 def _prefix(runner: Runner) -> str:
-    """How the names of the student's weights begin in a checkpoint."""
+    """Returns the prefix of the student's weights in a checkpoint."""
     return 'architecture.' if hasattr(model_of(runner), 'student') else ''

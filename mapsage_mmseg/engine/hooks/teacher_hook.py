@@ -23,27 +23,29 @@ from ..teachers.knowledge import teacher_knowledge
 from ..teachers.recipes import resolve_teacher
 from ..teachers.store import TeacherCard, read_teacher
 
-IMAGES = 16  # of the training and of the validation data, on which the teacher's loss is measured
+IMAGES = 16  # images of the training and of the validation data on which the teacher's loss is measured
 
 
 @HOOKS.register_module()
 class TeacherHook(Hook):
-    """Finds the teacher's file, checks it, loads it, and probes every level once before the first step. With
-    ``model.teacher_cache`` it has the teacher's maps of the training images built or found, and put into the pipeline.
+    """Finds the teacher's file, checks it, loads it, and probes every level once before the first step.
 
-    Validation, test and export never come here, so a student needs no teacher for them. A checkpoint carries the
-    SHA-256 of the teacher's file, and a run is not resumed under another teacher.
+    With ``model.teacher_cache`` it also finds or builds the teacher's maps of the training images, and adds them to the
+    pipeline.
+
+    Validation, test and export do not run this hook, so a student needs no teacher for them. A checkpoint carries the
+    SHA-256 of the teacher's file; a run is not resumed with another teacher.
 
     Raises:
-        InputError: The teacher is doubtful or another one than before, and ``teacher_check`` is not ``'warn'``; or its
-            classes are others than the data's, or its images were normalised otherwise.
+        InputError: The teacher is doubtful or not the one from before, and ``teacher_check`` is not ``'warn'``; or its
+            classes differ from the data's; or its images were normalised differently.
     """
 
     priority = 'HIGH'  # before the schedules, which switch levels on
 
     def __init__(self) -> None:
         self._sha256: str | None = None
-        self._resumed: str | None = None  # of the teacher that the run had before it was resumed
+        self._resumed: str | None = None  # SHA-256 of the teacher before the run was resumed
 
     def before_train(self, runner: Runner) -> None:
         model = model_of(runner)
@@ -56,7 +58,7 @@ class TeacherHook(Hook):
         teacher = model.build_teacher()
         load_whole(teacher, weights, f'teacher {path} does not fit model.teacher')
         bands = channels(model.data_preprocessor)
-        gflops = forward_gflops(teacher, crop_size(model), bands)  # before packing, whose operators it does not know
+        gflops = forward_gflops(teacher, crop_size(model), bands)  # before packing: packed operators are not counted
         freeze_teacher(model, crop_size(model))
         runner.message_hub.update_info('distill/teacher', {**card.record(), 'gflops': gflops})
         score = 'unknown' if card.mIoU is None else f'{card.mIoU:.2f}'
@@ -111,7 +113,7 @@ class TeacherHook(Hook):
 
     @staticmethod
     def _note_knowledge(runner: Runner, model) -> None:
-        if model.distill_where == 'unlabelled':  # there, it is asked of no training image
+        if model.distill_where == 'unlabelled':  # the teacher is not used on labelled pixels then
             return
         knowledge = from_first(lambda: teacher_knowledge(model, runner.cfg, IMAGES))
         if knowledge is not None:

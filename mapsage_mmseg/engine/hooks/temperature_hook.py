@@ -14,11 +14,11 @@ from ..runner_model import model_of
 
 @HOOKS.register_module()
 class TemperatureHook(Hook):
-    """temperature = schedule(clock); set it; log it.
+    """Sets the temperature of the softened logits by a schedule, and logs it.
 
     Args:
         start, end, shape, by: As for :class:`~mapsage_mmseg.schedules.TemperatureSchedule`.
-        iters_per_epoch: What an epoch is under an iteration loop.
+        iters_per_epoch: Length of an epoch under an iteration loop.
     """
 
     priority = 'NORMAL'

@@ -1,4 +1,4 @@
-"""Black box of a non-finite step: batch, model and loss terms, for a replay."""
+"""Black box of a non-finite step: batch, model and loss weights, for a replay."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,9 +22,9 @@ def write_black_box(folder: str | Path, model: Any, batch: Mapping[str, Any], it
 
     Args:
         folder: The run directory.
-        model: As it was in the step, whose own update was left out.
-        batch: As the data loader gave it: ``inputs`` (images of 3 x H x W) and ``data_samples``.
-        iteration: Of the step, from 1.
+        model: The model as it was in the step, whose update was skipped.
+        batch: The data loader's batch: ``inputs`` (images of 3 x H x W) and ``data_samples``.
+        iteration: Iteration of the step, from 1.
     """
     path = Path(folder) / NAME
     content = dict(
@@ -40,20 +40,20 @@ def write_black_box(folder: str | Path, model: Any, batch: Mapping[str, Any], it
 
 
 def read_black_box(path: str | Path) -> dict[str, Any]:
-    """Reads it under the allow-list.
+    """Reads a black box under the allow-list.
 
     Raises:
-        InputError: It is none, or it is damaged.
+        InputError: The file is not a black box, or it is damaged.
     """
     content = load_checkpoint_file(path)
     keys = ('iteration', 'inputs', 'labels', 'state_dict', 'weights')
     if not isinstance(content, Mapping) or any(key not in content for key in keys):
-        raise InputError(f'{path} is no black box; a run that was stopped by numbers that are none leaves {NAME}')
+        raise InputError(f'{path} is no black box; a run that was stopped by non-finite values leaves {NAME}')
     return dict(content)
 
 
 def as_batch(content: Mapping[str, Any]) -> dict[str, list]:
-    """The batch, as a data loader gives it."""
+    """Returns the batch in the form of a data loader's."""
     samples = []
     for image, label in zip(content['inputs'], content['labels'], strict=True):
         size = tuple(image.shape[-2:])
@@ -66,8 +66,8 @@ def replay_step(model: Any, batch: Mapping[str, Any]) -> tuple[dict[str, float],
     """Runs a step's forward again.
 
     Returns:
-        The unweighted terms, and the first non-finite value: the images, a parameter or buffer, or a module by
-        its output; None where all are numbers.
+        The unweighted terms, and the first non-finite value: the images, a parameter or buffer, or a module by its
+        output; None if all values are finite.
     """
     data = model.data_preprocessor(batch, True)
     broken = broken_state(model) if torch.isfinite(data['inputs']).all() else 'the images'
@@ -78,7 +78,7 @@ def replay_step(model: Any, batch: Mapping[str, Any]) -> tuple[dict[str, float],
 
 
 def broken_state(model: nn.Module) -> str | None:
-    """The first parameter or buffer that holds non-finite values; None where there is none."""
+    """Returns the name of the first parameter or buffer with non-finite values; None if there is none."""
     for name, value in model.state_dict().items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             return name
@@ -87,7 +87,7 @@ def broken_state(model: nn.Module) -> str | None:
 
 @contextmanager
 def _first_output(model: nn.Module) -> Iterator[list[str]]:
-    """Names of the modules whose output held non-finite values, in the order in which they ended."""
+    """Collects the names of modules with non-finite outputs, in the order in which their forwards end."""
     found: list[str] = []
     teacher = getattr(model, 'teacher', None)
     named = [*model.named_modules(), *(teacher.named_modules(prefix='teacher') if teacher is not None else ())]

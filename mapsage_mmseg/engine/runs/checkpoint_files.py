@@ -1,4 +1,4 @@
-"""Checkpoint files of a run, and the newest whole one."""
+"""Checkpoint files of a run, and the newest intact one."""
 
 import re
 from pathlib import Path
@@ -10,44 +10,45 @@ from ...weights_file import load_checkpoint_file
 from ...whole_file import whole_file, write_text
 
 FOLDER = 'checkpoints'  # in the run directory
-POINTER = 'last_checkpoint'  # beside it: MMEngine's name for the file that names the last one
+POINTER = 'last_checkpoint'  # next to it: MMEngine's file that names the last checkpoint
 WHOLE = 'whole'  # the name of WholeFileBackend for MMEngine's ``backend_args``
 _NAME = re.compile(r'(epoch|iter)_(\d+)\.pth')
 
 
 @register_backend(WHOLE)
 class WholeFileBackend(LocalBackend):
-    """MMEngine's local files, written whole or not at all."""
+    """MMEngine's local files with atomic writes."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Writes bytes.
 
         Raises:
-            OSError: It cannot be written; what was there before is there still.
+            OSError: The file cannot be written; its former content stays.
         """
         with whole_file(filepath) as file:
             file.write(obj)
 
     def put_text(self, obj: str, filepath: str | Path, encoding: str = 'utf-8') -> None:
-        """Writes text, likewise."""
+        """Writes text, as :meth:`put` does."""
         self.put(obj.encode(encoding), filepath)
 
     def remove(self, filepath: str | Path) -> None:
-        """Leaves the file: MMEngine's CheckpointHook removes before it writes. RunCheckpointHook does so afterwards."""
+        """Keeps the file: MMEngine's CheckpointHook removes before it writes. RunCheckpointHook removes afterwards."""
 
 
 def point_to(work_dir: str | Path, checkpoint: str | Path) -> None:
-    """Names the last checkpoint where MMEngine's own resume looks for its name."""
+    """Writes the last checkpoint's path where MMEngine's own resume looks for it."""
     write_text(Path(work_dir) / POINTER, str(checkpoint))
 
 
 def resumable(work_dir: str | Path, iters_per_epoch: int = 1) -> list[tuple[int, Path]]:
-    """Checkpoints that a run can resume from, each with its iteration, the newest first; not the best, which have no
-    optimizer.
+    """Returns the checkpoints that a run can resume from, each with its iteration, newest first.
+
+    The best checkpoints are not among them: they have no optimizer.
 
     Args:
         work_dir: The run directory.
-        iters_per_epoch: Orders checkpoints of epochs among those of iterations.
+        iters_per_epoch: Iterations of an epoch, to order checkpoints by epoch among those by iteration.
     """
     units = dict(epoch=iters_per_epoch, iter=1)
     found = []
@@ -58,7 +59,7 @@ def resumable(work_dir: str | Path, iters_per_epoch: int = 1) -> list[tuple[int,
 
 
 def set_aside(work_dir: str | Path, iteration: int, iters_per_epoch: int) -> list[Path]:
-    """Renames the checkpoints that lie ahead of a run that begins at an iteration: another run's, or damaged ones.
+    """Renames the checkpoints ahead of the iteration at which a run starts: another run's, or damaged ones.
 
     Returns:
         Their former names.
@@ -71,7 +72,7 @@ def set_aside(work_dir: str | Path, iteration: int, iters_per_epoch: int) -> lis
 
 
 def damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint, in words; None where all of it can be read and its checksums hold."""
+    """Returns what is wrong with a checkpoint, in words; None if all of it can be read and its checksums match."""
     try:
         load_checkpoint_file(path)
     except InputError as error:
@@ -80,13 +81,14 @@ def damage(path: Path) -> str | None:
 
 
 def newest_whole(work_dir: str | Path, iters_per_epoch: int = 1) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint that is whole, and for each that was passed over what is wrong with it.
+    """Finds the newest intact checkpoint.
 
     Returns:
-        None and no line where there are no checkpoints at all.
+        The checkpoint, and for each that was skipped what is wrong with it; None and an empty list if there are no
+        checkpoints at all.
 
     Raises:
-        InputError: There are some, and none is whole.
+        InputError: There are checkpoints, and none is intact.
     """
     passed: list[str] = []
     for _, path in resumable(work_dir, iters_per_epoch):

@@ -32,7 +32,7 @@ def given_run_dir(name: str) -> Path:
     """Makes the directory that ``--work-dir`` names.
 
     Raises:
-        InputError: It is a file, or cannot be made or written to.
+        InputError: It is a file, or cannot be created or written to.
     """
     path = Path(name)
     try:
@@ -45,7 +45,7 @@ def given_run_dir(name: str) -> Path:
 
 
 def newest_run(root: str | Path, experiment: str) -> Path:
-    """The newest run directory of an experiment.
+    """Returns the newest run directory of an experiment.
 
     Raises:
         InputError: There is none.
@@ -60,12 +60,12 @@ def newest_run(root: str | Path, experiment: str) -> Path:
 
 
 def runs_of(root: str | Path, experiment: str) -> list[Path]:
-    """The run directories of an experiment that there is something to resume from in."""
+    """Returns the run directories of an experiment that hold a run to resume."""
     return [path for path in Path(root).glob(f'{experiment}_*') if begun(path) and _experiment(path) == experiment]
 
 
 def begun(folder: Path) -> bool:
-    """Whether there is a run to resume: one that was killed before its first checkpoint begins anew there."""
+    """Returns whether there is a run to resume; one that was killed before its first checkpoint starts anew."""
     return bool(resumable(folder)) or claimed(folder)
 
 

@@ -1,4 +1,4 @@
-"""Facts of a run that its record holds before the first step."""
+"""Facts about a run that its record holds before the first step."""
 
 import platform
 import subprocess
@@ -30,7 +30,8 @@ PACKAGES = ('mapsage_mmseg', 'torch', 'numpy', 'mmengine', 'mmcv', 'mmcv-lite', 
 
 
 def run_facts(runner: Runner) -> dict[str, Any]:
-    """A new record of this run; of one that is resumed, ``student.start`` is still to be set to where it began."""
+    """Returns a new record of this run; if it is resumed, ``student.start`` still has to be set to its original
+    value."""
     model = model_of(runner)
     student = getattr(model, 'student', model)
     metainfo: Mapping[str, Any] = getattr(runner.train_dataloader.dataset, 'metainfo', {})
@@ -66,8 +67,8 @@ def check_fits(model: Any, metainfo: Mapping[str, Any]) -> None:
     """Refuses a model that does not fit its data.
 
     Raises:
-        InputError: It has another number of classes, its preprocessor does not normalise the data's bands, or a part of
-            it undoes another normalisation than its preprocessor's.
+        InputError: The number of classes differs, the preprocessor does not normalise the data's bands, or a part of
+            the model undoes another normalisation than the preprocessor's.
     """
     _check_classes(getattr(model, 'student', model), metainfo)
     _check_bands(model, metainfo)
@@ -85,7 +86,7 @@ def _check_classes(student: Any, metainfo: Mapping[str, Any]) -> None:
 
 
 def _check_bands(model: Any, metainfo: Mapping[str, Any]) -> None:
-    """A preprocessor for three bands would take the first three of four without a word."""
+    """Refuses a preprocessor for other bands: one for three bands would silently take the first three of four."""
     bands, mine = Bands.of(metainfo), normalisation(model.data_preprocessor)
     if bands is None or mine is None:
         return
@@ -98,7 +99,7 @@ def _check_bands(model: Any, metainfo: Mapping[str, Any]) -> None:
 
 
 def _check_undone(model: Any) -> None:
-    """A pretrained backbone with a normalisation of its own undoes the preprocessor's: it has to know the right one."""
+    """Refuses a pretrained backbone that undoes another normalisation than the preprocessor's before its own."""
     mine = normalisation(model.data_preprocessor)
     for path, module in model.named_modules():
         undone: Mapping[str, Any] | None = getattr(module, 'undoes', None)
@@ -111,13 +112,15 @@ def _check_undone(model: Any) -> None:
 
 
 def control_experiment(config: Config) -> str | None:
-    """Experiment of the config that ``control`` names, ``no_distill.py`` where it names none."""
+    """Returns the experiment of the config that ``control`` names, by default ``no_distill.py``; None if it is
+    missing."""
     path = find_config(config, config.get('control', 'no_distill.py'))
     return (Config.fromfile(str(path)).get('experiment') or path.stem) if path else None
 
 
 def git_commit() -> str | None:
-    """Commit of the package's own checkout, with ``+`` behind it where files were changed; None outside a checkout."""
+    """Returns the commit of the package's checkout, with ``+`` appended if files were changed; None outside a
+    checkout."""
     folder = Path(__file__).parent
     try:
         run = dict(cwd=folder, capture_output=True, text=True, timeout=5, check=True)
@@ -129,7 +132,7 @@ def git_commit() -> str | None:
 
 
 def device_name(device: str | None = None) -> str:
-    """As a results table would say it, of all processes; the one that MMEngine would take where none is named."""
+    """Describes the device of all processes, as in a results table; by default the device that MMEngine would use."""
     processes = get_world_size()
     if (device or get_device()) == 'cuda':
         return f'{processes} x {torch.cuda.get_device_name()}'

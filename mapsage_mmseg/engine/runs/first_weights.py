@@ -8,7 +8,7 @@ from torch import nn
 
 @torch.no_grad()
 def fingerprint(student: nn.Module) -> str:
-    """First 12 hexadecimal digits of the SHA-256 of its parameters, in the order of their names.
+    """Returns the first 12 hexadecimal digits of the SHA-256 of a student's parameters, in the order of their names.
 
     Args:
         student: On any device; names and values count, the layout in memory does not.

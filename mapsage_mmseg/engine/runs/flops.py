@@ -1,4 +1,4 @@
-"""Operations of a forward pass."""
+"""Floating point operations of a forward pass."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def crop_size(model: Any) -> tuple[int, int]:
-    """Height and width of a training crop in pixels, as the model's preprocessor pads to; 128 x 128 where it does not
-    say."""
+    """Returns height and width of a training crop in pixels, as in the model's preprocessor; 128 x 128 if it has
+    none."""
     height, width = getattr(model.data_preprocessor, 'size', None) or (128, 128)
     return int(height), int(width)
 
@@ -19,9 +19,9 @@ def crop_size(model: Any) -> tuple[int, int]:
 def forward_gflops(model: nn.Module, size: tuple[int, int], bands: int = 3) -> float | None:
     """Counts the forward pass over one image, in 10^9 floating point operations.
 
-    A multiplication and its addition count as two (2 x MAC). Counted are convolutions and matrix products, those of
-    attention among them; norms, activations and interpolation, a few percent, are not. Leaves the model as it was: in
-    eval mode no statistic moves and nothing is drawn.
+    A multiplication and its addition count as two (2 x MAC). Convolutions and matrix products are counted, including
+    those of attention; norms, activations and interpolation, a few percent, are not. The model is not changed: it runs
+    in eval mode, so no statistics are updated and no random numbers are drawn.
 
     Args:
         model: A segmentor of MMSegmentation.
@@ -29,17 +29,17 @@ def forward_gflops(model: nn.Module, size: tuple[int, int], bands: int = 3) -> f
         bands: Its channels.
 
     Returns:
-        GFLOPs; None, with a line in the log, for a model that has no forward of tensors alone.
+        GFLOPs; None, with a line in the log, for a model whose forward cannot run on tensors alone.
     """
     modes = {module: module.training for module in model.modules()}
     inputs = torch.zeros((1, bands, *size), device=next(model.parameters()).device)
     model.eval()
     try:
-        # fused attention is one operator, and for the CPU's the counter has no formula; MATH is made of products
+        # the counter has no formula for fused attention on a CPU; MATH consists of matrix products
         with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
             model(inputs, None, mode='tensor')
         return round(counter.get_total_flops() / 1e9, 4)
-    except Exception as error:  # a figure for the record is no reason to refuse a training
+    except Exception as error:  # a missing figure must not stop a training
         print_log(f'FLOPs are not in the record: {type(error).__name__}: {error}', 'current')
         return None
     finally:

@@ -1,4 +1,4 @@
-"""Key of a run: runs of one key and one seed give the same result."""
+"""Key of a run: runs with the same key and seed give the same result."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ DECIDES = (
     'randomness',
     'load_from',
 )
-# Hooks, by their names in default_hooks, that watch a run and change nothing in it.
+# Hooks, by their names in default_hooks, that observe a run without changing it.
 WATCHING = (
     'timer',
     'logger',
@@ -46,18 +46,18 @@ WATCHING = (
     'history',
     'visualization',
 )
-DISTILLING = ('teacher', 'phases', 'temperature')  # hooks that a control has not
-# Of a data set: what the key of the data tells, or what a distillation alone asks for.
+DISTILLING = ('teacher', 'phases', 'temperature')  # hooks that a control does not have
+# Settings of a data set that the key of the data covers, or that only a distillation uses.
 OF_DATA = ('pipeline', 'unlabelled', 'keep_unlabelled')
 LOADING = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 
 def run_key(config: Config) -> str:
-    """Names what a run follows from: everything in its config that decides its result, except the seed.
+    """Returns the key of a run: a digest of everything in its config that decides its result, except the seed.
 
-    Neither the experiment's name nor where and how a run is kept, shown, loaded or resumed is part of it. Data are
-    named by their content, and so is the teacher: by the key that it is kept under, or by its file's. A batch counts by
-    the images that all processes see in a step, however many these are.
+    It does not cover the experiment's name, nor where and how a run is kept, shown, loaded or resumed. Data are
+    identified by their content, and so is the teacher: by its own key, or by the digest of its file. The batch size
+    counts as images per step over all processes, however many there are.
 
     Returns:
         16 hexadecimal digits.
@@ -71,7 +71,7 @@ def run_key(config: Config) -> str:
 
 
 def deciding(config: Config) -> dict[str, Any]:
-    """What of a config decides its run's result, but for the seed, the data's content and the teacher's file."""
+    """Returns the settings that decide a run's result, except the seed, the data's content and the teacher's file."""
     settings = json.loads(json.dumps({key: config.get(key) for key in DECIDES}, default=str))
     for name in WATCHING:
         (settings['default_hooks'] or {}).pop(name, None)
@@ -87,7 +87,7 @@ def deciding(config: Config) -> dict[str, Any]:
 
 
 def shared_settings(config: Config) -> dict[str, Any]:
-    """What decides the result of a student's run and is the same in its control: all but the distillation."""
+    """Returns the settings that decide a student's result and are the same in its control: all but the distillation."""
     settings = deciding(config)
     model = settings['model']
     student = model.get('architecture', model)
@@ -111,7 +111,7 @@ def shared_settings(config: Config) -> dict[str, Any]:
 
 
 def differences(mine: Any, its: Any, where: str = '') -> list[str]:
-    """Where two settings differ, and how: ``optim_wrapper.optimizer.lr: 0.0002, was 0.0001``."""
+    """Lists where and how two settings differ, as in ``optim_wrapper.optimizer.lr: 0.0002, was 0.0001``."""
     if isinstance(mine, list) and isinstance(its, list) and len(mine) == len(its):
         mine, its = dict(enumerate(mine)), dict(enumerate(its))
     if not (isinstance(mine, dict) and isinstance(its, dict)):

@@ -10,23 +10,25 @@ from ...evaluation.record import read_record
 
 
 def finished(root: str | Path, experiment: str, data: str) -> list[dict[str, Any]]:
-    """Records of an experiment's finished runs on the same data, oldest first; each with its ``path``.
+    """Returns the records of an experiment's finished runs on the same data, oldest first, each with its ``path``.
 
     Args:
         root: The experiments folder.
-        experiment: As a record names it.
-        data: Key of the data, as a record names it.
+        experiment: Name of the experiment, as in a record.
+        data: Key of the data, as in a record.
     """
     return [record for record in _finished(root, f'{experiment}*', data) if record.get('experiment') == experiment]
 
 
 def best_alone(root: str | Path, data: str) -> dict[str, Any] | None:
-    """Of the finished runs of students from labels only on the same data, whatever the student, the one with the best
-    last mIoU, with its ``path``; None where there is none.
+    """Finds the best finished run on the same data of any student trained from labels only.
 
     Args:
         root: The experiments folder.
-        data: Key of the data, as a record names it.
+        data: Key of the data, as in a record.
+
+    Returns:
+        The record with the best last mIoU, with its ``path``; None if there is none.
     """
     runs = [
         record
@@ -48,12 +50,12 @@ def _finished(root: str | Path, folders: str, data: str) -> list[dict[str, Any]]
 
 
 def _is_teacher(record: Mapping[str, Any]) -> bool:
-    """Whether a run trained a teacher; records of before version 0.1 say so by their experiment's name alone."""
+    """Returns whether a run trained a teacher; records before version 0.1 tell it only by their experiment's name."""
     return bool(record.get('is_teacher', str(record.get('experiment')).startswith('teacher')))
 
 
 def by_key(root: str | Path) -> dict[tuple[str, int], list[Path]]:
-    """Run directories by what was run, a record's key and seed; the last that was written to comes last.
+    """Returns the run directories by (key, seed) of their records; the one written to last comes last.
 
     Args:
         root: The experiments folder.
@@ -67,14 +69,14 @@ def by_key(root: str | Path) -> dict[tuple[str, int], list[Path]]:
 
 
 def judged_against(root: str | Path, record: Mapping[str, Any]) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """Finished runs on the same data that a run is judged by: baseline and control, each None where there is none.
+    """Returns the finished runs on the same data that judge a run: baseline and control, each None if there is none.
 
-    The newest of the same seed, because differences are paired by seed; where there is none, the newest. A run that was
-    trained for longer, or shorter, is none to be judged by.
+    Differences are paired by seed, so the newest run of the same seed is taken; if there is none, the newest. Runs of
+    another length are not considered.
 
     Args:
         root: The experiments folder.
-        record: The run's record; it is not judged by a run of its own experiment.
+        record: The run's record. A run is not judged by its own experiment.
     """
     chosen: list[dict[str, Any] | None] = []
     for name in ('baseline_distill', record.get('control') or 'no_distill'):
@@ -86,11 +88,11 @@ def judged_against(root: str | Path, record: Mapping[str, Any]) -> tuple[dict[st
 
 
 def judging(root: str | Path, path: str | Path) -> list[Path]:
-    """Directories of the finished distillations that a run is the control or the baseline of.
+    """Returns the directories of the finished distillations that have a run as their control or baseline.
 
     Args:
         root: The experiments folder.
-        path: The run's record.
+        path: Path of the run's record.
     """
     mine = read_record(path)
     if not mine or not (mine.get('dataset') or {}).get('key'):

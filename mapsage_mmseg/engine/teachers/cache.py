@@ -26,16 +26,16 @@ from ...errors import InputError
 from .cache_plan import MULTIPLE, check_phases, content, kept_maps
 from .keys import digest
 
-NEWS = 30.0  # seconds between two lines of the log while it is built
+NEWS = 30.0  # seconds between two log lines while a cache is built
 
 
 @dataclass(frozen=True)
 class Built:
-    """What building took.
+    """What was built, and how long it took.
 
     Attributes:
-        images: Worked out by this process.
-        seconds: For these, loading and writing included.
+        images: Number of images computed by this process.
+        seconds: Time for these images, including loading and writing.
     """
 
     images: int
@@ -43,10 +43,10 @@ class Built:
 
 
 def replay_of(dataset: Any) -> Replay:
-    """What the pipeline of a run's training data does to a teacher's map of a whole image.
+    """Returns the replay of a training pipeline, which transforms a teacher's map as the pipeline transforms its image.
 
     Raises:
-        InputError: It is a wrapper, or a transform cannot be replayed.
+        InputError: The data set is a wrapper, or a transform cannot be replayed.
     """
     if not isinstance(dataset, BaseSegDataset):
         raise InputError(
@@ -59,16 +59,16 @@ def replay_of(dataset: Any) -> Replay:
 class TeacherCache:
     """The teacher's maps of a run's training images, in ``<experiments>/teacher_cache/<key>``.
 
-    The key follows from the teacher's file and config, the images, how a whole image is made of a file, and what is
-    kept. Building is resumed by being begun again: what is missing or damaged is worked out.
+    The key is derived from the teacher's file and config, the images, how a whole image is made from a file, and what
+    is stored. An interrupted build is resumed by starting it again: only missing or damaged images are computed.
 
     Args:
-        runner: Before it trains.
+        runner: A runner before training.
         model: Its :class:`MultiLevelDistill`, with the teacher.
-        sha256: Of the teacher's file.
+        sha256: SHA-256 of the teacher's file.
 
     Raises:
-        InputError: A transform cannot be replayed, a level cannot be kept, or nothing would be saved.
+        InputError: A transform cannot be replayed, a level cannot be stored, or nothing would be saved.
     """
 
     def __init__(self, runner: Runner, model: Any, sha256: str) -> None:
@@ -81,18 +81,18 @@ class TeacherCache:
         folder = Path(runner.cfg.get('experiments', 'experiments')) / 'teacher_cache' / self.key
         folder.mkdir(parents=True, exist_ok=True)
         named = {**follows_from, 'images': len(self.dataset)}
-        (folder / 'content.json').write_text(json.dumps(named, indent=1, default=str))  # for who wonders what it is
+        (folder / 'content.json').write_text(json.dumps(named, indent=1, default=str))  # for readers of the folder
         self.store = MapStore(folder, kinds)
 
     def build(self) -> Built:
-        """Works out what is missing or damaged. Processes that do so at once share the work.
+        """Computes what is missing or damaged. Processes that do so at the same time share the work.
 
         Raises:
             InputError: The disk is too small, or a value is too large for float16.
         """
         missing = [index for index in range(len(self.dataset)) if not self.store.sound(index)]
         damaged = {index for index in missing if self.store.path(index).exists()}
-        # Each process begins elsewhere, and passes over what another one has finished by then.
+        # Each process starts at another image, and skips those that another process has finished.
         start = os.getpid() * 7919 % max(len(missing), 1)
         done, began, told = 0, time.perf_counter(), time.perf_counter()
         whole = _WholeImages(self.dataset, self.replay, missing[start:] + missing[:start])
@@ -136,7 +136,7 @@ class TeacherCache:
         self.store.write(index, sample['data_samples'].metainfo.get('img_path', ''), size, maps)
 
     def _map(self, source: str, record: torch.Tensor, padded: Sequence[int], size: Sequence[int]) -> np.ndarray:
-        """(h, w, C) at the source's stride, without what padding added."""
+        """Returns the map (h, w, C) at the source's stride, without the padding."""
         stride = self.store.kinds[source].stride
         grid = [side // stride for side in padded]
         if list(record.shape[-2:]) != grid:
@@ -153,18 +153,18 @@ class TeacherCache:
             )
 
     def bytes_per_image(self, index: int = 0) -> int:
-        """Of one image's record."""
+        """Returns the size of one image's record in bytes."""
         return self.store.path(index).stat().st_size
 
     def pipeline(self) -> ReplayedPipeline:
-        """A new training pipeline that brings the teacher's maps along."""
+        """Returns a new training pipeline that adds the teacher's maps to its samples."""
         return ReplayedPipeline(self.dataset.pipeline.transforms, self.store)
 
     def attach(self) -> None:
-        """Has the training batches bring the teacher's maps along, and the model use them."""
+        """Adds the teacher's maps to the training batches, and has the model use them."""
         self.dataset.pipeline = self.pipeline()
         self.model.cached_sources = {source: kind.stride for source, kind in self.store.kinds.items()}
-        # Workers that were started already keep the pipeline that they were started with.
+        # Workers that are running already would keep the old pipeline.
         loop = self.runner.train_loop
         loop.dataloader._iterator = None
         if isinstance(loop, IterBasedTrainLoop):
@@ -172,7 +172,7 @@ class TeacherCache:
 
 
 class _WholeImages(Dataset):
-    """(index, packed sample) of unaugmented images."""
+    """Data set of (index, packed sample), from unaugmented images."""
 
     def __init__(self, dataset: BaseSegDataset, replay: Replay, indices: Sequence[int]) -> None:
         self.dataset, self.replay, self.indices = dataset, replay, indices

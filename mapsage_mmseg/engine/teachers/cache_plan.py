@@ -1,4 +1,4 @@
-"""Contents of a teacher cache, and whether it saves the teacher any forward."""
+"""Contents of a teacher cache, and a check that it saves teacher forwards."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -20,22 +20,22 @@ from ...models.segmentors.multi_level_distill import last_head
 from ..runs.flops import crop_size
 from .keys import data_key, unlabelled_key
 
-VERSION = 1  # of what a record holds
-STRIDE = 4  # of kept logits
-MULTIPLE = 32  # whole images are padded to it, as in validation: the coarsest stride of backbones here
+VERSION = 1  # of the content of a record
+STRIDE = 4  # of stored logits
+MULTIPLE = 32  # whole images are padded to multiples of it, as in validation: the coarsest stride of these backbones
 
 
 def kept_maps(model: Any) -> tuple[tuple[str, ...], dict[str, MapKind]]:
-    """Runs the teacher once on nothing, to see what its sources record.
+    """Runs the teacher once on zeros, to see what its sources record.
 
     Args:
         model: A :class:`MultiLevelDistill` with its teacher and with ``teacher_cache``.
 
     Returns:
-        The levels that the cache serves, and what is kept of each of their sources.
+        The levels that the cache serves, and the kind of map stored for each of their sources.
 
     Raises:
-        InputError: A level cannot be kept; it is named.
+        InputError: A level cannot be stored; the message names it.
     """
     settings, distiller = model.teacher_cache, model.distiller
     height, width = (-(-side // MULTIPLE) * MULTIPLE for side in crop_size(model))
@@ -99,16 +99,16 @@ def _check_top(model: Any, name: str, keep: str, channels: int, classes: int) ->
 def content(
     config: Config, dataset: BaseDataset, replay: Replay, kinds: Mapping[str, MapKind], sha256: str
 ) -> dict[str, Any]:
-    """All that a cache follows from: the same content, the same records.
+    """Returns everything that a cache depends on: the same content gives the same records.
 
     Args:
-        config: Of the run.
-        dataset: That it trains on.
-        replay: Its pipeline, taken apart.
-        kinds: What is kept.
-        sha256: Of the teacher's file.
+        config: The run's config.
+        dataset: The training data.
+        replay: The replay of its pipeline.
+        kinds: The kind of map stored for each source.
+        sha256: SHA-256 of the teacher's file.
     """
-    # Not by the data set's own get_data_info, which may draw a scene.
+    # Not by the data set's own get_data_info, which may generate a scene.
     paths = [Path(BaseDataset.get_data_info(dataset, i)['img_path']) for i in range(len(dataset))]
     preprocessor = config.model.get('data_preprocessor') or config.get('data_preprocessor') or {}
     return dict(
@@ -116,7 +116,7 @@ def content(
         teacher=sha256,
         architecture={key: value for key, value in config.model.teacher.items() if key != 'data_preprocessor'},
         dtype=config.model.get('teacher_dtype'),
-        preprocessor={key: value for key, value in preprocessor.items() if key != 'size'},  # of crops
+        preprocessor={key: value for key, value in preprocessor.items() if key != 'size'},  # the size is the crop's
         data=data_key(config, ('train_dataloader',)),
         images=[(path.name, path.stat().st_size if path.is_file() else None) for path in paths],
         whole=[config.train_dataloader.dataset.pipeline[position] for position in replay.whole],
@@ -126,10 +126,10 @@ def content(
 
 
 def check_phases(runner: Runner, model: Any, served: Iterable[str]) -> None:
-    """Says in which phases the teacher is spared and in which it runs all the same.
+    """Logs in which phases the teacher is skipped and in which it still runs.
 
     Raises:
-        InputError: It is spared in none.
+        InputError: It is skipped in none.
     """
     served = set(served)
     phases = [

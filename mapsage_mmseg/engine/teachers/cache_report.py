@@ -1,4 +1,4 @@
-"""Agreement of a teacher cache with the live teacher, and when it pays."""
+"""Agreement of a teacher cache with the live teacher, and its break-even point."""
 
 import time
 from collections.abc import Iterator
@@ -16,11 +16,11 @@ from ...models.segmentors.cached_records import cached_records
 from ...models.segmentors.multi_level_distill import last_head
 from .cache import Built, TeacherCache
 
-BATCHES = 8  # of the training pipeline, in which cached and live teacher are compared
+BATCHES = 8  # batches of the training pipeline on which cached and live teacher are compared
 
 
 def report(cache: TeacherCache, built: Built) -> dict[str, Any]:
-    """Compares the cache with the live teacher on augmented crops, logs it all, and returns it for the record."""
+    """Compares the cache with the live teacher on augmented crops, and logs and returns the results, for the record."""
     runner, model = cache.runner, cache.model
     images = len(cache.dataset)
     found = dict(
@@ -65,12 +65,12 @@ def _in_words(scores: dict[str, float]) -> str:
 
 @torch.no_grad()
 def compare(cache: TeacherCache) -> tuple[dict[str, dict[str, float]], float]:
-    """Cached against live, over a few batches of the training pipeline.
+    """Compares cached with live maps, over a few batches of the training pipeline.
 
     Returns:
-        By source ``images``, and for logits ``agreement`` (percent of valid pixels where both have the same class
-        ahead) and ``kl`` (KL(live || cached) at temperature 1, mean over valid pixels), for other maps ``cosine``
-        (over channels, mean over valid positions); and the seconds of the teacher's forward over a batch (median).
+        By source ``images``, and for logits ``agreement`` (percent of valid pixels with the same top class) and ``kl``
+        (KL(live || cached) at temperature 1, mean over valid pixels), for other maps ``cosine`` (over channels, mean
+        over valid positions); and the median seconds of the teacher's forward over a batch.
     """
     model, sums, seconds, images = cache.model, dict[str, list[Tensor]](), list[float](), 0
     strides = {source: kind.stride for source, kind in cache.store.kinds.items()}
@@ -90,7 +90,7 @@ def compare(cache: TeacherCache) -> tuple[dict[str, dict[str, float]], float]:
             sums.setdefault(source, []).append(_scores(values.float(), live[source].float(), valid, model))
     found = {}
     for source, batches in sums.items():
-        # each batch's means count as many positions as it has
+        # weight each batch's means by its number of positions
         values, counts = torch.stack(batches).double().split([2, 1], dim=1)
         first, second = ((values * counts).sum(0) / counts.sum().clamp_min(1)).tolist()
         logits = cache.store.kinds[source].channels == last_head(model.student).num_classes
@@ -102,7 +102,7 @@ def compare(cache: TeacherCache) -> tuple[dict[str, dict[str, float]], float]:
 
 
 def _scores(cached: Tensor, live: Tensor, valid: Tensor, model: Any) -> Tensor:
-    """(agreement or cosine, KL, positions)."""
+    """Returns (agreement or cosine, KL, number of positions)."""
     if live.shape[-2:] != cached.shape[-2:]:
         live = F.interpolate(live, size=cached.shape[-2:], mode='bilinear', align_corners=False)
     mask = resize_mask(valid, cached.shape[-2:])
@@ -116,7 +116,7 @@ def _scores(cached: Tensor, live: Tensor, valid: Tensor, model: Any) -> Tensor:
 
 
 def _batches(cache: TeacherCache) -> Iterator[list[dict]]:
-    """The same batches in every run: images evenly spread over the data, as a first epoch would augment them."""
+    """Yields the same batches in every run: images evenly spread over the data, augmented as in a first epoch."""
     dataset, pipeline = cache.dataset, cache.pipeline()
     size = cache.runner.train_dataloader.batch_size
     count = min(BATCHES * size, len(dataset))

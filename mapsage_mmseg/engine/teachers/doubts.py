@@ -12,8 +12,7 @@ from .store import TeacherCard
 
 
 def outdone_by(score: float, root: str | Path, data: str) -> str | None:
-    """The student from labels only that is better than a teacher of that score, on the same data; None where none is
-    known."""
+    """Describes the student from labels only that outscores a teacher on the same data; None if none is known."""
     best = best_alone(root, data)
     if best is None or final(best, 'mIoU') <= score:
         return None
@@ -24,7 +23,7 @@ def outdone_by(score: float, root: str | Path, data: str) -> str | None:
 
 
 def doubts(card: TeacherCard, config: Config) -> str | None:
-    """Why a teacher should be refused in a run of this config, or None."""
+    """Returns why a run of this config should refuse a teacher, or None."""
     data = data_key(config)
     if card.mIoU is None or not math.isfinite(card.mIoU):
         return (

@@ -1,4 +1,4 @@
-"""Keys that name data and recipes by their content."""
+"""Keys that identify data and recipes by their content."""
 
 import hashlib
 import json
@@ -23,17 +23,18 @@ SETTINGS = (
     'param_scheduler',
     'randomness',
 )
-PLACES = ('data_root', 'ann_file')  # of a data set that moves and stays the same; its files make the key
+PLACES = ('data_root', 'ann_file')  # may change when a data set is moved; its files make the key
 
 
 def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_dataloader')) -> str:
-    """Names the data of a config by its content: the datasets as configured and, for a folder, its files. Of one in
-    MMSegmentation's own layouts, these count by name and size. Tiles without a label do not count: what a student
-    learns from them is measured on the same data as what it learns without.
+    """Returns the key of a config's data: the datasets as configured and, for a folder, its files.
+
+    Files of data sets in MMSegmentation's own layouts count by name and size. Tiles without a label do not count, so
+    that a student that learns from them is measured on the same data as one that does not.
 
     Args:
-        config: Of a run.
-        loaders: Whose datasets count.
+        config: The run's config.
+        loaders: Loaders whose datasets count.
     """
     parts: list[Any] = []
     for split in loaders:
@@ -43,7 +44,7 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
     if train.get('type') == 'FolderLandCover':
         spec = read_dataset_yaml(root)
         parts.append(fingerprint(root, spec))
-        if train.get('part'):  # the scenes decide what falls into which part
+        if train.get('part'):  # the scenes decide which part a tile belongs to
             parts.append(train.get('scene') or spec.scene)
         validated = [leaf for split in loaders for leaf in leaves(config[split].dataset)]
         others: set[Any] = {leaf.get('data_root') for leaf in (*more, *validated)} - {root, None}
@@ -56,7 +57,7 @@ def data_key(config: Config, loaders: Sequence[str] = ('train_dataloader', 'val_
 
 
 def without(settings: Any, *names: str) -> Any:
-    """Settings without some keys, at every depth of a data set and its wrappers."""
+    """Returns settings without some keys, at every depth of a data set and its wrappers."""
     if isinstance(settings, Mapping):
         return {key: without(value, *names) for key, value in settings.items() if key not in names}
     if isinstance(settings, list | tuple):
@@ -65,7 +66,7 @@ def without(settings: Any, *names: str) -> Any:
 
 
 def unlabelled_key(config: Config) -> str | None:
-    """Names the content of the tiles without a label that a config trains on; None where it has none."""
+    """Returns the key of the tiles without a label that a config trains on; None if it has none."""
     dataset = config.train_dataloader.dataset
     if not dataset.get('unlabelled'):
         return None
@@ -73,14 +74,18 @@ def unlabelled_key(config: Config) -> str | None:
 
 
 def scored_key(config: Config) -> str:
-    """Names the data that a config validates on: a teacher may train on more than its student, and be scored on the
-    same."""
+    """Returns the key of a config's validation data.
+
+    A teacher may train on more data than its student, and be scored on the same.
+    """
     return data_key(config, ('val_dataloader',))
 
 
 def content_key(recipe: Config) -> str:
-    """Names a teacher by what it follows from: its recipe and its data; of an ensemble its members' keys, too. The same
-    key, the same teacher."""
+    """Returns the key of a teacher: a digest of its recipe and data, and for an ensemble of its members' keys.
+
+    The same key means the same teacher.
+    """
     settings = {key: recipe.get(key) for key in (*SETTINGS, *(['member_keys'] if recipe.get('members') else []))}
     settings = json.loads(json.dumps(settings, default=str))
     for split in ('train_dataloader', 'val_dataloader'):
@@ -91,5 +96,5 @@ def content_key(recipe: Config) -> str:
 
 
 def digest(content: Any) -> str:
-    """A key of what JSON can hold, 16 hexadecimal digits."""
+    """Returns the digest of JSON content, 16 hexadecimal digits."""
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]

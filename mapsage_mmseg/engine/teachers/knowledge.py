@@ -18,20 +18,21 @@ from ...metrics import TaskLoss
 
 @torch.no_grad()
 def teacher_knowledge(model: Any, config: Config, images: int) -> TeacherKnowledge | None:
-    """Measures it; None where the data has no labelled pixels, or is no plain data set of MMSegmentation.
+    """Measures the teacher's loss; None if the data has no labelled pixels, or is not a plain data set of
+    MMSegmentation.
 
     Args:
         model: A :class:`MultiLevelDistill` with its teacher.
-        config: Of the run, as the user has it.
-        images: Spread evenly over either data.
+        config: The run's config, as the user has it.
+        images: Number of images of either data, evenly spread.
     """
     losses = []
     for loader in ('train_dataloader', 'val_dataloader'):
         settings = copy.deepcopy(next(iter(leaves(config[loader].dataset))))  # the first of several that are joined
-        for key in ('unlabelled', 'keep_unlabelled'):  # what has no label is not measured
+        for key in ('unlabelled', 'keep_unlabelled'):  # images without labels are not measured
             settings.pop(key, None)
-        settings.pipeline = config.val_dataloader.dataset.get('pipeline')
-        dataset = DATASETS.build(settings) if settings.pipeline else None
+        settings['pipeline'] = config.val_dataloader.dataset.get('pipeline')
+        dataset = DATASETS.build(settings) if settings['pipeline'] else None
         if not isinstance(dataset, BaseSegDataset):
             return None
         losses.append(_loss(model, dataset, images))

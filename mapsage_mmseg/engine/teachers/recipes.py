@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[2]
 
 
 def load_recipe(config: Config) -> Config:
-    """The teacher's own config, which ``teacher_recipe`` names relative to the config's file."""
+    """Reads the teacher's own config, which ``teacher_recipe`` names relative to the config's file."""
     name = config.get('teacher_recipe')
     if not name:
         raise InputError(
@@ -24,10 +24,10 @@ def load_recipe(config: Config) -> Config:
 
 
 def member_recipes(recipe: Config) -> list[Config]:
-    """Of an ensemble, whose ``members`` name a recipe and a seed each, every member's own config.
+    """Reads the config of each member of an ensemble, whose ``members`` name a recipe and a seed each.
 
     Raises:
-        InputError: A member names no recipe, or one that is not there.
+        InputError: A member names no recipe, or one that does not exist.
     """
     found = []
     for number, member in enumerate(recipe.get('members') or ()):
@@ -50,7 +50,8 @@ def _recipe(config: Config, name: str, key: str) -> Config:
 
 
 def find_config(config: Config, name: str) -> Path | None:
-    """A config that another one names: beside that one's file, or else among the package's own."""
+    """Finds a config that another one names: beside that one's file, or else among the package's own; None if
+    missing."""
     folders = (
         Path(config.filename or '.').parent,
         PACKAGE.parent / 'configs' / 'distill',
@@ -60,15 +61,15 @@ def find_config(config: Config, name: str) -> Path | None:
 
 
 def resolve_teacher(config: Config, teacher_ckpt: str, recipe: Config | None = None) -> Path:
-    """The teacher's file: ``teacher_ckpt`` itself, or with ``'auto'`` the one whose key follows from recipe and data.
+    """Returns the teacher's file: ``teacher_ckpt``, or for ``'auto'`` the one whose key follows from recipe and data.
 
     Args:
-        config: Of a distillation.
+        config: The config of a distillation.
         teacher_ckpt: A path, or ``'auto'``.
-        recipe: That trains the teacher, on the data of the run; None where these are the recipe's own.
+        recipe: The teacher's recipe on the data of the run; None if the recipe's own data are the same.
 
     Raises:
-        InputError: There is none; the message names the command that makes one.
+        InputError: The file does not exist; for ``'auto'`` the message names the command that makes it.
     """
     if teacher_ckpt != 'auto':
         path = Path(teacher_ckpt).expanduser()

@@ -14,16 +14,16 @@ from ...whole_file import whole_file
 
 @dataclass(frozen=True)
 class TeacherCard:
-    """What is known of a teacher's file; it stands in the checkpoint's meta.
+    """Facts about a teacher's file and its content, from the checkpoint's meta and the file itself.
 
     Attributes:
         mIoU: Its recorded validation score in percent, or None.
-        sha256: Of the file.
+        sha256: SHA-256 of the file.
         params_m: Parameters in millions.
-        path: Of the file.
+        path: Path of the file.
         data: Key of the data that it was scored on, or None.
-        classes: Names of its classes in order, or empty where they were not written down.
-        normalisation: What its data preprocessor does to pixels, or None where it was not written down; see
+        classes: Names of its classes in order; empty if they were not recorded.
+        normalisation: What its data preprocessor does to pixels, or None if it was not recorded; see
             :func:`~mapsage_mmseg.models.normalisation.normalisation`.
     """
 
@@ -36,28 +36,28 @@ class TeacherCard:
     normalisation: Mapping[str, Any] | None = None
 
     def record(self) -> dict[str, Any]:
-        """As it stands in a run's record."""
+        """Returns the card as it is in a run's record."""
         return {key: getattr(self, key) for key in ('mIoU', 'sha256', 'params_m', 'path')}
 
 
 def teacher_file(root: str | Path, key: str) -> Path:
-    """Where the teacher of that key is kept."""
+    """Returns the path of the teacher with that key."""
     return Path(root) / 'teachers' / key / 'teacher.pth'
 
 
 def key_of_file(path: str | Path) -> str | None:
-    """The key of a teacher that is kept by :func:`store`; None for a file from elsewhere."""
+    """Returns the key of a teacher whose path is that of :func:`teacher_file`; None for a file from elsewhere."""
     key = Path(path).parent.name
     return key if Path(path).parts[-3:] == teacher_file('', key).parts else None
 
 
 def read_teacher(path: str | Path) -> tuple[dict[str, torch.Tensor], TeacherCard]:
-    """Reads a teacher's checkpoint, a ``.pth`` or a ``.safetensors``: its weights, whatever wrapped them, and its card.
+    """Reads a teacher's checkpoint, a ``.pth`` or a ``.safetensors``: its weights, unwrapped, and its card.
 
-    Of the card only what has the right type is believed; MMEngine's own checkpoints name the classes too.
+    Entries of the card with a wrong type are ignored. Class names are also read from MMEngine's own checkpoints.
 
     Raises:
-        InputError: It cannot be read, would execute code, or holds anything but names and tensors.
+        InputError: The file cannot be read, would execute code, or holds anything but names and tensors.
     """
     checkpoint = load_checkpoint_file(str(path))
     if not isinstance(checkpoint, Mapping):
@@ -92,7 +92,7 @@ def _names(value: Any) -> tuple[str, ...]:
 
 
 def write_teacher(path: str | Path, weights: Mapping[str, torch.Tensor], meta: Mapping[str, Any]) -> Path:
-    """Writes a teacher's weights and meta where runs look for them, whole or not at all."""
+    """Writes a teacher's weights and meta where runs look for them, atomically."""
     with whole_file(path) as file:
         torch.save(dict(state_dict=dict(weights), meta=dict(meta)), file)
     return Path(path)
