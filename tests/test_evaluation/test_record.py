@@ -119,6 +119,7 @@ def test_the_keys_of_the_contract():
         'control',
         'is_teacher',
         'config',
+        'commands',
         'git_commit',
         'seed',
         'device',
