@@ -1,1 +1,1 @@
-"""A trained student at work: exported, over whole scenes, and in a demo."""
+"""Use of a trained student: export, maps of whole scenes, and a demo."""

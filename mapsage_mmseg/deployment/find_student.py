@@ -1,4 +1,4 @@
-"""Finding the student that a user names: a run directory, a checkpoint in it, or what an export left."""
+"""Loading of the student that a user names: a run directory, a checkpoint in it, or an exported directory."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,25 +24,25 @@ EXPORTED = 'student.pth'
 
 
 def find_student(source: str | Path, config: str | None = None, teacher: str | None = None) -> tuple[Student, Config]:
-    """A student, and the config of its run or export.
+    """Loads a student, and the config of its run or export.
 
     Args:
-        source: A run directory (its last checkpoint is taken), an exported directory, or a checkpoint; a checkpoint's
-            config is looked for beside it and one folder up.
-        config: Of a checkpoint that has none there.
-        teacher: A teacher's checkpoint: then it is that teacher, under the run's config.
+        source: A run directory (its last checkpoint is used), an exported directory, or a checkpoint; a checkpoint's
+            config is searched for beside it and one folder up.
+        config: Config of a checkpoint that has none there.
+        teacher: A teacher's checkpoint; loads that teacher instead, under the run's config.
 
     Raises:
-        InputError: Something of it is missing or cannot be read.
+        InputError: A file is missing or cannot be read.
     """
-    init_default_scope('mmseg')  # as a Runner does, which is not needed here
+    init_default_scope('mmseg')  # a Runner would do so, but none is needed here
     checkpoint = _checkpoint(Path(source))
     path = config or _config_of(checkpoint)
     read = load_config(path)
     if not isinstance(read.get('model'), Mapping):
         raise InputError(f'config {path} has no model; name that of a run or of an export with --config')
     taken = Path(teacher) if teacher else checkpoint
-    alone = Config(read.to_dict())  # leave_alone puts the one model in the config's place
+    alone = Config(read.to_dict())  # leave_alone replaces the model in it
     weights = leave_alone(alone, str(taken), teacher is not None)
     meta = _meta(checkpoint)
     classes, palette = _classes(meta, checkpoint)
@@ -52,10 +52,9 @@ def find_student(source: str | Path, config: str | None = None, teacher: str | N
 
 
 def last_checkpoint(run: Path) -> Path | None:
-    """The run's student: its last checkpoint, which is what its verdict judges; None where there is none.
+    """Returns the last checkpoint of a run, the one that its verdict judges; None if there is none.
 
-    The best of all validations, ``checkpoints/best_mIoU_*.pth``, was chosen by the data that it is scored on; it can be
-    named.
+    The best checkpoint, ``checkpoints/best_mIoU_*.pth``, was chosen on the data that scores it; name it to use it.
     """
     iterations = (read_record(run / 'result.json') or {}).get('epochs') or [{}]
     epoch, step = iterations[-1].get('epoch'), iterations[-1].get('iter')
@@ -64,7 +63,7 @@ def last_checkpoint(run: Path) -> Path | None:
 
 
 def leave_alone(config: Config, checkpoint: str, teacher: bool) -> dict[str, Any]:
-    """Puts the one model that is scored in the config's place, and gives its weights: a student needs no teacher."""
+    """Reduces a config to the one model that is scored, and returns its weights: a student needs no teacher."""
     weights, _ = read_teacher(checkpoint)
     if is_distillation(config):
         model = config.model.teacher if teacher else config.model.architecture
@@ -78,7 +77,7 @@ def leave_alone(config: Config, checkpoint: str, teacher: bool) -> dict[str, Any
 
 
 def model_facts(checkpoint: Path) -> ModelFacts | None:
-    """What a checkpoint says of its model; None where it says nothing."""
+    """Returns the classes and bands of a checkpoint's model; None if it does not record them."""
     known = _meta(checkpoint).get('dataset_meta') or _meta(checkpoint)
     classes = known.get('classes')
     return ModelFacts(tuple(classes), Bands.of(known)) if classes else None
@@ -103,7 +102,7 @@ def _config_of(checkpoint: Path) -> Path:
 
 
 def record_of(source: Path) -> dict[str, Any] | None:
-    """The record of the run that a run directory, or a checkpoint in it, belongs to; None where there is none."""
+    """Reads the record of the run of a run directory or of a checkpoint in it; None if there is none."""
     path = source / 'result.json' if source.is_dir() else source.absolute().parent.parent / 'result.json'
     return open_record(path) if path.is_file() else None
 
@@ -115,7 +114,7 @@ def _meta(checkpoint: Path) -> dict[str, Any]:
 
 
 def _classes(meta: Mapping[str, Any], checkpoint: Path) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
-    known = meta.get('dataset_meta') or meta  # the header of a .safetensors has them at its top
+    known = meta.get('dataset_meta') or meta  # the header of a .safetensors has them at its top level
     if not known.get('classes') or not known.get('palette'):
         raise InputError(f'checkpoint {checkpoint} does not say its classes and palette (meta.dataset_meta)')
     palette = tuple((int(r), int(g), int(b)) for r, g, b in known['palette'])
@@ -123,10 +122,10 @@ def _classes(meta: Mapping[str, Any], checkpoint: Path) -> tuple[tuple[str, ...]
 
 
 def load_predictor(model: str, config: str | None = None) -> Predictor:
-    """The model that a user names: a run or exported directory, a checkpoint, or an ONNX file.
+    """Loads the model that a user names: a run or exported directory, a checkpoint, or an ONNX file.
 
     Raises:
-        InputError: It is missing or cannot be read.
+        InputError: The model is missing or cannot be read.
     """
     if Path(model).suffix == '.onnx':
         if not Path(model).is_file():

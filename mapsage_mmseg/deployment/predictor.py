@@ -1,4 +1,4 @@
-"""A model that predicts, whichever form it has."""
+"""One interface to models that predict, in torch or ONNX."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -22,15 +22,15 @@ Logits = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Predictor:
-    """A model and what its numbers mean.
+    """A model and the meaning of its numbers.
 
     Attributes:
-        logits: Of images (N, H, W, 3), uint8, RGB, or (N, H, W, B), float32, gives (N, C, H, W), float32.
+        logits: Takes images (N, H, W, 3), uint8, RGB, or (N, H, W, B), float32; returns (N, C, H, W), float32.
         classes: Names in the order of the class numbers.
         palette: (R, G, B), 0 to 255, per class.
-        sha256: Of the file that it came from.
-        bands: What it takes of an image's bands, as they are; None for red, green and blue of 8 bits.
-        provenance: As of a :class:`~mapsage_mmseg.deployment.student.student.Student`; empty where it is not known.
+        sha256: SHA-256 of its file.
+        bands: Bands of an image that it takes, with values as stored; None for red, green and blue of 8 bits.
+        provenance: As for a :class:`~mapsage_mmseg.deployment.student.student.Student`; empty if not known.
     """
 
     logits: Logits
@@ -42,8 +42,10 @@ class Predictor:
 
 
 def at_least(logits: Logits, side: int = SMALLEST) -> Logits:
-    """The same model for images of any size: small ones are continued at their lower and right edge to so many pixels,
-    which is what backbones take at least."""
+    """Wraps a model to take images of any size.
+
+    Small images are padded to ``side`` pixels, the minimum of backbones, by repeating their lower and right edge.
+    """
 
     def padded(image: NDArray[Any]) -> NDArray[np.float32]:
         height, width = image.shape[1:3]
@@ -56,7 +58,7 @@ def at_least(logits: Logits, side: int = SMALLEST) -> Logits:
 
 
 def torch_predictor(student: Student) -> Predictor:
-    """Of a student, or any other model, in torch."""
+    """Creates a predictor of a student, or of any other model, in torch."""
     graph = PixelsToLogits(student.build(), student.bands).eval()
 
     def logits(image: NDArray[Any]) -> NDArray[np.float32]:
@@ -68,7 +70,7 @@ def torch_predictor(student: Student) -> Predictor:
 
 
 def onnx_predictor(path: Path, threads: int = 1) -> Predictor:
-    """Of a file that ``tools/export.py onnx`` wrote.
+    """Creates a predictor of a file that ``tools/export.py onnx`` wrote.
 
     Raises:
         InputError: It is not such a file.
@@ -77,7 +79,7 @@ def onnx_predictor(path: Path, threads: int = 1) -> Predictor:
     try:
         runs = session(path, threads)
         facts: dict[str, Any] = runs.get_modelmeta().custom_metadata_map
-    except Exception as error:  # ONNX Runtime raises what it likes
+    except Exception as error:  # ONNX Runtime raises many types
         raise InputError(f'{path} cannot be read by ONNX Runtime: {str(error).splitlines()[0][:200]}') from error
     if 'classes' not in facts or 'palette' not in facts:
         raise InputError(f'{path} has no classes and palette in its metadata; write it with tools/export.py onnx')
@@ -88,6 +90,6 @@ def onnx_predictor(path: Path, threads: int = 1) -> Predictor:
 
 
 def onnx_logits(runs: Any) -> Logits:
-    """An ONNX Runtime session as a function of pixels."""
+    """Wraps an ONNX Runtime session as a function of pixels."""
 
     return at_least(lambda image: runs.run(['logits'], {'image': image})[0])

@@ -1,4 +1,4 @@
-"""The data that a trained student is scored and shown on: its run's, or those of ``--data-root``."""
+"""The data that a trained student is scored and shown on: those of its run, or of ``--data-root``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from .student.student import Student
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a checkpoint says of its model: the names of its classes, in order, and the bands that it takes."""
+    """Facts about a checkpoint's model: the names of its classes, in order, and the bands that it takes."""
 
     classes: tuple[str, ...]
     bands: Bands | None
@@ -28,17 +28,17 @@ class ModelFacts:
 def data_of(
     config: Config | None, split: str, data_root: str | None, student: Student | Predictor
 ) -> Mapping[str, Any]:
-    """The data set of a split.
+    """Returns the data set of a split.
 
     Args:
-        config: Of the student's run or export; None where there is none.
+        config: Config of the student's run or export; None if there is none.
         split: ``'train'`` or ``'val'``.
-        data_root: A folder of tiles; or, of a run on one of MMSegmentation's own data sets, a folder in that layout.
+        data_root: A folder of tiles; or, for a run on one of MMSegmentation's own data sets, a folder in that layout.
             None for the run's own data.
-        student: That reads them.
+        student: The student that reads the data.
 
     Raises:
-        InputError: There is no such data, or it has other classes or bands.
+        InputError: The data is missing, or has other classes or bands.
     """
     own = (config or {}).get(f'{split}_dataloader')
     if data_root is None:
@@ -57,23 +57,23 @@ def data_of(
 
 
 def as_model_knows(student: Student | Predictor | ModelFacts) -> dict[str, Any]:
-    """Arguments of a folder of tiles that make it a model's: its classes in order, its bands and their statistics."""
+    """Returns arguments that fit a folder of tiles to a model: its classes in order, its bands and their statistics."""
     bands = dict(bands=student.bands.as_dict()) if student.bands else {}
     return dict(classes=list(student.classes), **bands)
 
 
 def stock_data(student: Student, config: Config, data_root: str | None) -> dict[str, Any]:
-    """The validation data as MMSegmentation alone reads them, without a pipeline; its folder is a relative one.
+    """Returns the validation data for MMSegmentation alone, without a pipeline and with a relative folder.
 
-    Of a folder of tiles that is neither named nor there, the layout is that of the defaults of ``dataset.yaml``.
+    If a folder of tiles is neither named nor found, the defaults of ``dataset.yaml`` are assumed.
 
     Args:
-        student: That was trained on them.
-        config: Of its run or export.
+        student: The student that was trained on the data.
+        config: Config of its run or export.
         data_root: As for :func:`data_of`.
 
     Raises:
-        InputError: As :func:`data_of`.
+        InputError: As :func:`data_of`; or the classes of a named folder are in another order.
     """
     own = (config.get('val_dataloader') or {}).get('dataset') or {}
     if own and _keeps_layout(own, data_root):
@@ -105,16 +105,16 @@ def stock_data(student: Student, config: Config, data_root: str | None) -> dict[
 
 
 def _keeps_layout(own: Mapping[str, Any], data_root: str | None) -> bool:
-    """Whether the run's own data, or a folder in their place, is laid out as one of MMSegmentation's data sets."""
+    """Returns whether the run's data, or the folder that replaces it, has the layout of MMSegmentation's data sets."""
     named = data_root is not None and (Path(data_root).expanduser() / 'dataset.yaml').is_file()
     return has_own_layout(own) and not named
 
 
 def check_fits(root: str | Path, student: Student | Predictor | ModelFacts) -> DatasetSpec:
-    """What ``dataset.yaml`` says of a folder that a model is to see.
+    """Checks that a folder of tiles fits a model, and returns the content of its ``dataset.yaml``.
 
     Raises:
-        InputError: It has a class that the model does not know, or other bands.
+        InputError: The folder has a class that the model does not know, or other bands.
     """
     spec = read_dataset_yaml(root)
     class_numbers(spec, student.classes, f'--data-root {root}')

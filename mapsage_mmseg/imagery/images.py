@@ -103,11 +103,16 @@ def not_8_bit_rgb(raster: Raster, advice: str | None = None) -> str | None:
     """
     if raster.bands < max(raster.rgb):
         return f'{raster.path} has {raster.bands} bands, which are no red, green and blue; {advice or _lines(raster)}'
+    return other_colours(raster) or not_8_bit(raster, advice)
+
+
+def other_colours(raster: Raster) -> str | None:
+    """Returns the reason why the values of an image are not red, green and blue, or grey; None if they are."""
     if raster.other_space:
         return f'{raster.path} has a band that is {raster.other_space}; turn it into RGB first'
     if raster.white_is_zero:
         return f'{raster.path} is a negative (MINISWHITE: 0 is white); turn it into a positive first'
-    return not_8_bit(raster, advice)
+    return None
 
 
 def not_8_bit(raster: Raster, advice: str | None = None) -> str | None:

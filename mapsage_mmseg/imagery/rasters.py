@@ -190,7 +190,7 @@ class Raster:
 
     @property
     def other_space(self) -> str | None:
-        """Colour space, or kind of the first band, that is not red, green, blue or grey; None if there is none."""
+        """Other colour space, or kind of its first band, if the bands are not RGB or grey; else None."""
         if self.data.tags(ns='IMAGE_STRUCTURE').get('SOURCE_COLOR_SPACE') == 'CIELAB':
             return 'CIELAB'
         return next((kind for kind in self.kinds if kind in OTHER_SPACES), None)
@@ -270,9 +270,7 @@ class Raster:
         if self.hides(bands):
             present.append(self._decoded([self.alpha], window)[0] > 0)  # type: ignore[list-item]
         flags = self.data.mask_flag_enums[0]
-        if (
-            MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
-        ):  # a mask band, or one transparent colour
+        if MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags:  # a mask band, or one transparent colour
             present.append(self._decoded([1], window, masks=True)[0] > 0)
         if self._palette is not None:
             present.append(self._palette[..., 3][stored[0]] > 0)

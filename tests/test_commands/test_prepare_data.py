@@ -126,6 +126,11 @@ def test_an_unknown_number(root, capfd):
     refused(capfd, 'north_mask.png: number 255 at row 0, column 0; expected one of a class (its ids) or one to ignore')
 
 
+def another_form(root, **profile):
+    (root / 'west.png').unlink()
+    scenes.write_geotiff(root / 'west.tif', scenes.photograph(64, 64, 1) // 16, **profile)
+
+
 @pytest.mark.parametrize(
     ('spoil', 'message'),
     [
@@ -136,6 +141,11 @@ def test_an_unknown_number(root, capfd):
             lambda root: scenes.write(root / 'west.png', scenes.photograph(64, 64, 1)[..., 0].astype(np.uint16)),
             'west.png is uint16, and tiles have 8 bits; keep the values with --format tif, or name those',
         ),
+        (
+            lambda root: another_form(root, photometric='miniswhite'),
+            'west.tif is a negative (MINISWHITE: 0 is white); turn it into a positive first',
+        ),
+        (lambda root: another_form(root, nbits=4), 'west.tif is 4-bit, and tiles have 8 bits; keep the values'),
         (lambda root: (root / 'classes.yaml').write_text('classes: [a, b]'), 'is in colours; expected their meaning'),
         (
             lambda root: scenes.write(root / 'west_mask.png', np.full((64, 64, 3), scenes.GREY, np.uint8)),

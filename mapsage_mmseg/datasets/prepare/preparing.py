@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ...errors import InputError
 from ...imagery import Raster, Window, open_raster, to_8_bits
-from ...imagery.images import MISSING_RGB, filled, missing_in
+from ...imagery.images import MISSING_RGB, filled, missing_in, other_colours
 from ..tiles.dataset_yaml import IGNORE, class_palette
 from ..tiles.files import UNLABELLED
 from .colours import UNKNOWN, ClassTable
@@ -85,7 +85,9 @@ def look_at(
             if cutting.keeps:
                 first = first or (image.path, bands, image.dtype)
                 _alike(image, bands, *first)
-            elif image.dtype != np.uint8 and cutting.span is None:
+            elif reason := other_colours(image):
+                raise InputError(reason)
+            elif cutting.span is None and (image.dtype != np.uint8 or image.bits < 8):
                 raise InputError(_deep(image, bands))
             sizes[pair.name] = image.height, image.width
             turned += [each.path for each in (image, mask) if each is not None and each.turned]
@@ -169,8 +171,9 @@ def chosen_bands(image: Raster, cutting: Cutting) -> tuple[int, ...]:
 
 
 def _deep(image: Raster, bands: Sequence[int]) -> str:
+    kind = f'{image.bits}-bit' if image.dtype == np.uint8 else str(image.dtype)
     return (
-        f'{image.path} is {image.dtype}, and tiles have 8 bits; keep the values with --format tif, or name those that '
+        f'{image.path} is {kind}, and tiles have 8 bits; keep the values with --format tif, or name those that '
         f'become black and white, for all scenes alike: {proposed_range(image, bands)}'
     )
 

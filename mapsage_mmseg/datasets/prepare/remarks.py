@@ -8,7 +8,7 @@ SMALL = 32  # pixels of a side: the last stride of most backbones, so that a sma
 
 
 def in_short(names: Sequence[object], most: int = 12) -> str:
-    """Joins the names; only the first ``most`` of them and the number of others if there are more."""
+    """Joins the names; a long list ends after ``most`` names with the number of the others."""
     more = f' and {len(names) - most} more' if len(names) > most else ''
     return ', '.join(map(str, names[:most])) + more
 

@@ -77,7 +77,7 @@ class Staging:
         self._finished = {name: Counts.from_dict(counts) for name, counts in whole}
 
     def _clear(self) -> None:
-        (self.folder / 'dataset.yaml').unlink(missing_ok=True)  # first, so that nobody trains on a partial data set
+        (self.folder / 'dataset.yaml').unlink(missing_ok=True)  # first, so that no run trains on a partial data set
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             if path.name not in self._keep:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -1,4 +1,4 @@
-"""Student, teacher and examples of a demo, loaded from the names that a user gives."""
+"""Loading of the student, teacher and examples of a demo."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,18 +20,18 @@ def gather(
     span: tuple[float, float] | None = None,
     largest: int = LARGEST,
 ) -> Demo:
-    """Loads student, teacher and examples, and runs each once.
+    """Loads student, teacher and examples, and runs each model once.
 
     Args:
         model: A run or exported directory, a checkpoint, or an ONNX file.
-        config: Of a run, where none lies beside the model.
-        teacher: The teacher's checkpoint, where it is not where the run had it.
+        config: Config of the run, if none lies beside the model.
+        teacher: The teacher's checkpoint, if it was moved after the run.
         data_root: A folder of tiles for the examples.
         examples: Validation images to offer.
-        bands, span, largest: As of :class:`Demo`.
+        bands, span, largest: As for :class:`Demo`.
 
     Raises:
-        InputError: Something named is missing or does not fit.
+        InputError: A named file or folder is missing or does not fit.
     """
     student, read = load_student(model, config)
     check_bands(bands, span, student.predictor.bands)

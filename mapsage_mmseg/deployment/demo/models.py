@@ -26,17 +26,17 @@ from .uploads import SMALLEST
 
 @dataclass(frozen=True)
 class Example:
-    """A validation tile as the model takes it, (H, W, 3 or B), and its label (H, W), 255 where there is none."""
+    """A validation tile as model input, (H, W, 3 or B), and its label (H, W), 255 for unlabelled pixels."""
 
     image: NDArray[Any]
     label: NDArray[np.int64]
 
 
 def load_student(model: str, config: str | None) -> tuple[Contestant, Config | None]:
-    """The student, and the config of its run or export; None where an ONNX file has none with it.
+    """Loads the student, and the config of its run or export; for an ONNX file the named config, or None.
 
     Raises:
-        InputError: It is missing or cannot be read.
+        InputError: The student is missing or cannot be read.
     """
     if Path(model).suffix != '.onnx':
         student, read = find_student(model, config)
@@ -52,13 +52,13 @@ def _contestant(predictor: Predictor, size: float) -> Contestant:
 
 
 def find_teacher(model: str, named: str | None, config: Config | None, student: Predictor) -> Contestant | str:
-    """The teacher that is named or that the run had; or why there is none.
+    """Loads the named teacher or that of the run; returns the reason if there is none.
 
     Args:
-        model: The student that is named.
-        named: The teacher's checkpoint, where it is not where the run had it.
-        config: Of the student.
-        student: Whose classes it must know.
+        model: The named student.
+        named: The teacher's checkpoint, if it was moved after the run.
+        config: Config of the student.
+        student: The student; the teacher must have the same classes.
 
     Raises:
         InputError: A teacher is named, and cannot be shown.
@@ -83,7 +83,7 @@ def _load_teacher(config: Config, path: Path, student: Predictor) -> Contestant:
     _, card = read_teacher(path)
     if card.classes not in ((), student.classes):
         raise InputError(f"{path} knows the classes {', '.join(card.classes)}, not the student's")
-    alone = Config(config.to_dict())  # leave_alone puts the one model in the config's place
+    alone = Config(config.to_dict())  # leave_alone replaces the model in it
     weights = leave_alone(alone, str(path), teacher=True)
     known = dict(checkpoint_sha256=card.sha256)
     teacher = Student(alone.model, weights, student.classes, student.palette, known, path, student.bands)
@@ -95,10 +95,10 @@ def _load_teacher(config: Config, path: Path, student: Predictor) -> Contestant:
 
 
 def _of_run(model: str, config: Config) -> Path:
-    """The file of a run's teacher: where its record says, or in the store beside the run, and that very file.
+    """Finds the file of a run's teacher, at its recorded path or in the store beside the run, and checks its SHA-256.
 
     Raises:
-        InputError: It is not there, or is another one.
+        InputError: The file is missing, or is another one.
     """
     known = (record_of(Path(model)) or {}).get('teacher') or {}
     named = known.get('path')
@@ -116,10 +116,10 @@ def _of_run(model: str, config: Config) -> Path:
 
 
 def find_examples(config: Config | None, data_root: str | None, count: int, student: Predictor) -> list[Example] | str:
-    """Validation tiles, evenly spread over the set, of a folder or else of the run; or why there are none.
+    """Reads validation tiles, evenly spread over the folder or else the run's data; or returns why there are none.
 
     Raises:
-        InputError: A folder is named, and has none, or has other classes than the student.
+        InputError: A folder is named, and has no tiles, or other classes or bands than the student.
     """
     if count == 0:
         return []

@@ -1,4 +1,4 @@
-"""The page of the demo, in Gradio; nothing leaves this machine."""
+"""The page of the demo, in Gradio; nothing leaves this machine unless the page is shared."""
 
 import html
 import os
@@ -26,13 +26,13 @@ from .uploads import read_upload
 INSTALL = "pip install 'mapsage_mmseg[demo]'"
 MOST_UPLOADED = 256 * 2**20  # bytes of a file
 WAITING = 16  # pictures that may wait while one is predicted
-FORGET = 600  # seconds after which what was uploaded and never read is removed
+FORGET = 600  # seconds after which uploads that were never read are removed
 HINT = '<p>Drop in a picture, and its maps appear here.</p>'
 SLIDE = "(percent) => { document.documentElement.style.setProperty('--cover', percent / 100) }"
 
 
 def require_gradio() -> None:
-    """Asks for the library.
+    """Checks that Gradio is installed.
 
     Raises:
         InputError: It is not installed.
@@ -43,15 +43,15 @@ def require_gradio() -> None:
 
 @dataclass(frozen=True)
 class Demo:
-    """What is shown.
+    """Content of the demo.
 
     Attributes:
-        title: Of the model.
-        contestants: The student, and the teacher where there is one.
+        title: Name of the model.
+        contestants: The student, and the teacher if there is one.
         examples: Tiles with their labels.
-        remarks: Why something is not shown.
-        bands, span: As for :class:`~mapsage_mmseg.imagery.scene_reader.Scene`, of pictures that are dropped in.
-        largest: Pixels that such a picture may have.
+        remarks: Reasons why something is not shown.
+        bands, span: As for :class:`~mapsage_mmseg.imagery.scene_reader.Scene`, for uploaded pictures.
+        largest: Largest number of pixels of an uploaded picture.
     """
 
     title: str
@@ -67,17 +67,17 @@ class Demo:
         return self.contestants[0].predictor
 
     def photograph(self, image: NDArray[Any]) -> NDArray[np.uint8]:
-        """What people see of an image as the model takes it: RGB (H, W, 3), uint8."""
+        """Converts model input to a picture for viewing, RGB (H, W, 3), uint8."""
         return self._student.bands.picture(image) if self._student.bands else image
 
     def example(self, index: int) -> str:
-        """HTML of an example."""
+        """Returns the HTML of an example."""
         chosen = self.examples[index]
         known = np.ones(chosen.label.shape, bool)
         return self._answer(chosen.image, known, f'Example {index + 1}', chosen.label)
 
     def upload(self, path: str) -> str:
-        """HTML of a picture that was dropped in, or of what is wrong with it; its file is removed."""
+        """Returns the HTML of an uploaded picture, or of an error message; the file is removed."""
         file = Path(path)
         try:
             image, known = read_upload(file, self.bands, self.span, self.largest, self._student.bands)
@@ -99,7 +99,7 @@ class Demo:
 
 
 def build(demo: Demo) -> Any:
-    """The page as Gradio's blocks."""
+    """Builds the page as Gradio's blocks."""
     import gradio as gr
 
     with gr.Blocks(title=f'{demo.title}: demo', analytics_enabled=False, delete_cache=(60, FORGET)) as page:
@@ -147,16 +147,16 @@ def _head(demo: Demo) -> str:
 
 @contextmanager
 def served(demo: Demo, host: str, port: int | None, share: bool = False) -> Iterator[tuple[str, Any]]:
-    """The page while it is served; after it, nothing of what was uploaded is left.
+    """Serves the page within the context; afterwards, all uploads are removed.
 
     Yields:
         Its addresses in words, and Gradio's blocks.
 
     Raises:
-        InputError: The address cannot be had.
+        InputError: The address is not available.
     """
     with tempfile.TemporaryDirectory(prefix='mapsage_demo_', ignore_cleanup_errors=True) as folder:
-        # before Gradio is imported, which reads them then: where uploads go, and that nobody is told of them
+        # Gradio reads these when it is imported: the folder for uploads, and no telemetry
         os.environ.update(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED='0', HF_HUB_DISABLE_TELEMETRY='1')
         import gradio as gr
 

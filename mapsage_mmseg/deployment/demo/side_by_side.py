@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ..maps.strips import Plan, predict_strips
 from ..predictor import Predictor
 
-WINDOW, OVERLAP = 512, 64  # pixels; tools/predict.py's own
+WINDOW, OVERLAP = 512, 64  # pixels; the defaults of tools/predict.py
 WARM_UP = 256  # pixels of a side
-RUNS, ENOUGH = 3, 1.0  # runs that are timed, and seconds that they may take: one alone is chance
+RUNS, ENOUGH = 3, 1.0  # timed runs, and seconds that they may take: a single time is noisy
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Contestant:
     Attributes:
         name: 'student' or 'teacher'.
         predictor: The model.
-        megabytes: Of its weights or its file, 10^6 bytes.
-        params_m: Parameters in millions, or None where that is not recorded.
+        megabytes: Size of its weights or its file, 10^6 bytes.
+        params_m: Parameters in millions, or None if not recorded.
         mIoU: Its recorded validation score in percent, or None.
     """
 
@@ -37,11 +37,11 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a model made of a picture.
+    """Prediction of a model for a picture.
 
     Attributes:
         classes: (H, W), uint8, 255 where the picture holds no data.
-        milliseconds: By the clock, the least of up to three runs that together take no more than a second.
+        milliseconds: Wall-clock time, the shortest of up to three runs; a run is repeated only if a second suffices.
     """
 
     classes: NDArray[np.uint8]
@@ -49,10 +49,10 @@ class Seen:
 
 
 def see(image: NDArray[Any], known: NDArray[np.bool_], predictor: Predictor) -> Seen:
-    """Predicts a picture by the windows of :mod:`~mapsage_mmseg.imagery.windows`.
+    """Predicts a picture in the windows of :mod:`~mapsage_mmseg.imagery.windows`.
 
     Args:
-        image: As the model takes it, (H, W, 3 or B).
+        image: Model input, (H, W, 3 or B).
         known: Which pixels hold data (H, W).
         predictor: The model.
     """
@@ -70,12 +70,12 @@ def see(image: NDArray[Any], known: NDArray[np.bool_], predictor: Predictor) -> 
 
 
 def warm_up(contestants: Sequence[Contestant]) -> None:
-    """Runs each once, so that nobody waits for what a first run alone takes."""
+    """Runs each model once, so that the first picture does not wait for one-time initialisation."""
     for contestant in contestants:
         see(blank(WARM_UP, contestant.predictor), np.ones((WARM_UP, WARM_UP), bool), contestant.predictor)
 
 
 def blank(side: int, predictor: Predictor) -> NDArray[Any]:
-    """A picture of nothing, (side, side, 3 or B), as the model takes it."""
+    """Returns model input of zeros, (side, side, 3 or B)."""
     bands = predictor.bands
     return np.zeros((side, side, len(bands.numbers)), np.float32) if bands else np.zeros((side, side, 3), np.uint8)

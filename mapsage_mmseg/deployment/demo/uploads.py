@@ -1,4 +1,4 @@
-"""A picture that somebody uploads: measured before it is decoded."""
+"""Reading of uploaded pictures; their size is checked before they are decoded."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +11,9 @@ from ...errors import InputError
 from ...imagery import Bands
 from ...imagery.scene_reader import Scene
 
-SMALLEST = 32  # pixels of a side: what an exported graph takes
+SMALLEST = 32  # pixels of a side: the minimum of an exported graph
 LARGEST = 2048 * 2048  # pixels
-MOST_BYTES = 256 * 2**20  # what a file may ask of memory at once, through many bands or huge blocks
+MOST_BYTES = 256 * 2**20  # memory that a file may need at once, for many bands or huge blocks
 
 
 def read_upload(
@@ -26,15 +26,15 @@ def read_upload(
     """Reads a picture of one of the formats of :mod:`~mapsage_mmseg.imagery.formats`.
 
     Args:
-        path: Of the file. Messages name it without its folder.
+        path: Path of the file. Messages name it without its folder.
         bands, span, wanted: As for :class:`~mapsage_mmseg.imagery.scene_reader.Scene`.
-        largest: Pixels that it may have.
+        largest: Largest number of pixels.
 
     Returns:
-        The image as the model takes it, RGB (H, W, 3), uint8, or (H, W, B), float32; and which pixels hold data (H, W).
+        The image as model input, RGB (H, W, 3), uint8, or (H, W, B), float32; and which pixels hold data (H, W).
 
     Raises:
-        InputError: It is no such picture, is damaged, too small or too large, or as ``Scene`` says.
+        InputError: The file is not such a picture, is damaged, too small or too large; or as for ``Scene``.
     """
     try:
         with Scene(path, bands, span, wanted) as scene:

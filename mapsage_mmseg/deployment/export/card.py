@@ -76,12 +76,12 @@ tags: [land-cover, semantic-segmentation, mmsegmentation, knowledge-distillation
 
 
 def write_card(folder: Path, student: Student, table: str | None = None) -> Path:
-    """Writes the card where there is none; in one that is there, only the list of files and the table change.
+    """Writes the card; in an existing card, only the list of files and the table change.
 
     Args:
-        folder: Where it goes, and the files that it lists are.
-        student: What it describes.
-        table: Markdown; None leaves the one that is there.
+        folder: Folder of the card and of the files that it lists.
+        student: The student that it describes.
+        table: Markdown; None keeps the existing table.
     """
     path = folder / NAME
     text = _read(path) if path.is_file() else card(student)
@@ -92,12 +92,12 @@ def write_card(folder: Path, student: Student, table: str | None = None) -> Path
 
 
 def check_checkpoint(folder: Path, student: Student) -> None:
-    """Refuses a folder whose card or files are of another checkpoint: a card lists what it finds beside it.
+    """Refuses a folder whose card or files come from another checkpoint, because the card lists all files beside it.
 
-    Every file but the config has its checkpoint's SHA-256 inside, as text.
+    Every file except the config contains its checkpoint's SHA-256, as text.
 
     Raises:
-        InputError: One is, or it is no file.
+        InputError: A file comes from another checkpoint, is not a regular file, or is a config alone.
     """
     expected = student.provenance['checkpoint_sha256'].encode()
     present = [folder / name for name in (NAME, *FILES) if (folder / name).exists()]
@@ -118,7 +118,7 @@ def _read(path: Path) -> str:
 
 
 def with_section(text: str, name: str, body: str) -> str:
-    """A card with another body between the comments of a section, or with the section at its end."""
+    """Replaces the body between the comments of a section, or appends the section to the card."""
     begin, end = BEGIN.format(name), END.format(name)
     before, found, rest = text.partition(begin)
     _, closed, after = rest.partition(end)
@@ -128,7 +128,7 @@ def with_section(text: str, name: str, body: str) -> str:
 
 
 def card(student: Student) -> str:
-    """A new card."""
+    """Creates a new card."""
     known = student.provenance
     data, teacher = known.get('data') or {}, known.get('teacher') or {}
     versions = (f'{name} {version}' for name, version in (known.get('versions') or {}).items())
@@ -184,6 +184,6 @@ def _teacher(teacher: Mapping[str, Any]) -> str:
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """A Markdown table; a pipe in a cell does not end it."""
+    """Formats a Markdown table; pipes in cells are escaped."""
     lines = [head, ['---'] * len(head), *rows]
     return '\n'.join('| ' + ' | '.join(str(cell).replace('|', '\\|') for cell in line) + ' |' for line in lines)

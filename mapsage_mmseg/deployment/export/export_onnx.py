@@ -23,22 +23,22 @@ from .quantise import of_one_size, quantise
 from .scored_tiles import Tiles
 
 FLOAT, INT8, FIGURES = 'student.onnx', 'student.int8.onnx', 'table.json'
-CHECKED = 4  # images that the graph is compared with torch on
+CHECKED = 4  # images on which the graph is compared with torch
 
 
 @dataclass(frozen=True)
 class OnnxOptions:
-    """What is written besides the graph in float32.
+    """Options of an ONNX export: what is written besides the graph in float32.
 
     Attributes:
         data_root: A folder of tiles in place of the run's own data.
-        int8: Write a quantised file, too, calibrated on training images.
-        calibration: Images for that.
+        int8: Also write a quantised file, calibrated on training images.
+        calibration: Number of images for the calibration.
         table: Measure teacher, student and files: mIoU, MB, milliseconds.
-        rounds: Timed turns of the table.
+        rounds: Timed runs of each model in the table.
         source: The run or checkpoint that the student came from, for its teacher.
-        config: Of a checkpoint without a config beside it.
-        teacher: The teacher's checkpoint, where it is not where the run had it.
+        config: Config of a checkpoint without one beside it.
+        teacher: The teacher's checkpoint, if it was moved after the run.
 
     Raises:
         InputError: A number is below one.
@@ -60,7 +60,7 @@ class OnnxOptions:
 
 
 def export_onnx(student: Student, config: Config, folder: Path, options: OnnxOptions) -> None:
-    """Writes ONNX files of a student, and says what was written.
+    """Writes ONNX files of a student, and prints what was written.
 
     Raises:
         InputError: Packages or data are missing.
@@ -85,7 +85,7 @@ def _write_int8(student: Student, config: Config, folder: Path, options: OnnxOpt
     tiles = list(Tiles(data_of(config, 'val', options.data_root, student)))
     images = of_one_size(Tiles(data_of(config, 'train', options.data_root, student), options.calibration).images())
     content = (folder / FLOAT).read_bytes()
-    # The way is chosen on one half of the validation images, and its score is that on the other.
+    # One half of the validation images chooses the way of quantisation, the other half scores it.
     chosen, held_out = (tiles[::2], tiles[1::2]) if len(tiles) > 1 else (tiles, tiles)
     _say(
         f'Quantising: calibrating on {len(images)} training images, choosing by {len(chosen)} validation images, '
@@ -107,7 +107,7 @@ def _write_int8(student: Student, config: Config, folder: Path, options: OnnxOpt
 
 
 def metadata_of(model: bytes) -> dict[str, str]:
-    """The metadata of an ONNX file."""
+    """Returns the metadata of an ONNX file."""
     return dict(session(model).get_modelmeta().custom_metadata_map)
 
 
@@ -138,7 +138,7 @@ def _figures(student: Student, config: Config, folder: Path, options: OnnxOption
 
 
 def find_teacher(options: OnnxOptions, config: Config) -> Student | None:
-    """The run's teacher where its file is, or None."""
+    """Loads the run's teacher; None if its checkpoint is not found."""
     if options.teacher:
         if config.model.get('teacher') is None:
             raise InputError(
@@ -153,7 +153,7 @@ def find_teacher(options: OnnxOptions, config: Config) -> Student | None:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # into a pipe, too, before what takes a minute
+    print(line, flush=True)  # flushed, because a slow step follows and the output may be a pipe
 
 
 def _onnxruntime_version() -> str:
@@ -163,7 +163,7 @@ def _onnxruntime_version() -> str:
 
 
 def caption(figures: dict[str, Any]) -> str:
-    """What the table was measured on."""
+    """Describes how the table was measured."""
     return (
         f'mIoU over {figures["images"]} validation images, whole; time of the process on one core, {figures["rounds"]} '
         f'turns; {figures["device"]}, torch {figures["torch"]}, ONNX Runtime {figures["onnxruntime"]}, commit '

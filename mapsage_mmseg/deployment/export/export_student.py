@@ -13,9 +13,9 @@ from .stock_config import stock_config
 
 
 def export_student(student: Student, dataset: Mapping[str, Any], folder: Path) -> None:
-    """Writes weights, config and card, and says what was written."""
+    """Writes weights, config and card, and prints what was written."""
     check_checkpoint(folder, student)
-    student.build()  # weights that do not fit are not passed on
+    student.build()  # raises if the weights do not fit
     student = to_timm(student)
     text = stock_config(student, dataset)
     written = write_weights(student, folder)

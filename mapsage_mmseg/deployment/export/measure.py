@@ -25,8 +25,8 @@ class Form:
     """One form of a model.
 
     Attributes:
-        logits: As of a :class:`~mapsage_mmseg.deployment.predictor.Predictor`.
-        megabytes: Of its file, 10^6 bytes; of a checkpoint its weights alone.
+        logits: As for a :class:`~mapsage_mmseg.deployment.predictor.Predictor`.
+        megabytes: Size of its file, 10^6 bytes; for a checkpoint, of its weights alone.
     """
 
     logits: Logits
@@ -34,19 +34,19 @@ class Form:
 
 
 def megabytes(path: Path) -> float:
-    """Size of a file, 10^6 bytes."""
+    """Returns the size of a file, 10^6 bytes."""
     return path.stat().st_size / 1e6
 
 
 def weights_megabytes(student: Student) -> float:
-    """Of a state dict, 10^6 bytes: a checkpoint's file may hold more."""
+    """Returns the size of a student's weights, 10^6 bytes; the file of a checkpoint may hold more."""
     return sum(value.numel() * value.element_size() for value in student.weights.values()) / 1e6
 
 
 def miou(
     logits: Logits, tiles: Iterable[tuple[NDArray[Any], NDArray[np.int64]]], classes: Sequence[str]
 ) -> dict[str, float]:
-    """``mIoU`` and ``IoU.<class>`` in percent over images and labels, whole images at once."""
+    """Computes ``mIoU`` and ``IoU.<class>`` in percent over images and labels, whole images at once."""
     metric = ClassIoU()
     metric.dataset_meta = dict(classes=classes)
     count = 0
@@ -58,12 +58,12 @@ def miou(
 
 
 def milliseconds(forms: Mapping[str, Form], tile: NDArray[Any], rounds: int) -> dict[str, list[float]]:
-    """Time on the CPU, of this process, of one tile through each form, in turns; a first round is not counted.
+    """Measures the CPU time of this process for one tile through each form, in turns; a first round is not counted.
 
     Args:
-        forms: By name; each is to run in one thread.
+        forms: Forms by name; each should run in one thread.
         tile: (256, 256, 3), uint8, or (256, 256, B), float32.
-        rounds: How often each.
+        rounds: Timed runs of each form.
     """
     found: dict[str, list[float]] = {name: [] for name in forms}
     for turn in track(range(rounds + 1), description='timing in turns', transient=True):
@@ -81,7 +81,7 @@ def compare(
     classes: Sequence[str],
     rounds: int,
 ) -> dict[str, dict[str, Any]]:
-    """By form ``mIoU``, ``IoU`` by class, ``megabytes``, and ``ms`` a 256 x 256 tile {median, low, high}."""
+    """Returns by form ``mIoU``, ``IoU`` by class, ``megabytes``, and ``ms`` per 256 x 256 tile {median, low, high}."""
     image = tiles[0][0]
     repeats = -(-SIDE // min(image.shape[:2]))
     tile = np.tile(image, (repeats, repeats, 1))[:SIDE, :SIDE]
@@ -99,7 +99,7 @@ def compare(
 
 
 def table(forms: Mapping[str, Mapping[str, Any]]) -> str:
-    """The same as Markdown."""
+    """Formats the result of :func:`compare` as Markdown."""
     rows = []
     for name, found in forms.items():
         times = found['ms']

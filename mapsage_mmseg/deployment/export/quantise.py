@@ -22,7 +22,7 @@ class Way:
     """One way to quantise.
 
     Attributes:
-        calibration: Of ranges: ``MinMax``, ``Percentile`` or ``Entropy``.
+        calibration: Calibration of ranges: ``MinMax``, ``Percentile`` or ``Entropy``.
         operators: Types of nodes that are quantised.
     """
 
@@ -33,7 +33,7 @@ class Way:
         return f'{self.calibration} calibration of {", ".join(self.operators)}'
 
 
-# Attention's products are what loses most where ranges are wide, so the last way leaves them and all linear layers out.
+# The products of attention lose most if ranges are wide, so the last way leaves out these and all linear layers.
 WAYS = (Way('MinMax'), Way('Percentile'), Way('Entropy'), Way('MinMax', ('Conv',)))
 
 
@@ -44,19 +44,19 @@ def quantise(
     target: float,
     ways: Sequence[Way] = WAYS,
 ) -> tuple[bytes, Way, float]:
-    """The first way that costs no more than 1 mIoU, or else the one that costs least.
+    """Quantises in the first way that loses at most 1 mIoU, or else in the one that loses least.
 
     Weights are int8 by output channel, activations uint8, in QDQ form.
 
     Args:
         model: Content of an ONNX file.
-        images: (H, W, 3), RGB, or (H, W, B), of one size, to calibrate with.
-        score: mIoU, percent, of such a content.
-        target: That of ``model``.
-        ways: In the order in which they are tried.
+        images: (H, W, 3), RGB, or (H, W, B), of one size, for calibration.
+        score: Returns the mIoU, percent, of such a content.
+        target: mIoU of ``model``, percent.
+        ways: Ways in the order in which they are tried.
 
     Returns:
-        Content, the way, and its score.
+        The quantised content, its way, and its score.
     """
     best: tuple[bytes, Way, float] | None = None
     for way in ways:
@@ -75,7 +75,7 @@ def quantise(
 
 
 def of_one_size(images: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-    """The images (H, W, B) of the size that most of them have: ONNX Runtime's histograms take no others."""
+    """Returns the images (H, W, B) of the most common size: ONNX Runtime's histograms need a single size."""
     (size, _), *_ = Counter(image.shape for image in images).most_common(1)
     return [image for image in images if image.shape == size]
 
@@ -103,7 +103,7 @@ def _quantised(model: bytes, images: Sequence[NDArray[Any]], way: Way) -> bytes:
 
 
 class _Images:
-    """Gives ONNX Runtime one image after another, then None; it takes whatever has this method."""
+    """Calibration reader for ONNX Runtime, which only needs this method: one image after another, then None."""
 
     def __init__(self, images: Sequence[NDArray[Any]]) -> None:
         self._left = iter(images)
@@ -115,7 +115,7 @@ class _Images:
 
 @contextmanager
 def _quietly() -> Any:
-    """Without its remarks on symbolic sizes and on preprocessing that was done already."""
+    """Silences warnings about symbolic sizes and about preprocessing that is already done."""
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Images and labels of a data set as plain arrays: to check, calibrate and score with."""
+"""Images and labels of a data set as plain arrays, for checks, calibration and scores."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,10 +19,10 @@ class Tiles:
 
     Args:
         dataset: A config's ``dataset``; its pipeline is not used.
-        limit: At most so many images, evenly spread over the set; None for all.
+        limit: Largest number of images, evenly spread over the set; None for all.
 
     Raises:
-        InputError: There is no such data, or none in it, or (while images are read) one cannot be read.
+        InputError: The data is missing or empty, or (during iteration) an image cannot be read.
     """
 
     def __init__(self, dataset: Mapping[str, Any], limit: int | None = None) -> None:
@@ -41,8 +41,8 @@ class Tiles:
         return len(self.indices)
 
     def __iter__(self) -> Iterator[tuple[NDArray[Any], NDArray[np.int64]]]:
-        """Images (H, W, 3), RGB, uint8, or (H, W, B), float32, where bands are named; labels (H, W), 255 where there is
-        none."""
+        """Yields images (H, W, 3), RGB, uint8, or (H, W, B), float32, if bands are named; and labels (H, W), 255 for
+        unlabelled pixels."""
         for index in self.indices:
             sample = self._data[index]
             label = sample['data_samples'].gt_sem_seg.data[0].numpy().astype(np.int64)
@@ -51,11 +51,11 @@ class Tiles:
             yield np.ascontiguousarray(ordered.transpose(1, 2, 0)), label
 
     def images(self) -> list[NDArray[Any]]:
-        """The images alone."""
+        """Returns the images alone."""
         return [image for image, _ in self]
 
 
 def _strict(dataset: Mapping[str, Any]) -> dict[str, Any]:
-    """A score in which a neighbour stands for an image that cannot be read would be no score."""
+    """Returns settings under which an unreadable image raises: for a score, another image must not replace it."""
     kind = DATASETS.get(dataset['type']) if isinstance(dataset['type'], str) else dataset['type']
     return dict(max_unreadable=0.0) if kind is FolderLandCover else {}

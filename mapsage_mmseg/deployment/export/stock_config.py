@@ -1,4 +1,4 @@
-"""A config that MMSegmentation loads where this package is not installed."""
+"""A config that MMSegmentation loads without this package."""
 
 import copy
 from collections.abc import Iterator, Mapping
@@ -24,15 +24,15 @@ NOTHING, TIMM = 'nothing else has to be installed', 'timm has to be installed to
 
 
 def stock_config(student: Student, dataset: Mapping[str, Any]) -> str:
-    """The text of the config.
+    """Returns the text of the config.
 
     Args:
-        student: Whose model is written down; synchronised batch norms become plain ones, which hold the same weights.
-        dataset: What it is tested on, of one of MMSegmentation's types, without a pipeline.
+        student: The student; its synchronised batch norms become plain ones, which hold the same weights.
+        dataset: Data set to test on, of one of MMSegmentation's types, without a pipeline.
 
     Raises:
-        InputError: A part of the model, or the data set's type, is no part of MMSegmentation, or the student takes
-            other bands than MMSegmentation loads.
+        InputError: A part of the model, or the data set's type, does not belong to MMSegmentation, or the student takes
+            bands that MMSegmentation cannot load.
     """
     if student.bands:
         raise InputError(
@@ -90,7 +90,7 @@ def stock_config(student: Student, dataset: Mapping[str, Any]) -> str:
 
 
 def _foreign(node: Any, where: str) -> Iterator[tuple[str, str]]:
-    """Where a model's config names a module that another package registered, and its name."""
+    """Yields the position and name of each module of a model's config that another package registered."""
     if isinstance(node, list | tuple):
         for index, item in enumerate(node):
             yield from _foreign(item, f'{where}[{index}]')

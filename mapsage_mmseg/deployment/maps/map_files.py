@@ -1,4 +1,4 @@
-"""A predicted scene as files: a class map with its colours, probabilities, a picture to look at."""
+"""Files of a predicted scene: a class map with its colours, probabilities, and an overview."""
 
 import json
 import os
@@ -23,7 +23,7 @@ SIDE = 1024  # pixels: longest side of an overview
 
 
 def write_map(path: Path, store: StripStore, scene: Scene, predictor: Predictor, facts: Mapping[str, str]) -> None:
-    """The class map: a GeoTIFF where the scene says where it lies or ``path`` ends so, else a palette PNG."""
+    """Writes the class map: a palette PNG if ``path`` ends in ``.png``, else a GeoTIFF."""
     tags = dict(facts, **{f'class_{index}': name for index, name in enumerate(predictor.classes)})
     if path.suffix == '.png':
         _write_png(path, store, predictor, tags)
@@ -39,7 +39,7 @@ def write_map(path: Path, store: StripStore, scene: Scene, predictor: Predictor,
 def write_probabilities(
     path: Path, store: StripStore, scene: Scene, predictor: Predictor, facts: Mapping[str, str]
 ) -> None:
-    """A GeoTIFF with a band a class: bytes, 0 to 250 in steps of 0.004, 255 for no data."""
+    """Writes a GeoTIFF with one band per class: bytes, 0 to 250 in steps of 0.004, 255 for nodata."""
     with _geotiff(path, scene, len(predictor.classes)) as target:
         target.update_tags(**facts)
         target.scales = [1 / STEPS] * len(predictor.classes)
@@ -50,7 +50,7 @@ def write_probabilities(
 
 
 def write_overview(path: Path, classes: Path, scene: Scene, predictor: Predictor, facts: Mapping[str, str]) -> None:
-    """The scene, the class map and the names of the colours side by side, 1024 pixels at the longest side."""
+    """Writes the scene beside the class map, each at most 1024 pixels on its longest side, with a legend below."""
     factor = min(1.0, SIDE / max(scene.height, scene.width))
     height, width = (max(1, round(length * factor)) for length in (scene.height, scene.width))
     with open_raster(classes, colours=False) as source:
@@ -81,7 +81,7 @@ def _write_png(path: Path, store: StripStore, predictor: Predictor, tags: Mappin
 
 
 def _geotiff(path: Path, scene: Scene, count: int) -> Any:
-    """An open GeoTIFF of bytes that lies where the scene lies."""
+    """Opens a GeoTIFF of bytes with the georeference of the scene."""
     profile = dict(
         driver='GTiff',
         dtype='uint8',
@@ -98,7 +98,7 @@ def _geotiff(path: Path, scene: Scene, count: int) -> Any:
     )
     source = scene.raster.data
     if source.gcps[0]:
-        # rasterio takes no None beside control points
+        # rasterio accepts no crs=None with control points
         crs = source.gcps[1] or rasterio.crs.CRS()
         target = rasterio.open(path, 'w', **profile, gcps=source.gcps[0], crs=crs)
     else:
@@ -114,7 +114,7 @@ def _rows(row: int, chunk: NDArray[np.uint8]) -> Any:
 
 
 def publish(pairs: Sequence[tuple[Path, Path]]) -> None:
-    """Gives finished files their names, each in one step, the last one last."""
+    """Renames finished files to their final names, each atomically, in the given order."""
     for written, final in pairs:
         with open(written, 'rb') as file:
             os.fsync(file.fileno())

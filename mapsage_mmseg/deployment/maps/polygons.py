@@ -1,4 +1,4 @@
-"""A class map as outlines."""
+"""Outlines of a class map."""
 
 import json
 from collections.abc import Mapping
@@ -19,21 +19,21 @@ from .products import MEMBER
 from .strips import NO_CLASS
 
 MANY = 1000  # outlines that are projected at once
-TRIED = 5  # points of a side of the scene that are projected before the work
+TRIED = 5  # points per side of the scene that are projected as a check before the work
 LEAVE_OUT = 'leave out --polygons'
 
 
 def write_polygons(path: Path, classes: Path, scene: Scene, predictor: Predictor, facts: Mapping[str, str]) -> int:
     """Writes GeoJSON: one feature for each connected area of a class, with ``class`` and ``value``.
 
-    Coordinates are longitude and latitude (WGS 84), as GeoJSON wants them; of a scene without a coordinate system its
-    own, and of one that lies nowhere (column, row). The whole map is held in memory.
+    Coordinates are longitude and latitude (WGS 84), as GeoJSON requires. A scene without a coordinate system keeps its
+    own coordinates, and one without a georeference has (column, row). The whole map is held in memory.
 
     Returns:
-        How many features.
+        Number of features.
 
     Raises:
-        InputError: As :func:`place` says.
+        InputError: As :func:`place`.
     """
     count = 0
     transform, crs = place(scene)
@@ -53,13 +53,13 @@ def write_polygons(path: Path, classes: Path, scene: Scene, predictor: Predictor
 
 
 def place(scene: Scene) -> tuple[Any, Any]:
-    """How outlines of a scene are placed: the transform of its pixels, and the coordinate system that it leads to.
+    """Returns how outlines of a scene are placed: the transform of its pixels, and the coordinate system of the result.
 
-    Of ground control points it is the affine transform that fits them best.
+    For ground control points, it is the affine transform that fits them best.
 
     Raises:
-        InputError: There is none: the scene has RPCs alone, or control points on one line; or its coordinate system
-            has no longitude and latitude there.
+        InputError: There is no transform, because the scene has only RPCs, or control points on one line; or its
+            coordinate system has no longitude and latitude there.
     """
     data = scene.raster.data
     points, crs = data.gcps
@@ -85,7 +85,7 @@ def _degrees(scene: Scene, crs: Any, outlines: list[Any]) -> list[Any]:
         return outlines
     try:
         return rasterio.warp.transform_geom(crs, 'EPSG:4326', outlines, precision=8)
-    except Exception as error:  # GDAL's own come through, which are of no class that rasterio names
+    except Exception as error:  # includes GDAL's own exceptions, whose classes rasterio does not export
         raise InputError(
             f'{scene.path}: its coordinate system gives no longitude and latitude where it lies, which outlines are '
             f'in; {LEAVE_OUT}, or correct the coordinate system (gdal_edit.py -a_srs)'

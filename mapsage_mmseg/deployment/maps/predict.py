@@ -1,4 +1,4 @@
-"""Class maps of scenes: from a model and pictures or GeoTIFFs to files."""
+"""Prediction of class maps: from a model and pictures or GeoTIFFs to files."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,23 +19,23 @@ from .strip_store import StripStore
 from .strips import Plan, predict_strips
 
 GEOTIFF = ('.tif', '.tiff')
-SMALLEST = 32  # pixels: what an exported graph takes
+SMALLEST = 32  # pixels: the minimum of an exported graph
 
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """How scenes are read and what is written of them.
+    """Options of a prediction: how scenes are read and what is written.
 
     Attributes:
         window: Side of a window, pixels.
-        overlap: What neighbouring windows share, pixels.
+        overlap: Minimum overlap of neighbouring windows, pixels.
         bands: Numbers, from 1, of red, green and blue or of the bands that the model takes; None for the scene's own.
-        span: Values that become 0 and 255, of images of other than bytes.
-        probabilities: Write a GeoTIFF with a band a class, too.
-        polygons: Write outlines as GeoJSON, too.
+        span: Values that become 0 and 255, for images that are not 8-bit.
+        probabilities: Also write a GeoTIFF with one band per class.
+        polygons: Also write outlines as GeoJSON.
 
     Raises:
-        InputError: A number makes no sense; names the option.
+        InputError: A number is out of its range; the message names the option.
     """
 
     window: int = 512
@@ -56,7 +56,7 @@ class PredictOptions:
 def plan_products(
     inputs: Sequence[str], out: Path, predictor: Predictor, options: PredictOptions
 ) -> list[tuple[Path, Products]]:
-    """Each scene with the files that will be written of it; everything that can be wrong with them is found here.
+    """Returns each scene with the files that will be written for it; errors of the input are raised here.
 
     Args:
         inputs: Pictures, GeoTIFFs, or folders of them.
@@ -65,7 +65,7 @@ def plan_products(
         options: How scenes are read.
 
     Raises:
-        InputError: As :func:`find_inputs` and :func:`name_products`, or the model takes other bands.
+        InputError: As :func:`find_inputs` and :func:`name_products`, or the options do not fit the model's bands.
     """
     found = find_inputs(inputs)
     check_bands(options.bands, options.span, predictor.bands)
@@ -75,15 +75,15 @@ def plan_products(
 def predict(
     pairs: Sequence[tuple[Path, Products]], predictor: Predictor, options: PredictOptions | None = None
 ) -> Iterator[Path]:
-    """Writes the maps of scenes; what an earlier call finished is left alone.
+    """Writes the maps of scenes; scenes that an earlier call finished are skipped.
 
     Args:
-        pairs: As :func:`plan_products` gives them.
+        pairs: As :func:`plan_products` returns them.
         predictor: The model.
         options: How scenes are read and what is written.
 
     Yields:
-        Files that are there now.
+        Finished files, including those of skipped scenes.
     """
     options = options or PredictOptions()
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -94,10 +94,10 @@ def predict(
 
 
 def find_inputs(names: Sequence[str]) -> list[Path]:
-    """The pictures that are named, and those in folders that are, sorted; of these not what this tool wrote.
+    """Returns the named pictures, and those in named folders, sorted and without files that this tool wrote.
 
     Raises:
-        InputError: There is no such file, or no picture in a folder.
+        InputError: A file does not exist, or a folder has no picture.
     """
     found: list[Path] = []
     for name in map(Path, names):
@@ -117,17 +117,17 @@ def find_inputs(names: Sequence[str]) -> list[Path]:
 def name_products(
     inputs: Sequence[Path], out: Path, options: PredictOptions, wanted: Bands | None = None
 ) -> list[tuple[Path, Products]]:
-    """What each input's files will be called.
+    """Determines the names of each input's output files.
 
     Raises:
-        InputError: Two inputs' would be the same, one would replace an input or somebody's file, an input cannot be
-            read, or its outlines cannot be placed.
+        InputError: Two inputs have the same output file, an output file would replace an input or a file that this tool
+            did not write, an input cannot be read, or its outlines cannot be placed.
     """
     given = {path.resolve() for path in inputs}
     pairs: list[tuple[Path, Products]] = []
     taken: dict[Path, Path] = {}
     for path in inputs:
-        # what cannot be read is named before the work
+        # inputs that cannot be read are reported before the work
         with Scene(path, options.bands, options.span, wanted) as scene:
             suffix = '.tif' if scene.located or path.suffix.lower() in GEOTIFF else '.png'
             if options.polygons:
@@ -157,7 +157,7 @@ def predict_scene(
     """Writes the products of one scene; strips that an earlier attempt finished are not predicted again.
 
     Yields:
-        Files that are there now.
+        Finished files.
     """
     plan = Plan(scene.height, scene.width, options.window, options.overlap)
     state = scene.path.stat()
@@ -196,7 +196,7 @@ def predict_scene(
 
 
 def tell_hidden(scene: Scene, store: StripStore) -> None:
-    """Says how much of a scene an alpha band hides: GDAL marks the fourth of four bands so, whatever it holds."""
+    """Warns how much of a scene an alpha band hides: GDAL marks the last of four bands as alpha in any case."""
     if scene.alpha and (share := store.share_without_class()):
         kept = ' '.join(f'-b {band}' for band in scene.bands)
         print(

@@ -12,14 +12,14 @@ from PIL import Image
 from ...errors import InputError
 from ...imagery import open_raster
 
-MADE = 'model_sha256'  # among the facts that a product holds, and no other file
-MEMBER = 'mapsage_mmseg'  # of a GeoJSON's first line: its facts
+MADE = 'model_sha256'  # one of the facts in a product, which no other file has
+MEMBER = 'mapsage_mmseg'  # member of a GeoJSON's first line that holds the facts
 LONGEST = 65536  # bytes of that line
 
 
 @dataclass(frozen=True)
 class Products:
-    """What is written for one input, all in one folder."""
+    """Output files of one input, all in one folder."""
 
     classes: Path
     overview: Path
@@ -27,20 +27,20 @@ class Products:
     polygons: Path | None
 
     def all(self) -> list[Path]:
-        """In the order in which they are published: the class map last, so that where it is, all are."""
+        """Returns the files in the order of publication: the class map last, so that if it exists, all exist."""
         found = [self.overview, self.probabilities, self.polygons, self.classes]
         return [path for path in found if path is not None]
 
     def done(self, facts: Mapping[str, str]) -> bool:
-        """Whether an earlier command made just this; an overview is as old as its map."""
+        """Returns whether an earlier command wrote the same products; an overview is as old as its map."""
         telling = [path for path in self.all() if path != self.overview]
         return said(self.overview) is not None and all(facts.items() <= (said(path) or {}).items() for path in telling)
 
     def check_replaceable(self) -> None:
-        """Refuses to replace what is somebody else's.
+        """Refuses to replace files that this tool did not write.
 
         Raises:
-            InputError: Where a product is to go lies what does not say that it is one.
+            InputError: A file at the path of a product is not marked as one.
         """
         for path in self.all():
             if os.path.lexists(path) and not self._ours(path):
@@ -50,7 +50,7 @@ class Products:
                 )
 
     def _ours(self, path: Path) -> bool:
-        """A map and its overview are always written together: one says it for the other that cannot."""
+        """Returns whether this tool wrote a file; of a map and its overview, one marked file is enough for both."""
         if not path.is_file():
             return False
         says = said(path)
@@ -62,7 +62,7 @@ class Products:
 
 
 def said(path: Path) -> Mapping[str, Any] | None:
-    """The facts that a product holds, and whatever else another file's tags are; None where it cannot be read."""
+    """Returns the facts in a product, or the tags of any other file; None if it cannot be read."""
     if not path.is_file():
         return None
     try:

@@ -1,4 +1,4 @@
-"""Strips of a scene that are finished, kept until all are."""
+"""Store of the finished strips of a scene, kept until all are finished."""
 
 import json
 import shutil
@@ -16,15 +16,15 @@ from ...whole_file import remove_partial, whole_file, write_text
 from .strips import NO_CLASS
 
 CHUNK = 512  # rows that are counted at once
-STEPS = 250  # of a probability, which is kept in a byte; 255 stays free for no data
+STEPS = 250  # steps of a probability, which is stored in a byte; 255 is reserved for nodata
 
 
 class StripStore:
-    """A hidden folder beside the result, with one file a strip.
+    """A hidden folder beside the result, with one file per strip.
 
     Args:
-        result: The file that is to be.
-        facts: What decides the result: the scene, the model, the plan. Strips that were kept under others are removed.
+        result: Path of the final file.
+        facts: What determines the result: the scene, the model, the plan. Strips stored under other facts are removed.
     """
 
     def __init__(self, result: Path, facts: Mapping[str, Any]) -> None:
@@ -38,18 +38,18 @@ class StripStore:
         remove_partial(self.folder)
 
     def finished(self) -> int:
-        """How many strips from the top are there."""
+        """Returns the number of finished strips, from the top."""
         count = 0
         while self._path(count).is_file():
             count += 1
         return count
 
     def keep(self, index: int, classes: NDArray[np.uint8], probabilities: NDArray[np.float32] | None) -> None:
-        """Writes a strip, whole or not at all: classes (h, W) and, where they are wanted, probabilities (C, h, W)."""
+        """Writes a strip atomically: classes (h, W) and, if given, probabilities (C, h, W)."""
         parts: dict[str, Any] = dict(classes=classes)
         if probabilities is not None:
             steps = np.empty(probabilities.shape, np.uint8)
-            for target, source in zip(steps, probabilities, strict=True):  # one class after another: strips are wide
+            for target, source in zip(steps, probabilities, strict=True):  # one class at a time, to save memory
                 np.rint(source * STEPS, out=target, casting='unsafe')
             steps[:, classes == NO_CLASS] = NO_CLASS
             parts['probabilities'] = steps
@@ -57,7 +57,10 @@ class StripStore:
             np.savez_compressed(file, **parts)
 
     def chunks(self, part: str, height: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-        """The whole of a part from the top down, (..., h, W), in pieces of one height, whatever that of the strips."""
+        """Yields (first row, chunk) of a part, from top to bottom.
+
+        All chunks (..., h, W) but the last have the given height, whatever the height of the strips.
+        """
         row, held, waiting = 0, 0, []
         for index in range(self.finished()):
             waiting.append(self._read(index, part))
@@ -70,14 +73,14 @@ class StripStore:
             yield row, np.concatenate(waiting, axis=-2)
 
     def share_without_class(self) -> float:
-        """How much of the scene has no class, 0 to 1."""
+        """Returns the share of the scene without a class, 0 to 1."""
         empty = size = 0
         for _, chunk in self.chunks('classes', CHUNK):
             empty, size = empty + int((chunk == NO_CLASS).sum()), size + chunk.size
         return empty / size
 
     def remove(self) -> None:
-        """Removes all of it."""
+        """Removes the folder."""
         shutil.rmtree(self.folder)
 
     def _read(self, index: int, part: str) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""A scene of any size, predicted row of windows by row of windows."""
+"""Prediction of a scene of any size, one row of windows at a time."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ Read = Callable[[int, int, int, int], tuple[NDArray[Any], NDArray[np.bool_]]]
 
 @dataclass(frozen=True)
 class Plan:
-    """How a scene is cut.
+    """Windows over a scene.
 
     Attributes:
-        height, width: Of the scene, pixels.
-        window, overlap: Side of a window, and what neighbours share at least, pixels.
+        height, width: Size of the scene, pixels.
+        window, overlap: Side of a window, and minimum overlap of neighbours, pixels.
     """
 
     height: int
@@ -37,16 +37,16 @@ class Plan:
 def predict_strips(
     plan: Plan, read: Read, logits: Logits, classes: int, first: int = 0
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.float32]]]:
-    """Finished strips from the top down; what is held is one row of windows, whatever the height of the scene.
+    """Yields finished strips from the top down; memory holds one row of windows, whatever the height of the scene.
 
     Args:
-        plan: Of the scene.
-        read: Given row, column, height and width, gives the image (h, w, 3 or B), as the model takes it,
-            and which pixels are valid (h, w).
+        plan: Windows over the scene.
+        read: Takes row, column, height and width, and returns model input (h, w, 3 or B) and which pixels are valid
+            (h, w).
         logits: The model.
-        classes: How many it knows.
+        classes: Number of its classes.
         first: Strip to begin with. Earlier windows that reach into it are run again, in the same order, so that it
-            comes out the same, bit for bit.
+            is bit-identical.
 
     Yields:
         Classes (h, W), 255 where the scene has no data, and probabilities (C, h, W), averaged over the windows.
@@ -73,7 +73,7 @@ def predict_strips(
 
 
 def _move_up(summed: NDArray[np.float32], by: int) -> None:
-    """Drops the first rows of (C, H, W) and makes room below, in place."""
+    """Drops the first rows of (C, H, W) and appends zeros below, in place."""
     kept = summed.shape[1] - by
     if kept > 0:
         summed[:, :kept] = summed[:, by:]

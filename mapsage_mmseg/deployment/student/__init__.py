@@ -1,1 +1,1 @@
-"""A trained student in its forms: as torch has it, as timm's backbone, and as an ONNX graph."""
+"""Forms of a trained student: in torch, with timm's backbone, and as an ONNX graph."""

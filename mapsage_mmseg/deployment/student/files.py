@@ -1,4 +1,4 @@
-"""Weights of a student as files: for torch, and as safetensors."""
+"""Files with the weights of a student: for torch, and as safetensors."""
 
 import json
 from pathlib import Path
@@ -13,10 +13,10 @@ INSTALL = "pip install 'mapsage_mmseg[deploy]'"
 
 
 def write_weights(student: Student, folder: Path) -> list[Path]:
-    """Writes ``student.pth`` and ``student.safetensors``, whole or not at all.
+    """Writes ``student.pth`` and ``student.safetensors``, each atomically.
 
-    In both, classes, palette and provenance stand beside the weights: in the ``.pth`` as plain values, which
-    ``torch.load(weights_only=True)`` reads, in the other as JSON in its header.
+    Both hold classes, palette and provenance beside the weights: the ``.pth`` as plain values, which
+    ``torch.load(weights_only=True)`` reads, the other as JSON in its header.
 
     Returns:
         Their paths.
@@ -43,5 +43,5 @@ def write_weights(student: Student, folder: Path) -> list[Path]:
 
 
 def data_name(student: Student) -> str:
-    """The name of the data that a student was trained on."""
+    """Returns the name of the data that a student was trained on."""
     return (student.provenance.get('data') or {}).get('name') or 'tiles'

@@ -1,4 +1,4 @@
-"""A segmentor as one function of raw pixels: what is exported, and what runs over whole scenes."""
+"""A segmentor as one function of raw pixels, for export and for whole scenes."""
 
 from typing import Any
 
@@ -15,22 +15,22 @@ SMALLEST = 32  # pixels of a side: the last stride of most backbones
 
 
 class PixelsToLogits(nn.Module):
-    """Normalisation, padding, the model, and the way back to the image's size.
+    """Normalisation, padding, the model, and resizing back to the image's size.
 
     Args:
         segmentor: An encoder-decoder of MMSegmentation with a ``SegDataPreProcessor``, in eval mode. Its ``test_cfg``
-            is not followed: the whole image goes through at once.
-        bands: What it was trained on, where that is not RGB of 8 bits.
+            is ignored: the whole image is predicted at once.
+        bands: Bands that it was trained on, if these are not RGB of 8 bits.
 
     Raises:
-        InputError: Its data preprocessor pads to a fixed size, or its head gives one channel for two classes.
+        InputError: Its data preprocessor pads to a fixed size above 32, or its head has one channel for two classes.
     """
 
     def __init__(self, segmentor: Any, bands: Bands | None = None) -> None:
         super().__init__()
         prepare = segmentor.data_preprocessor
         padding = prepare.test_cfg or {}
-        smallest = padding.get('size')  # up to which small images are filled; a predictor does so by itself
+        smallest = padding.get('size')  # size to which small images are padded; a predictor does so itself
         if smallest and max(smallest) > SMALLEST:
             raise InputError(f'data_preprocessor.test_cfg.size={smallest!r}: give size_divisor, for any size')
         head = last_head(segmentor)
@@ -50,7 +50,7 @@ class PixelsToLogits(nn.Module):
         self.register_buffer('std', prepare.std.view(1, -1, 1, 1) if normalises else torch.ones(1, 1, 1, 1))
 
     def forward(self, image: Tensor) -> Tensor:
-        """Logits.
+        """Computes logits.
 
         Args:
             image: (N, H, W, 3), uint8, RGB; or (N, H, W, B), float32, the bands as they are.
@@ -73,13 +73,13 @@ class PixelsToLogits(nn.Module):
         features, heads = self.segmentor.extract_feat(x), self.segmentor.decode_head
         if not isinstance(heads, nn.ModuleList):
             return heads(features)
-        logits = heads[0](features)  # of a cascade each head refines what the one before said
+        logits = heads[0](features)  # in a cascade, each head refines the logits of the one before
         for head in heads[1:]:
             logits = head(features, logits)
         return logits
 
     def example(self) -> Tensor:
-        """Two images of nothing, as the graph takes them."""
+        """Returns two images of zeros as input of the graph."""
         return torch.zeros(2, 96, 160, self.channels, dtype=self.dtype)
 
     def _padded(self, length: int) -> int:

@@ -1,4 +1,4 @@
-"""A student as an ONNX file that takes pixels as they are and says what it is."""
+"""A student as an ONNX file that takes raw pixels and describes itself in its metadata."""
 
 import json
 import logging
@@ -29,7 +29,7 @@ OUTPUT = 'logits: (N, C, H, W) float32; the class is the one with the highest'
 
 
 def require_onnx() -> None:
-    """Asks for the packages that write and run ONNX files.
+    """Checks that the packages that write and run ONNX files are installed.
 
     Raises:
         InputError: One is not installed.
@@ -40,23 +40,23 @@ def require_onnx() -> None:
 
 
 def write_onnx(student: Student, path: Path, images: Sequence[NDArray[Any]]) -> float:
-    """Writes a student's graph where it gives the logits of MMSegmentation.
+    """Writes a student's graph if it reproduces the logits of MMSegmentation.
 
     Args:
-        student: Is built, and run as MMSegmentation runs it, for comparison.
-        path: The file.
-        images: (H, W, 3), RGB, or (H, W, B), that both are given.
+        student: The student; for comparison, it is also run as in MMSegmentation.
+        path: Path of the file.
+        images: (H, W, 3), RGB, or (H, W, B), input of both.
 
     Returns:
         Largest difference of a logit.
 
     Raises:
-        InputError: The graph cannot be written.
-        RuntimeError: A difference is above 1e-4; nothing is written.
+        InputError: Packages are missing, or the model has no such graph.
+        RuntimeError: A difference is above 1e-4, or torch exports no program; nothing is written.
     """
     require_onnx()
     segmentor = student.build()
-    segmentor.test_cfg.mode = 'whole'  # the graph has no windows; the prediction tool lays them
+    segmentor.test_cfg.mode = 'whole'  # the graph has no windows; the prediction tool adds them
     graph = PixelsToLogits(segmentor, student.bands).eval()
     content = with_metadata(_translated(graph), metadata(student, graph))
     run = session(content)
@@ -76,10 +76,10 @@ def write_onnx(student: Student, path: Path, images: Sequence[NDArray[Any]]) -> 
 
 
 def _translated(graph: PixelsToLogits) -> bytes:
-    """The graph in ONNX, with free batch size, height and width."""
+    """Exports the graph to ONNX, with dynamic batch size, height and width."""
     dim = torch.export.Dim
-    # Not 32, which the graph takes as well: there the last stride's map is one pixel, which torch tells apart, and it
-    # would trace all a second time.
+    # Not 32, although the graph takes it: the last feature map would be one pixel, which torch treats as a special
+    # case, and it would trace everything a second time.
     free = {0: dim('batch'), 1: dim('height', min=33), 2: dim('width', min=33)}
     with _quietly(), torch.no_grad():
         program = torch.onnx.export(
@@ -99,7 +99,7 @@ def _translated(graph: PixelsToLogits) -> bytes:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Without what exporters say of every node, and of torchvision, which nothing here uses."""
+    """Silences the exporters' messages about every node, and about torchvision, which is not used here."""
     loggers = [logging.getLogger(name) for name in ('torch.onnx', 'onnxscript', 'onnx_ir')]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -114,7 +114,7 @@ def _quietly() -> Iterator[None]:
 
 
 def metadata(student: Student, graph: PixelsToLogits) -> dict[str, str]:
-    """What stands in the file's metadata: text by name, JSON where it is no plain text."""
+    """Returns the file's metadata: text by name, JSON if it is not plain text."""
     bands = student.bands
     takes = f'{len(bands.numbers)}) float32, bands {", ".join(map(str, bands.numbers))}' if bands else '3) uint8, RGB'
     return dict(
@@ -132,7 +132,7 @@ def metadata(student: Student, graph: PixelsToLogits) -> dict[str, str]:
 
 
 def with_metadata(content: bytes, entries: Mapping[str, str]) -> bytes:
-    """An ONNX file with these entries in its metadata."""
+    """Returns an ONNX file with these entries in its metadata."""
     import onnx
 
     model = onnx.load_from_string(content)
@@ -141,23 +141,23 @@ def with_metadata(content: bytes, entries: Mapping[str, str]) -> bytes:
 
 
 def session(model: bytes | Path, threads: int = 0) -> Any:
-    """An ONNX Runtime session on the CPU.
+    """Opens an ONNX Runtime session on the CPU.
 
     Args:
         model: The file, or its content.
-        threads: Of an operator; 0 leaves it to ONNX Runtime.
+        threads: Threads of an operator; 0 leaves the number to ONNX Runtime.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors: its warnings are about nodes that it could not fold
+    options.log_severity_level = 3  # errors only: its warnings are about nodes that it could not fold
     content = model if isinstance(model, bytes) else str(model)
     return onnxruntime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
 
 
 def stock_logits(segmentor: Any, image: NDArray[Any], bands: Bands | None = None) -> NDArray[np.float32]:
-    """Logits by MMSegmentation's own test step, (C, H, W), of an RGB image (H, W, 3), or of its bands (H, W, B)."""
+    """Computes logits (C, H, W) by MMSegmentation's own test step, of an RGB image (H, W, 3) or of bands (H, W, B)."""
     sample = SegDataSample(metainfo=dict(img_shape=image.shape[:2], ori_shape=image.shape[:2]))
     ordered = image if bands else image[..., ::-1]  # BGR, as MMSegmentation reads images
     inputs = torch.from_numpy(np.ascontiguousarray(ordered.transpose(2, 0, 1)))

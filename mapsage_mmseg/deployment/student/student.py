@@ -1,4 +1,4 @@
-"""A student as it leaves: the model alone, its weights, its classes, and where it comes from."""
+"""A student for deployment: the model alone, its weights, its classes, and its provenance."""
 
 import re
 from collections.abc import Mapping
@@ -20,16 +20,16 @@ SCORES = ('mIoU', 'aAcc', 'boundary_f1', 'task_loss', 'teacher_agreement', 'IoU'
 
 @dataclass(frozen=True)
 class Student:
-    """A student without the run around it.
+    """A student without its run.
 
     Attributes:
-        model: Its config, of a segmentor of MMSegmentation.
-        weights: Its state dict.
+        model: Config of the model, a segmentor of MMSegmentation.
+        weights: State dict of the model.
         classes: Names in the order of the class numbers.
         palette: (R, G, B), 0 to 255, per class.
-        provenance: Where it comes from, as :func:`provenance` gives it.
+        provenance: Where it comes from, as :func:`provenance` returns it.
         checkpoint: The file that it was read from.
-        bands: What it is given of an image's bands; None for red, green and blue of 8 bits.
+        bands: Bands of an image that it takes; None for red, green and blue of 8 bits.
     """
 
     model: ConfigDict
@@ -41,7 +41,7 @@ class Student:
     bands: Bands | None = None
 
     def build(self) -> Any:
-        """The segmentor with its weights, in eval mode, on the CPU.
+        """Builds the segmentor with its weights, in eval mode, on the CPU.
 
         Raises:
             InputError: The weights do not fit the config.
@@ -52,12 +52,12 @@ class Student:
 
 
 def provenance(checkpoint: Path, record: Mapping[str, Any] | None, teacher_sha256: str | None) -> dict[str, Any]:
-    """What is known of where a student comes from.
+    """Collects the known facts about where a student comes from.
 
     Args:
         checkpoint: Its file.
-        record: Of its run, or None.
-        teacher_sha256: As the checkpoint says, or None.
+        record: Record of its run, or None.
+        teacher_sha256: SHA-256 of its teacher, from the checkpoint, or None.
 
     Returns:
         ``checkpoint_sha256``; from the record ``experiment``, ``config``, ``commit``, ``seed``, ``device``,
@@ -89,7 +89,7 @@ def provenance(checkpoint: Path, record: Mapping[str, Any] | None, teacher_sha25
 
 
 def _entry(checkpoint: Path, record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The record's entry of the epoch or iteration that a checkpoint's name tells; else an empty one."""
+    """Returns the record's entry for the epoch or iteration in a checkpoint's name; empty if there is none."""
     match = _EPOCH.search(checkpoint.name)
     key, number = ('iter' if match[1] == 'iter' else 'epoch', int(match[2])) if match else ('epoch', None)
     return next((entry for entry in record['epochs'] if entry.get(key) == number), {})

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite as MMSegmentation has it, in timm: the same layers and weights under other names."""
+"""Conversion of EfficientNet-Lite to MMSegmentation's timm backbone: the same layers and weights, other names."""
 
 import copy
 from collections.abc import Mapping
@@ -10,21 +10,21 @@ from ...models.backbones.efficientnet_lite import MEAN, STD
 from .student import Student
 
 OWN, STOCK = 'EfficientNetLite', 'TIMMBackbone'
-MODEL = 'tf_efficientnet_'  # timm's name, with the variant behind it
+MODEL = 'tf_efficientnet_'  # timm's name, followed by the variant
 PREFIX, INSIDE = 'backbone.', 'backbone.timm_model.'
 STATISTICS = dict(mean=[MEAN] * 3, std=[STD] * 3)
-MAPS = (1, 2, 3, 4)  # of timm's five: strides 4, 8, 16 and 32
+MAPS = (1, 2, 3, 4)  # of timm's five feature maps: strides 4, 8, 16 and 32
 
 
 def to_timm(student: Student) -> Student:
-    """The student with timm's backbone in the place of ours; any other student as it is.
+    """Replaces our backbone by timm's; returns any other student unchanged.
 
-    Our backbone turns ImageNet's normalisation into the one that its weights were trained under; timm's does not, so
-    the data preprocessor does: the logits are the same but for rounding, and where an image is filled up to a multiple
-    of 32, for the colour of the filling.
+    Our backbone converts ImageNet's normalisation to the one that its weights were trained with. timm's does not, so
+    the data preprocessor does it. The logits differ only by rounding and, if an image is padded to a multiple of 32, by
+    the colour of the padding.
 
     Raises:
-        InputError: The backbone takes other than three bands.
+        InputError: The backbone does not take three bands.
     """
     backbone: Mapping[str, Any] = student.model.backbone
     if _name(backbone) != OWN:
@@ -36,13 +36,13 @@ def to_timm(student: Student) -> Student:
     model = copy.deepcopy(student.model)
     name = f'{MODEL}{backbone.get("variant", "lite0")}'
     model.backbone = dict(type=STOCK, model_name=name, features_only=True, pretrained=False, out_indices=MAPS)
-    if backbone.get('input_mean', STATISTICS) is not None:  # else images are normalised as the weights want them
+    if backbone.get('input_mean', STATISTICS) is not None:  # else images are normalised as the weights need it
         model.data_preprocessor.update(copy.deepcopy(STATISTICS))
     return replace(student, model=model, weights=_renamed(student.weights, PREFIX, INSIDE))
 
 
 def from_timm(student: Student) -> Student:
-    """The opposite: an exported student, as it is built where timm is not installed."""
+    """Reverses :func:`to_timm`, to build an exported student without timm."""
     backbone: Mapping[str, Any] = student.model.get('backbone') or {}
     name = str(backbone.get('model_name'))
     if _name(backbone) != STOCK or not name.startswith(MODEL) or not backbone.get('features_only'):
@@ -53,7 +53,7 @@ def from_timm(student: Student) -> Student:
 
 
 def needs_timm(student: Student) -> bool:
-    """Whether MMSegmentation builds the student by timm."""
+    """Returns whether MMSegmentation builds the student with timm."""
     return _name(student.model.get('backbone') or {}) == STOCK
 
 
