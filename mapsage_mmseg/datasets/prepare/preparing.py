@@ -72,7 +72,8 @@ def look_at(
     Raises:
         InputError: A file is damaged; an image and its mask differ in size or coordinate system, or lie apart on the
             ground; a mask does not fit the table; an image lacks a band, has other bands than the first image where
-            they are kept, or has more than 8 bits and no ``span`` is given.
+            they are kept, or has more or fewer than 8 bits and no ``span`` is given; an image is a negative or has
+            another colour space.
     """
     sizes: dict[str, tuple[int, int]] = {}
     turned: list[Path] = []
