@@ -200,7 +200,7 @@ def check_data(config: Config, every_file: bool, loaders: Sequence[str] = LOADER
         loaders: Loaders whose datasets are checked.
 
     Raises:
-        InputError: As :func:`~mapsage_mmseg.datasets.tiles.dataset.check_folder` and :func:`~mapsage_mmseg.datasets.check_layout`.
+        InputError: As ``check_folder`` and :func:`~mapsage_mmseg.datasets.check_layout`.
     """
     datasets = [leaf for name in loaders if config.get(name) for leaf in leaves(config[name].dataset)]
     for dataset in filter(has_own_layout, datasets):
