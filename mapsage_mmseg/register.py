@@ -8,13 +8,14 @@ with compat.recursion_limit_kept():
     from .datasets import sampler
     from .datasets.synthetic import dataset as synthetic
     from .datasets.tiles import dataset as tiles
-    from .datasets.transforms import quarter_turn, rescale, seeding
+    from .datasets.transforms import colour_shift, quarter_turn, rescale, seeding
     from .datasets.transforms import replayed_pipeline as replay
     from .engine import data_parallel, guarded_step, hooks, loops, mixed_precision
     from .imagery import loading
     from .visualization import tensorboard_backend
 
 __all__ = [
+    'colour_shift',
     'data_parallel',
     'guarded_step',
     'hooks',

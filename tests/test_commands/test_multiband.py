@@ -163,7 +163,7 @@ def test_what_distorts_colours_of_8_bits_is_left_out_or_refused(folder):
     config = load_config(configs_dir() / 'distill/recommended_control.py')
     apply_data_root(config, str(folder / 'tiles'))
     kept = [step.type for step in config.train_dataloader.dataset.pipeline]
-    assert kept == [step.type for step in augmented.pipeline if step.type != 'PhotoMetricDistortion']
+    assert kept == [step.type for step in augmented.pipeline if step.type != 'RandomColourShift']
     assert len(kept) == len(augmented.pipeline) - 1
     pipeline = [dict(type='LoadImageFromFile'), dict(type='CLAHE'), dict(type='PackSegInputs')]
     with pytest.raises(InputError, match=r"dataset.pipeline\[1\].type='CLAHE' works on red, green and blue of 8 bits"):

@@ -22,7 +22,8 @@ REFUSED = dict(
 )
 NOTHING = dict(reduce_zero_label=(None, False), ignore_index=(255,))  # values without effect
 STANDS_FOR = dict(LoadImageFromFile='LoadRasterImage', LoadAnnotations='LoadRasterLabel')
-EIGHT_BITS = ('PhotoMetricDistortion', 'CLAHE', 'AdjustGamma', 'RandomGrayscale')  # clip or refuse other values
+# These clip or refuse values of other than 8 bits.
+EIGHT_BITS = ('PhotoMetricDistortion', 'RandomColourShift', 'CLAHE', 'AdjustGamma', 'RandomGrayscale')
 ANY = ('*',)  # any value
 # Decoding settings of the replaced steps, and their values that make no difference here.
 DECODING: dict[str, tuple[str, ...]] = dict(
