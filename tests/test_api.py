@@ -13,7 +13,7 @@ def test_from_training_to_maps(tmp_path, monkeypatch):
     small.write_configs(tmp_path, epochs=1)
     run = api.train('no_distill.py', api.TrainOptions(seed=3))
     assert run.parent.name == 'experiments' and (run / 'result.json').is_file()
-    (record,) = api.compare([run]).records
+    (record,) = api.compare(run).records
     assert (record['seed'], record['status']) == (3, 'finished')
     found = api.test(run, api.TestOptions(pictures=0))
     assert found.scores['mIoU'] == pytest.approx(record['epochs'][-1]['val']['mIoU'], abs=0.01)
@@ -41,4 +41,5 @@ def test_wrong_input_is_an_input_error(call, message):
 def test_options_become_the_arguments_of_the_tool():
     options = api.TrainOptions(data_root='tiles', epochs=5, resume=True, cfg_options=('a=1', 'b=2'), launcher='none')
     assert options.argv() == ['--resume', '--cfg-options', 'a=1', 'b=2', '--data-root', 'tiles', '--epochs', '5']
+    assert api.TrainOptions(cfg_options={'a.b': 1}).cfg_options == api.TrainOptions(cfg_options='a.b=1').cfg_options
     assert api.TrainOptions().argv() == [] and api.TrainOptions(seed=0).argv() == ['--seed', '0']

@@ -88,6 +88,11 @@ OPTIONS = [
     # places and the environment
     ('load_from=nowhere.pth', 'checkpoint nowhere.pth does not exist'),
     ('experiments=/proc/nowhere', 'cannot be made'),
+    (
+        'default_hooks.temprature.start=8',
+        "default_hooks.temprature is no hook of this config: it has no type; did you mean 'temperature'?",
+    ),
+    ('train_dataloader.batchsize=8', "a data loader takes no 'batchsize'; did you mean 'batch_size'?"),
     ('env_cfg.mp_cfg.mp_start_method=spoon', "cannot find context for 'spoon'"),
     ('log_level=LOUD', 'config, log_level'),
 ]

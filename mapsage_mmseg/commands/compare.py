@@ -69,3 +69,4 @@ def main(argv: Sequence[str]) -> None:
         from ..visualization.report import render_all  # only here: matplotlib takes a second to import
 
         write(arguments.output, render_all(sections))
+        print(f'Report: {arguments.output}')

@@ -1,6 +1,7 @@
 """The installed command, ``mapsage``: the first word chooses the tool."""
 
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 
 from . import cli
@@ -34,9 +35,12 @@ def main() -> int:
     if not words or words[0] in ('-h', '--help'):
         print(usage())
         return cli.DONE if words else cli.WRONG_INPUT
-    if words[0] not in TOOLS:
-        print(f'error: mapsage {words[0]}: no such tool\n{usage()}', file=sys.stderr)
+    named = {**{name: name for name in TOOLS}, **MODULES, **{module: module for module in MODULES.values()}}
+    if words[0] not in named:
+        near = get_close_matches(words[0], named, 1)
+        meant = f'did you mean {near[0]!r}?' if near else f'there are {", ".join(TOOLS)}'
+        print(f'error: mapsage {words[0]}: no such tool; {meant}', file=sys.stderr)
         return cli.WRONG_INPUT
-    tool = import_module(f'.{MODULES.get(words[0], words[0])}', __package__)
+    tool = import_module(f'.{named[words[0]]}', __package__)
     sys.argv = [f'mapsage {words[0]}', *words[1:]]
     return cli.run(tool.main)

@@ -34,7 +34,10 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--data-root', metavar='PATH', help="folder with dataset.yaml, or of the config's own data set")
     parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
     parser.add_argument(
-        '--epochs', type=int, metavar='N', help='another length of the run; phases and schedules in epochs go with it'
+        '--epochs',
+        type=int,
+        metavar='N',
+        help='another length; phases and schedules are scaled, a teacher keeps that of its recipe',
     )
     parser.add_argument('--seed', type=int, help='seed of weights, order, augmentation and dropout')
     parser.add_argument(

@@ -127,6 +127,9 @@ def load_predictor(model: str, config: str | None = None) -> Predictor:
     Raises:
         InputError: The model is missing or cannot be read.
     """
+    graph = Path(model) / 'student.onnx'
+    if graph.is_file() and not (Path(model) / EXPORTED).is_file():  # what `export onnx` wrote
+        model = str(graph)
     if Path(model).suffix == '.onnx':
         if not Path(model).is_file():
             raise InputError(f'{model} does not exist; name a run directory, a checkpoint or an ONNX file')

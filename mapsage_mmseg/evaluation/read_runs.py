@@ -36,7 +36,7 @@ class Compared:
 
 
 def compare_runs(
-    paths: Sequence[str | Path],
+    paths: str | Path | Sequence[str | Path],
     control: str | None = None,
     names: bool = False,
     matters: float = MATTERS,
@@ -54,6 +54,7 @@ def compare_runs(
     Raises:
         InputError: A path contains no run, or the runs are not comparable.
     """
+    paths = [paths] if isinstance(paths, str | Path) else paths
     read = [record for path in paths for record in read_runs(path)]
     return _compared(*with_control(read, control, names), matters, looks)
 

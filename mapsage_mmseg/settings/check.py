@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.registry import Registry
 from mmseg import registry
+from torch.utils.data import DataLoader
 
 from ..errors import InputError
 
@@ -16,6 +17,7 @@ TAKEN_OUT = {
     'param_scheduler': {'convert_to_iter_based'},
     'optim_wrapper': {'constructor', 'paramwise_cfg', 'optimizer'},
 }
+OF_LOADERS = {'num_batch_per_epoch', 'type', '_scope_'}  # what MMEngine takes besides
 LIKE = 0.75  # similarity from which an unknown name counts as a misspelling of a known one
 
 
@@ -29,6 +31,9 @@ def check_config(config: Config) -> None:
         InputError: A type or an argument is unknown; the message names the key, the value, and what may have been
             meant.
     """
+    _check_hooks(config.get('default_hooks') or {})
+    for split in ('train', 'val', 'test'):
+        _check_loader(f'{split}_dataloader', config.get(f'{split}_dataloader') or {})
     for where, settings, kind in _parts(config):
         named = settings['type']
         found = _find(named, kind) if isinstance(named, str) else named
@@ -45,6 +50,22 @@ def check_config(config: Config) -> None:
             if near or not open_ended:
                 takes = near or f'; it takes {", ".join(sorted(known)) or "no arguments"}'
                 raise InputError(f'{where}.{name}={settings[name]!r}: {found.__name__} takes no {name!r}{takes}')
+
+
+def _check_hooks(hooks: Mapping[str, Any]) -> None:
+    typed = [name for name, hook in hooks.items() if isinstance(hook, Mapping) and 'type' in hook]
+    for name, hook in hooks.items():
+        if isinstance(hook, Mapping) and 'type' not in hook:
+            meant = _near(name, typed) or f'; the hooks are {", ".join(sorted(typed))}'
+            raise InputError(f'default_hooks.{name} is no hook of this config: it has no type{meant}')
+
+
+def _check_loader(where: str, loader: Mapping[str, Any]) -> None:
+    known = _names(DataLoader.__init__)[0] | OF_LOADERS
+    for name in loader:
+        if name not in known:
+            meant = _near(name, known) or f'; it takes {", ".join(sorted(known))}'
+            raise InputError(f'{where}.{name}={loader[name]!r}: a data loader takes no {name!r}{meant}')
 
 
 def _find(name: str, kind: Registry) -> Any:

@@ -24,7 +24,8 @@ def write_commands(config: Config, path: str | Path, options: TrainOptions) -> N
         path: Of the config, as the user named it.
         options: As the user gave them.
     """
-    config.commands = dict(train=_command(path, replace(options, resume=False, work_dir=None)))
+    train = _command(path, replace(options, resume=False, work_dir=None))
+    config.commands = dict(train=train, resume=f'{train} --resume')
     control = find_control(config) if is_distillation(config) else None
     if control is not None:
         kept = tuple(that_concern(control, path, options.cfg_options))

@@ -1,6 +1,6 @@
 """Options of a training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,7 +15,7 @@ class TrainOptions:
         amp: Mixed precision in bfloat16.
         channels_last: Convolutions in NHWC.
         compile: ``torch.compile`` for the forwards of student and teacher.
-        cfg_options: Overrides of the config, each ``key=value``.
+        cfg_options: Overrides of the config: a list of ``key=value``, one such text, or a dict.
         launcher: ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
         data_root: Folder with ``dataset.yaml``, or in the layout of the config's own data set; None for the config's.
         skip_data_check: Do not read every file of ``data_root`` first.
@@ -38,6 +38,11 @@ class TrainOptions:
     seed: int | None = None
     strict: bool = False
     retrain_teacher: bool = False
+
+    def __post_init__(self) -> None:
+        given: Any = self.cfg_options
+        pairs = [f'{key}={value}' for key, value in given.items()] if isinstance(given, Mapping) else given
+        object.__setattr__(self, 'cfg_options', (pairs,) if isinstance(pairs, str) else tuple(pairs))
 
     @classmethod
     def of(cls, arguments: Any) -> 'TrainOptions':

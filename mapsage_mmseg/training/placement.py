@@ -53,7 +53,10 @@ def check_same(config: Config, run: Path, named: bool) -> None:
         InputError: The run has another config, and would be resumed only because it is the newest of its experiment.
     """
     if (read_record(run / 'result.json') or {}).get('status') == 'finished':
-        print_log(f'--resume: {run} has finished already; what was interrupted, --work-dir names', 'current')
+        print_log(
+            f'--resume: {run} has finished already, so there is nothing left to train; --work-dir names another run',
+            'current',
+        )
     if not (run / 'config.py').is_file():  # killed before it wrote one
         return
     found = differences(deciding(config), deciding(load_config(run / 'config.py')))

@@ -211,4 +211,6 @@ def ensure_teacher(
         retrain: Train the teacher even if it exists.
     """
     if config.model.get('teacher_ckpt', 'auto') == 'auto':
-        config.model.teacher_ckpt = str(trained(teacher_config(config, data_root), data_root, by, retrain))
+        recipe = teacher_config(config, data_root)
+        recipe.commands = config.get('commands')  # what continues the teacher's training, too
+        config.model.teacher_ckpt = str(trained(recipe, data_root, by, retrain))

@@ -96,7 +96,9 @@ def trained(recipe: Config, data_root: str | None, by: Callable[[Config], Any], 
             return None
         if recipe.get('members'):
             return {}
-        print_log(f'Teacher: training it first, by {recipe.filename}; it is kept in {path}', 'current')
+        epochs = recipe.train_cfg.get('max_epochs')
+        length = f', {epochs} epochs by its own recipe' if epochs else ''
+        print_log(f'Teacher: training it first, by {recipe.filename}{length}; it is kept in {path}', 'current')
         left = None if retrain else unfinished_teacher(recipe, path.parent.name)
         made = left or new_run_dir(recipe.get('experiments', 'experiments'), 'teacher')
         return dict(work_dir=str(made), resume=left is not None)

@@ -59,9 +59,11 @@ def render_all(sections: Sequence[Compared]) -> str:
 
 
 def _page(sections: Sequence[tuple[str, str]]) -> str:
-    """Renders the page of (title, body) sections, with the title of the first."""
+    """Renders the page of (title, body) sections; several have a table of contents."""
+    titles = [title for title, _ in sections]
+    title = titles[0] if len(titles) == 1 else f'{len(titles)} data sets: {"; ".join(titles)}'
     bodies = [Markup(body) for _, body in sections]
-    return environment().get_template('report.html.j2').render(title=sections[0][0], bodies=bodies)
+    return environment().get_template('report.html.j2').render(title=title, titles=titles, bodies=bodies)
 
 
 def _section(records: Sequence[Record], comparison: Comparison, focus: str | None, prefix: str = '') -> tuple[str, str]:

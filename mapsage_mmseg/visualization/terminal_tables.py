@@ -13,7 +13,10 @@ def show_comparison(compared: Compared, console: Console) -> None:
     for content in tables(compared.comparison):
         table = Table(title=Text(content.title), title_justify='left')
         for index, name in enumerate(content.header):
-            table.add_column(Text(name), justify='right' if index else 'left')
+            # Names are never cut, so that rows can be told apart; figures wrap on a narrow terminal.
+            table.add_column(
+                Text(name), justify='right' if index else 'left', no_wrap=index == 0, overflow='fold', min_width=4
+            )
         for row in content.rows:
             table.add_row(*(Text(cell) for cell in row))
         console.print(table)

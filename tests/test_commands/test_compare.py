@@ -97,7 +97,8 @@ def test_a_folder_of_several_data_sets_has_a_section_for_each_the_newest_first(e
     assert out.index('built-in: last validation') < out.index('tiles: last validation')
     assert '+3.00 (one seed)' in out and '52.00 ± 0.25' in out
     page = files[0].read_text()
-    assert '<title>improved_distill on built-in: Not shown</title>' in page
+    assert '<title>2 data sets: improved_distill on built-in: Not shown; improved_distill on tiles: Yes</title>' in page
+    assert '<a href="#data-2">improved_distill on tiles: Yes</a>' in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids)) and {'comparison', 's1-comparison'} <= set(ids)
     assert [each['dataset']['name'] for each in json.loads(files[2].read_text())] == ['built-in', 'tiles']

@@ -50,7 +50,9 @@ def test_a_comparison_on_the_terminal_loads_no_torch(tmp_path):
     [
         ([], 2, 'usage: mapsage TOOL'),
         (['--help'], 0, '  compare    compare runs'),
-        (['compile'], 2, 'error: mapsage compile: no such tool'),
+        (['compare-runs'], 2, "error: mapsage compare-runs: no such tool; did you mean 'compare'?"),
+        (['fly'], 2, 'no such tool; there are train, test'),
+        (['prepare_data', '--help'], 0, 'usage: mapsage prepare_data'),
         (['train', '--help'], 0, 'usage: mapsage train'),
         (['compare', 'nowhere'], 2, 'nowhere does not exist'),
     ],

@@ -137,12 +137,10 @@ class InterruptHook(Hook):
         runner.call_hook('before_interruption', epoch=epoch, iteration=iteration)
         runner.call_hook('after_failure', status='interrupted')
         runner.visualizer.close()
-        command = (runner.cfg.get('commands') or {}).get('train')
-        how = (
-            f'continue with: {command} --resume --work-dir {shlex.quote(runner.work_dir)}'
-            if command
-            else 'continue with --resume'
-        )
+        command = (runner.cfg.get('commands') or {}).get('resume')
+        if command and not runner.cfg.get('publish_teacher'):
+            command += f' --work-dir {shlex.quote(runner.work_dir)}'
+        how = f'continue with: {command}' if command else 'continue with --resume'
         raise RunInterrupted(f'interrupted by {name} after iteration {iteration}; {how}')
 
     def after_train(self, runner: Runner) -> None:
