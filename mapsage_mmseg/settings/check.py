@@ -17,6 +17,7 @@ TAKEN_OUT = {
     'param_scheduler': {'convert_to_iter_based'},
     'optim_wrapper': {'constructor', 'paramwise_cfg', 'optimizer'},
 }
+SWITCHED = ('channels_last', 'compile')  # hooks of --channels-last and --compile, which give them their type
 OF_LOADERS = {'num_batch_per_epoch', 'type', '_scope_'}  # what MMEngine takes besides
 LIKE = 0.75  # similarity from which an unknown name counts as a misspelling of a known one
 
@@ -55,7 +56,7 @@ def check_config(config: Config) -> None:
 def _check_hooks(hooks: Mapping[str, Any]) -> None:
     typed = [name for name, hook in hooks.items() if isinstance(hook, Mapping) and 'type' in hook]
     for name, hook in hooks.items():
-        if isinstance(hook, Mapping) and 'type' not in hook:
+        if isinstance(hook, Mapping) and 'type' not in hook and name not in SWITCHED:
             meant = _near(name, typed) or f'; the hooks are {", ".join(sorted(typed))}'
             raise InputError(f'default_hooks.{name} is no hook of this config: it has no type{meant}')
 

@@ -2,6 +2,7 @@
 
 from mmengine.config import Config
 
+from ..errors import InputError
 from .options import TrainOptions
 
 HOOKS = dict(channels_last='ChannelsLastHook', compile='CompileHook')
@@ -19,4 +20,7 @@ def apply_switches(config: Config, options: TrainOptions) -> None:
         config.optim_wrapper.setdefault('dtype', 'bfloat16')
     for name, hook in HOOKS.items():
         if getattr(options, name):
-            config.default_hooks.setdefault(name, dict(type=hook))
+            config.default_hooks[name] = dict(dict(type=hook), **config.default_hooks.get(name, {}))
+        elif config.default_hooks.get(name) and 'type' not in config.default_hooks[name]:
+            flag = name.replace('_', '-')
+            raise InputError(f'default_hooks.{name} is set, but not in use: add --{flag}')

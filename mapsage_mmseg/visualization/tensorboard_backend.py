@@ -18,7 +18,7 @@ from ..whole_file import whole_file
 
 LOGS = 'logs'
 ROOM = 1 << 16  # free bytes required to start another event file
-_TIMESTAMP = re.compile(r'\d{8}_\d{6}')
+_TIMESTAMP = re.compile(r'\d{8}_\d{6}(_\d+)?')  # of ToolRunner, numbered if two runs begin in one second
 
 
 @VISBACKENDS.register_module()

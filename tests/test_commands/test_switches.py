@@ -5,6 +5,7 @@ import json
 import pytest
 
 from mapsage_mmseg.commands import cli, train
+from mapsage_mmseg.errors import InputError
 from mapsage_mmseg.training.options import TrainOptions
 from mapsage_mmseg.training.session import prepare
 from tests import small
@@ -28,6 +29,10 @@ def test_each_switch_is_what_a_config_can_say_too(repository):
 def test_options_go_with_the_switches(repository):
     options = ['default_hooks.compile.backend=eager', 'default_hooks.compile.type=CompileHook']
     assert prepared(repository, '--compile', '--cfg-options', *options).default_hooks.compile.backend == 'eager'
+    alone = prepared(repository, '--compile', '--cfg-options', options[0]).default_hooks.compile
+    assert (alone.type, alone.backend) == ('CompileHook', 'eager')
+    with pytest.raises(InputError, match='default_hooks.compile is set, but not in use: add --compile'):
+        prepared(repository, '--cfg-options', options[0])
     half = prepared(repository, '--amp', '--cfg-options', 'optim_wrapper.dtype=float16')
     assert half.optim_wrapper.dtype == 'float16'
 

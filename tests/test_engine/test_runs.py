@@ -267,3 +267,5 @@ def test_two_runs_that_begin_in_one_second_have_names_of_their_own(tmp_path, mon
     assert first.experiment_name != second.experiment_name and first.log_dir != second.log_dir
     assert first.logger is not second.logger and first.message_hub is not second.message_hub
     assert first.visualizer is not second.visualizer
+    places = [runner.visualizer.get_backend('RunTensorboardBackend')._save_dir for runner in (first, second)]
+    assert places == [str(folder / 'run' / 'logs') for folder in folders]
