@@ -20,6 +20,7 @@ import torch
 from mmengine.registry import init_default_scope
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+import mapsage_mmseg.register  # noqa: F401
 from mapsage_mmseg.compat import load_checkpoint_file
 from mapsage_mmseg.evaluation.record import read_record
 from tests import runs, tiny, tool_process
