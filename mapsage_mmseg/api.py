@@ -14,6 +14,7 @@ from .deployment.maps.predict import predict as predict_pairs
 from .deployment.student_data import stock_data
 from .evaluation.read_runs import Compared
 from .evaluation.read_runs import compare_runs as compare
+from .output_files import check_folder, out_folder
 from .training.options import TrainOptions
 from .training.session import train
 from .training.testing import Tested, TestOptions, test
@@ -57,7 +58,7 @@ def predict(
     """
     options, predictor = options or PredictOptions(), load_predictor(model, config)
     pairs = plan_products([str(scene) for scene in scenes], Path(out), predictor, options)
-    Path(out).mkdir(parents=True, exist_ok=True)
+    check_folder(out_folder(str(out)))
     return list(predict_pairs(pairs, predictor, options))
 
 
@@ -79,8 +80,8 @@ def export(
         InputError: The student is missing, cannot be read, or has no such form.
     """
     student, read = find_student(source, config)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = out_folder(str(out))
+    check_folder(folder)
     if onnx is None:
         export_student(student, stock_data(student, read, None), folder)
     else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from . import cli
+from .arguments import add_debug, add_overrides
 
 SWITCHES = (  # as in engine/benchmark_steps.py
     'amp',
@@ -51,10 +52,8 @@ def parser() -> argparse.ArgumentParser:
         help='time the KL alone instead, on logits of that many classes at full size',
     )
     parser.add_argument('--json', metavar='FILE', help='write the figures there')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
-    )
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_overrides(parser)
+    add_debug(parser)
     return parser
 
 

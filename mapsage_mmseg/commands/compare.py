@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..errors import InputError
 from ..evaluation.conventions import CONTROL, MATTERS
 from . import cli
+from .arguments import add_debug
 
 MOST_LOOKS = 50  # seeds
 
@@ -40,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('-o', '--output', metavar='FILE', help='write a report, one HTML file')
     parser.add_argument('--markdown', metavar='FILE', help='write the tables as Markdown')
     parser.add_argument('--json', metavar='FILE', help='write the figures as JSON')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_debug(parser)
     return parser
 
 
@@ -52,9 +53,9 @@ def main(argv: Sequence[str]) -> None:
         raise InputError(f'--looks {looks[0]} {looks[1]}: expected two numbers of seeds, from 2 to {MOST_LOOKS}')
     from ..evaluation.comparison_text import markdown
     from ..evaluation.read_runs import compare_by_data
+    from ..output_files import write
     from ..visualization import terminal
     from ..visualization.terminal_tables import show_comparison
-    from .output import write
 
     sections = compare_by_data(arguments.runs, arguments.control, arguments.names, arguments.matters, looks)
     console = terminal.console()

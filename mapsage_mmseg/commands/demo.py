@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from . import cli
+from .arguments import add_bands, add_debug
 
 if TYPE_CHECKING:
     from ..deployment.demo.page import Demo
@@ -37,17 +38,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--max-pixels', type=int, default=2048 * 2048, metavar='N', help='of a picture that is dropped in (4194304)'
     )
-    parser.add_argument(
-        '--bands', type=int, nargs='+', metavar='N', help='red, green and blue, or what the model takes'
-    )
-    parser.add_argument(
-        '--range',
-        type=float,
-        nargs=2,
-        metavar=('LOW', 'HIGH'),
-        help='values that become 0 and 255, of other than bytes',
-    )
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_bands(parser)
+    add_debug(parser)
     return parser
 
 

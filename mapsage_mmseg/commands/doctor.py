@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ..errors import InputError
 from . import cli
+from .arguments import add_debug, add_overrides, add_skip_check
 
 FATAL = ('nonfinite', 'dead_level')
 
@@ -17,14 +18,12 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('config', help='the config of a distillation, such as configs/distill/improved.py')
     parser.add_argument('--data-root', metavar='PATH', help="folder with dataset.yaml, or of the config's own data set")
-    parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
+    add_skip_check(parser)
     parser.add_argument('--iterations', type=int, default=20, metavar='N', help='of the last phase (default 20)')
     parser.add_argument('--images', type=int, default=16, metavar='N', help='validation images to score (default 16)')
     parser.add_argument('--seed', type=int, help='seed of weights, order, augmentation and dropout')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
-    )
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_overrides(parser)
+    add_debug(parser)
     return parser
 
 

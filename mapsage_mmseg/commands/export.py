@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from . import cli
+from .arguments import add_debug
 
 
 def parser() -> argparse.ArgumentParser:
@@ -27,7 +28,7 @@ def _common(kind: argparse.ArgumentParser) -> None:
     kind.add_argument('-o', '--out', required=True, metavar='DIR', help='where the files go')
     kind.add_argument('--config', metavar='FILE', help='of a checkpoint without a config.py beside it')
     kind.add_argument('--data-root', metavar='PATH', help="a folder of tiles in place of the run's own data")
-    kind.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_debug(kind)
 
 
 def _onnx(kind: argparse.ArgumentParser) -> None:
@@ -47,7 +48,7 @@ def main(argv: Sequence[str]) -> None:
     from ..deployment.export.export_student import export_student
     from ..deployment.find_student import find_student
     from ..deployment.student_data import stock_data
-    from .output import check_folder, out_folder
+    from ..output_files import check_folder, out_folder
 
     student, config = find_student(arguments.source, arguments.config)
     folder = out_folder(arguments.out)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from . import cli
+from .arguments import add_bands, add_debug
 
 
 def parser() -> argparse.ArgumentParser:
@@ -19,20 +20,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('-o', '--out', required=True, metavar='DIR', help='where the maps go')
     parser.add_argument('--window', type=int, default=512, metavar='PIXELS', help='side of a window (default 512)')
     parser.add_argument('--overlap', type=int, default=64, metavar='PIXELS', help='what windows share (default 64)')
-    parser.add_argument(
-        '--bands', type=int, nargs='+', metavar='N', help='red, green and blue, or what the model takes'
-    )
-    parser.add_argument(
-        '--range',
-        type=float,
-        nargs=2,
-        metavar=('LOW', 'HIGH'),
-        help='values that become 0 and 255, of other than bytes',
-    )
+    add_bands(parser)
     parser.add_argument('--probabilities', action='store_true', help='also a GeoTIFF with a band a class')
     parser.add_argument('--polygons', action='store_true', help='also outlines, as GeoJSON')
     parser.add_argument('--config', metavar='FILE', help='of a checkpoint without a config.py beside it')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_debug(parser)
     return parser
 
 
@@ -41,7 +33,7 @@ def main(argv: Sequence[str]) -> None:
     arguments = cli.parse(parser(), argv)
     from ..deployment.find_student import load_predictor
     from ..deployment.maps.predict import PredictOptions, plan_products, predict
-    from .output import check_folder, out_folder
+    from ..output_files import check_folder, out_folder
 
     options = PredictOptions(
         window=arguments.window,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from . import cli
+from .arguments import add_debug
 
 KNOWN = ('dubai',)  # as in datasets/prepare/known.py
 LAYOUTS = ('deepglobe', 'openearthmap')  # as in datasets/prepare/layouts.py
@@ -81,7 +82,7 @@ def parser() -> argparse.ArgumentParser:
         help="finds a tile's scene in its name, such as '^(t[0-9]+)_'; default: the image",
     )
     parser.add_argument('--name', metavar='NAME', help="of the data set; default: DIR's")
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_debug(parser)
     return parser
 
 
@@ -93,7 +94,7 @@ def known_parser(name: str) -> argparse.ArgumentParser:
     parser.add_argument(
         '--archive', type=Path, metavar='PATH', help='the ZIP file or its content; default: download it'
     )
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_debug(parser)
     return parser
 
 

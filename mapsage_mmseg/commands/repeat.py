@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from ..evaluation.conventions import SEEDS
 from . import cli
-
-SEEDS = 3  # of evaluation/criteria.py: from here on a difference can be told from chance
+from .arguments import add_debug, add_overrides, add_skip_check
 
 if TYPE_CHECKING:
     from ..training.plan import Run
@@ -30,10 +30,8 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--epochs', type=int, metavar='N', help='another length of every run')
     parser.add_argument('--data-root', metavar='PATH', help="folder with dataset.yaml, or of the config's own data set")
-    parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of every config'
-    )
+    add_skip_check(parser)
+    add_overrides(parser, 'every config')
     parser.add_argument('--no-control', action='store_true', help='do not add the student that is trained alone')
     parser.add_argument(
         '--resume-running',
@@ -46,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         help='stop after the seed from which every difference is clear of chance; intervals are wider in return',
     )
     parser.add_argument('--dry-run', action='store_true', help='show the plan and stop')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_debug(parser)
     return parser
 
 
@@ -56,7 +54,7 @@ def main(argv: Sequence[str]) -> None:
     check(arguments)
     from ..training import jobs
     from ..training.arms import arms_of
-    from ..training.plan import TO_RESUME, TO_RUN, plan, train_teachers
+    from ..training.plan import execute, plan
 
     arms = arms_of(
         arguments.configs,
@@ -70,23 +68,12 @@ def main(argv: Sequence[str]) -> None:
     show(runs)
     if arguments.dry_run:
         return
-    due = [run for run in runs if run.state in (TO_RESUME, TO_RUN)]
-    for number, run in enumerate(due, 1):
-        run.label = f'[{number}/{len(due)}] {run.arm.experiment}, seed {run.seed}'
+    for run in runs:
         run.resume_running = arguments.resume_running
     looks = (SEEDS, len(arguments.seeds)) if arguments.until_clear else None
-    # seed by seed, so that the arms compare as soon as one is done
-    steps = [[run for run in due if run.seed == seed] for seed in arguments.seeds] if looks else [due]
     try:
         with jobs.interruptible():
-            for number, step in enumerate(steps, 1):
-                train_teachers(step)
-                jobs.run_all(step, jobs.environments(arguments.jobs))
-                done = {run.seed for run in runs if run.seed in arguments.seeds[:number]}
-                if looks and SEEDS <= number < len(steps) and clear([r for r in runs if r.seed in done], looks):
-                    print(f'Every difference is clear after {number} seeds; the rest is left out.', flush=True)
-                    runs = [run for run in runs if run.seed in done]
-                    break
+            runs = execute(runs, arguments.jobs, looks)
     except KeyboardInterrupt:
         print('Stopped; the same command continues from here.', flush=True)
         raise
@@ -125,17 +112,6 @@ def show(runs: 'Sequence[Run]') -> None:
     sys.stdout.flush()
 
 
-def clear(runs: 'Sequence[Run]', looks: tuple[int, int]) -> bool:
-    """Returns whether all runs have finished and every difference to a control is clear of chance."""
-    from ..evaluation.read_runs import compare_runs
-
-    if not all(run.finished for run in runs):
-        return False
-    arms = compare_runs([str(run.folder) for run in runs], looks=looks).comparison.arms
-    found = [difference for arm in arms if (difference := arm.differences['mIoU']) is not None]
-    return bool(found) and all(difference.verdict != 'not shown' for difference in found)
-
-
 def conclude(runs: 'Sequence[Run]', looks: tuple[int, int] | None) -> None:
     """Compares the finished runs, and names the unfinished ones with exit status 1."""
     finished = [run for run in runs if run.finished]
@@ -152,10 +128,10 @@ def conclude(runs: 'Sequence[Run]', looks: tuple[int, int] | None) -> None:
 def write_comparison(folders: Sequence[str], page: Path, looks: tuple[int, int] | None = None) -> None:
     """Compares run directories on the terminal and on an HTML page."""
     from ..evaluation.read_runs import compare_runs
+    from ..output_files import write
     from ..visualization import terminal
     from ..visualization.report import render_all
     from ..visualization.terminal_tables import show_comparison
-    from .output import write
 
     found = compare_runs(folders, looks=looks)
     show_comparison(found, terminal.console())

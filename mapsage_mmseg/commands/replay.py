@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import InputError
 from . import cli
+from .arguments import add_debug
 
 NAME = 'black_box.pth'  # as in engine/runs/black_box.py
 
@@ -19,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument('path', help=f'a run directory, or its {NAME}')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_debug(parser)
     return parser
 
 

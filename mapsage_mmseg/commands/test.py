@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import cli
+from .arguments import add_debug, add_launcher, add_overrides, add_skip_check
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,16 +22,13 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--teacher', action='store_true', help='score the teacher instead of the student')
     parser.add_argument('--data-root', metavar='PATH', help='score on this folder: img_dir, ann_dir and dataset.yaml')
-    parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
+    add_skip_check(parser)
     parser.add_argument('--work-dir', help='where logs and pictures go; default: <run>/test or work_dirs/test')
     parser.add_argument('--pictures', type=int, default=8, metavar='N', help='how many pictures to draw (default 8)')
     parser.add_argument('--out', metavar='FILE', help='write the scores as JSON')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_overrides(parser)
+    add_launcher(parser)
+    add_debug(parser)
     return parser
 
 
@@ -41,9 +39,9 @@ def main(argv: Sequence[str]) -> None:
 
     from ..compat import keep_freed_memory
     from ..engine import processes
+    from ..output_files import check_writable, write
     from ..settings.load import load_config
     from ..training.testing import TestOptions, test
-    from .output import check_writable, write
 
     keep_freed_memory()
     if arguments.launcher != 'none':

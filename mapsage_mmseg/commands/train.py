@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from . import cli
+from .arguments import add_debug, add_launcher, add_overrides, add_skip_check
 
 _PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 
@@ -26,13 +27,10 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--channels-last', action='store_true', help='convolutions in NHWC')
     parser.add_argument('--compile', action='store_true', help='torch.compile for the forwards of student and teacher')
-    parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='override settings of the config'
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='job launcher')
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='set by the launcher')
+    add_overrides(parser)
+    add_launcher(parser)
     parser.add_argument('--data-root', metavar='PATH', help="folder with dataset.yaml, or of the config's own data set")
-    parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
+    add_skip_check(parser)
     parser.add_argument(
         '--epochs',
         type=int,
@@ -44,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         '--strict', action='store_true', help='stop at the first finding of the diagnosis (exit status 1)'
     )
     parser.add_argument('--retrain-teacher', action='store_true', help='train the teacher anew even where it exists')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_debug(parser)
     return parser
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from . import cli
+from .arguments import add_debug, add_skip_check
 
 
 def parser() -> argparse.ArgumentParser:
@@ -23,14 +24,14 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument('--seed', type=int, default=0, help='of the search, and of every trial (default 0)')
     parser.add_argument('--knobs', nargs='+', metavar='KNOB', help='these alone; default: all that the config has')
     parser.add_argument('--data-root', metavar='PATH', help='tune on this folder, as for tools/train.py')
-    parser.add_argument('--skip-data-check', action='store_true', help='do not read every file of --data-root first')
+    add_skip_check(parser)
     parser.add_argument(
         '--scene',
         metavar='REGEX',
         help="finds a tile's scene in its name, in the first group, as '^(t[0-9]+)_'; default: `scene` in "
         "dataset.yaml, or the names that MMSegmentation's converters give",
     )
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_debug(parser)
     return parser
 
 

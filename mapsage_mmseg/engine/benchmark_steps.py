@@ -38,7 +38,7 @@ def make_batch(batch_size: int, size: int, classes: int) -> dict[str, list]:
     return dict(inputs=images, data_samples=samples)
 
 
-def make_contenders(config: Config, batch_size: int, size: int, device: str) -> dict[str, Step]:
+def make_steps(config: Config, batch_size: int, size: int, device: str) -> dict[str, Step]:
     """Builds the benchmark steps, by name.
 
     ``student``: the student alone, as in stock MMSegmentation. ``teacher``: the teacher's forward without gradients.
@@ -97,7 +97,7 @@ def make_switched(config: Config, batch_size: int, size: int, device: str, switc
     config's own data, loaded by n processes (0: by this one).
 
     Args:
-        config, batch_size, size, device: As for :func:`make_contenders`.
+        config, batch_size, size, device: As for :func:`make_steps`.
         switches: Names from ``SWITCHES``.
     """
     config = _sized(config, size)

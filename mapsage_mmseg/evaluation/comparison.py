@@ -7,8 +7,8 @@ from typing import Any
 
 from ..errors import InputError
 from .alike import mixed, unlike
-from .conventions import CONTROL, MATTERS
-from .criteria import SEEDS, Record, final, validated
+from .conventions import CONTROL, MATTERS, SEEDS
+from .criteria import Record, final, validated
 from .estimate import CONFIDENCE, Estimate, estimate
 from .grouping import as_long, check_same_data, group, run_name, uneven
 from .over_images import paired_bootstrap, read_areas

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .alike import Record, unlike
+from .conventions import SEEDS
 
 IMPROVEMENT = 0.20  # fraction by which the task loss must fall
 FINAL_TASK_LOSS = 1.5  # for 7 classes; scaled with chance level
 TOTAL = 40.0  # the earlier experiment ended at 53.1705
 SPIKE = 25.0  # a step's total over its epoch's median; healthy runs on real tiles, batches of four, peak at 3 to 12
-SEEDS = 3  # minimum number of seeds to distinguish a difference from chance
 ONE_RUN = f'one seed does not tell a difference from chance, {SEEDS} may'
 NO_VAL = 'no validation'
 GRADIENT_NORM = 1000.0  # before clipping; healthy runs of SegFormer-B0 on real tiles peak at 50 to 210

@@ -6,7 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from .comparison import Comparison, Difference, ExperimentResult
-from .criteria import SEEDS, Record, agreement, agreement_since, final, judge
+from .conventions import SEEDS
+from .criteria import Record, agreement, agreement_since, final, judge
 from .grouping import group
 from .knowledge import recorded_knowledge
 from .score_text import sentence, share, signed

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from .bands import Bands
 from .limits import MAX_PIXELS
-from .rasters import Raster, Window, open_raster
+from .opening import open_raster
+from .raster import Raster, Window
 
 Image = tuple[NDArray[Any], NDArray[np.bool_] | None]  # pixels (H, W, B), and which hold data (H, W); None means all
 Otherwise = Callable[[str], None]

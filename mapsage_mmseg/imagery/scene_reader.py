@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from .bands import Bands
 from .images import MISSING_RGB, filled, missing_in, not_8_bit, not_8_bit_rgb
-from .rasters import Window, open_raster, to_8_bits
+from .opening import open_raster, to_8_bits
+from .raster import Window
 
 
 class Scene:

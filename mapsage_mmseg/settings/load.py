@@ -10,7 +10,7 @@ import yaml
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from .. import register  # noqa: F401  (what a config names has to be known, older configs' import does not tell)
+from .. import register  # noqa: F401  (configs of earlier versions import the package alone, which registers nothing)
 from ..errors import InputError
 
 PACKAGE = Path(__file__).parents[1]

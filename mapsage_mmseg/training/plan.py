@@ -12,6 +12,7 @@ from ..engine.runs.checkpoint_files import resumable
 from ..engine.runs.directory import new_run_dir
 from ..engine.runs.known import by_key
 from ..errors import InputError
+from ..evaluation.read_runs import compare_runs
 from ..evaluation.record import read_record
 from ..folder_lock import RunLock, held
 from . import jobs
@@ -161,3 +162,39 @@ def train_teachers(due: Sequence[Run]) -> None:
             except RuntimeError as error:
                 print(f'the teacher of {run.arm.path} failed: {error}', file=sys.stderr)
                 raise SystemExit(1) from error
+
+
+def execute(runs: Sequence[Run], jobs_at_a_time: int, looks: tuple[int, int] | None = None) -> list[Run]:
+    """Does what a plan leaves to do.
+
+    Args:
+        runs: The plan.
+        jobs_at_a_time: Number of trainings that run in parallel.
+        looks: First and last number of seeds to look at. The plan is then done seed by seed, and ends as soon as every
+            difference to a control is clear of chance (:func:`~mapsage_mmseg.evaluation.comparison.compare`).
+
+    Returns:
+        The runs that belong to the result: all, or those of the seeds up to that point.
+    """
+    due = [run for run in runs if run.state in (TO_RESUME, TO_RUN)]
+    for number, run in enumerate(due, 1):
+        run.label = f'[{number}/{len(due)}] {run.arm.experiment}, seed {run.seed}'
+    seeds = list(dict.fromkeys(run.seed for run in runs))
+    for number, step in enumerate([{seed} for seed in seeds] if looks else [set(seeds)], 1):
+        now = [run for run in due if run.seed in step]
+        train_teachers(now)
+        jobs.run_all(now, jobs.environments(jobs_at_a_time))
+        so_far = [run for run in runs if run.seed in seeds[:number]]
+        if looks and looks[0] <= number < len(seeds) and _clear(so_far, looks):
+            print(f'Every difference is clear after {number} seeds; the rest is left out.', flush=True)
+            return so_far
+    return list(runs)
+
+
+def _clear(runs: Sequence[Run], looks: tuple[int, int]) -> bool:
+    """Returns whether all runs have finished and every difference to a control is clear of chance."""
+    if not all(run.finished for run in runs):
+        return False
+    arms = compare_runs([str(run.folder) for run in runs], looks=looks).comparison.arms
+    found = [difference for arm in arms if (difference := arm.differences['mIoU']) is not None]
+    return bool(found) and all(difference.verdict != 'not shown' for difference in found)

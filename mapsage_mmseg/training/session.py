@@ -52,10 +52,10 @@ def train(path: str | Path, options: TrainOptions | None = None) -> Path | None:
     """
     options = options or TrainOptions()
     config = prepare(path, options)
+    write_commands(config, path, options)
     if config.get('members'):
         train_members(path, config, options)
         return None
-    write_commands(config, path, options)
     if options.resume and teacher_was_cut_off(path, config, options):
         options = replace(options, resume=False)  # the student has not started: only its teacher is resumed
     if options.resume:  # fails before a teacher is trained if there is no run to resume
@@ -179,6 +179,7 @@ def _fit_once(config: Config) -> Runner:
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | RunInterrupted)
         runner.call_hook('after_failure', status='interrupted' if interrupted else 'failed')
+        runner.call_hook('after_failure_noted')  # nothing is written to the run directory after this
         raise
     return runner
 
@@ -211,6 +212,4 @@ def ensure_teacher(
         retrain: Train the teacher even if it exists.
     """
     if config.model.get('teacher_ckpt', 'auto') == 'auto':
-        recipe = teacher_config(config, data_root)
-        recipe.commands = config.get('commands')  # what continues the teacher's training, too
-        config.model.teacher_ckpt = str(trained(recipe, data_root, by, retrain))
+        config.model.teacher_ckpt = str(trained(teacher_config(config, data_root), data_root, by, retrain))

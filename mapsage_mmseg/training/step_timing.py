@@ -12,7 +12,7 @@ from rich.progress import track
 from rich.table import Table
 from torch.profiler import ProfilerActivity, profile
 
-from ..engine.benchmark_steps import Step, make_contenders, make_kl, make_switched
+from ..engine.benchmark_steps import Step, make_kl, make_steps, make_switched
 from ..engine.dry_run import planned_iterations
 from ..engine.runs.facts import device_name, git_commit
 from ..evaluation.timing import over, ratios, summarise_seconds
@@ -59,17 +59,17 @@ def measure(config: Config, options: BenchmarkOptions) -> dict[str, Any]:
         options: What to time, and how.
     """
     if options.kl:
-        contenders = make_kl(options.batch_size, options.size, options.kl, options.device)
+        timed_steps = make_kl(options.batch_size, options.size, options.kl, options.device)
     elif options.switches:
-        contenders = make_switched(config, options.batch_size, options.size, options.device, options.switches)
+        timed_steps = make_switched(config, options.batch_size, options.size, options.device, options.switches)
     else:
-        contenders = make_contenders(config, options.batch_size, options.size, options.device)
-    for step in contenders.values():
+        timed_steps = make_steps(config, options.batch_size, options.size, options.device)
+    for step in timed_steps.values():
         for _ in range(options.warm_up):
             step()
-    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    seconds: dict[str, list[float]] = {name: [] for name in timed_steps}
     for _ in track(range(options.rounds), description='timing in turns', transient=True):
-        for name, step in contenders.items():
+        for name, step in timed_steps.items():
             seconds[name].append(timed(step, options.device, options.cpu_time))
     return dict(
         config=str(config.filename),
@@ -81,7 +81,7 @@ def measure(config: Config, options: BenchmarkOptions) -> dict[str, Any]:
         rounds=options.rounds,
         cpu_time=options.cpu_time,
         seconds=summarise_seconds(seconds),
-        peak_mib={name: peak_mib(step, options.device) for name, step in contenders.items()},
+        peak_mib={name: peak_mib(step, options.device) for name, step in timed_steps.items()},
         ratios=ratios_of(seconds, config, options),
     )
 

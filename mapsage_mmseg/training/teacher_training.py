@@ -57,7 +57,7 @@ def recipes_of(recipe: Config, data_root: str | None) -> list[Config]:
 
 
 def _follow(recipe: Config, config: Config, data_root: str | None) -> None:
-    """Gives a recipe the data, the experiments folder and the launcher of another config."""
+    """Gives a recipe the data, the experiments folder, the launcher and the command lines of another config."""
     if data_root:
         apply_data_root(recipe, data_root)
         for split in LOADERS:
@@ -66,6 +66,7 @@ def _follow(recipe: Config, config: Config, data_root: str | None) -> None:
     follow_tuning_split(recipe, config)
     recipe.experiments = config.get('experiments', 'experiments')
     recipe.launcher, recipe.publish_teacher = config.get('launcher', 'none'), True
+    recipe.commands = config.get('commands')
 
 
 def stored(recipe: Config) -> Path:

@@ -6,7 +6,7 @@ import zlib
 import numpy as np
 
 from mapsage_mmseg.commands import cli, prepare_data
-from mapsage_mmseg.imagery.rasters import Window, open_raster
+from mapsage_mmseg.imagery import Window, open_raster
 from tests import scenes
 
 WHOLE = Window(0, 0, 40, 60)

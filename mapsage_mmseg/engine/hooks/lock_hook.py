@@ -31,5 +31,5 @@ class LockHook(Hook):
         if self._lock is not None:
             self._lock.release()
 
-    def after_failure(self, runner: Runner, status: str) -> None:
+    def after_failure_noted(self, runner: Runner) -> None:
         self.after_run(runner)

@@ -18,10 +18,10 @@ from ..distillers.cache_settings import CacheSettings
 from ..distillers.fitting import fit_levels
 from ..normalisation import channels, difference, normalisation
 from .cached_records import cached_records
+from .compared_pixels import PLACES, compared_pixels
 from .teacher_predictions import TeacherPredictions
 from .term_gradients import TermGradients, norms_and_cosines
 
-PLACES = ('labelled', 'unlabelled', 'everywhere')
 DTYPES = dict(bfloat16=torch.bfloat16, float16=torch.float16)
 
 
@@ -243,19 +243,9 @@ class MultiLevelDistill(SingleTeacherDistill):
     def valid(self, data_samples: list) -> Tensor:
         """Returns the mask of the pixels that the levels compare (see ``distill_where``): (N, 1, H, W) in float, 1 or
         0."""
-        labels = torch.stack([sample.gt_sem_seg.data for sample in data_samples])
-        ignored = last_head(self.student).ignore_index
-        labelled = labels != ignored
-        if self.unlabelled_label is not None:
-            shown, labelled = labelled, labelled & (labels != self.unlabelled_label)
-        elif self.distill_where != 'labelled':
-            shown = torch.zeros_like(labelled)
-            for image, sample in zip(shown, data_samples, strict=True):
-                height, width = sample.metainfo.get('img_shape', image.shape[-2:])  # before the preprocessor's padding
-                image[:, :height, :width] = True
-        if self.distill_where == 'labelled':
-            return labelled.float()
-        return (shown if self.distill_where == 'everywhere' else shown & ~labelled).float()
+        return compared_pixels(
+            data_samples, self.distill_where, last_head(self.student).ignore_index, self.unlabelled_label
+        )
 
     def _ignore_unlabelled(self, data_samples: list) -> None:
         """Makes the student's own loss ignore pixels that are marked as unlabelled."""

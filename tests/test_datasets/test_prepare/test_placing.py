@@ -6,7 +6,7 @@ import rasterio
 
 from mapsage_mmseg.datasets.prepare.placing import check_place, pixels_apart
 from mapsage_mmseg.errors import InputError
-from mapsage_mmseg.imagery.rasters import open_raster
+from mapsage_mmseg.imagery import open_raster
 
 NORTH = (0.5, 0, 300000, 0, -0.5, 2800000)  # half a metre a pixel, rows to the south
 TURNED = (0, -0.5, 300000, -0.5, 0, 2800000)  # by a quarter about the first corner, at the same scale

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mapsage_mmseg.imagery.rasters import to_8_bits
+from mapsage_mmseg.imagery import to_8_bits
 
 
 @pytest.mark.filterwarnings('error')

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mapsage_mmseg.datasets.prepare.tiling import TILE_SCENE, tile_name, windows
 from mapsage_mmseg.datasets.tiles.parts import scene_pattern
-from mapsage_mmseg.imagery.rasters import Window
+from mapsage_mmseg.imagery import Window
 from mapsage_mmseg.imagery.windows import starts_by_stride
 
 

@@ -1,9 +1,8 @@
-"""Images and masks of any size, opened safely and read in windows."""
+"""An open image or mask, read in windows."""
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,6 @@ import numpy as np
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from PIL import Image
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags
 from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
@@ -22,16 +20,9 @@ from rasterio.windows import Window as GDALWindow
 
 from ..errors import InputError
 from .formats import format_of
-from .limits import check_claim
 from .rgb_bands import OTHER_SPACES, marked_rgb
 from .sidecars import Sidecar, read_sidecars
 
-SETTINGS = dict(
-    GDAL_CACHEMAX=128 << 20,  # bytes of decoded blocks; GDAL's default is a twentieth of the machine's memory
-    GDAL_DISABLE_READDIR_ON_OPEN='EMPTY_DIR',  # GDAL reads no other files in the folder
-    GDAL_ERROR_ON_LIBJPEG_WARNING='TRUE',  # without these two, GDAL invents the rest of a truncated file
-    GDAL_PNG_WHOLE_IMAGE_OPTIM='NO',
-)
 warnings.filterwarnings('ignore', category=NotGeoreferencedWarning)  # most pictures have no georeference
 
 
@@ -50,47 +41,12 @@ class Window:
         return slice(self.row, self.row + self.height), slice(self.column, self.column + self.width)
 
 
-def to_8_bits(pixels: NDArray[Any], span: tuple[float, float] | None) -> NDArray[np.uint8]:
-    """Scales the values from ``span[0]`` to ``span[1]`` to 0 to 255; values outside become black or white.
-
-    Args:
-        pixels: Of any shape; NaN counts as 0, Inf as a value outside.
-        span: None keeps 8-bit values.
-    """
-    if span is None:
-        return pixels
-    low, high = span
-    within = np.nan_to_num(pixels.astype(np.float32)).clip(low, high)
-    return ((within - low) * (255 / (high - low))).round().clip(0, 255).astype(np.uint8)
-
-
-@contextmanager
-def open_raster(
-    path: Path, colours: bool = True, max_pixels: int | None = None, shrink: int = 1, smooth: bool = True
-) -> Iterator['Raster']:
-    """Opens a file; only its header is read.
-
-    The first bytes determine the format, and only the decoder of that format may read the file. Files that refer to
-    other files or addresses are not opened (see :mod:`~mapsage_mmseg.imagery.formats`).
-
-    Args:
-        path: TIFF, PNG, JPEG, JPEG 2000, WebP or BMP.
-        colours: Read the colours of a palette image, not its numbers.
-        max_pixels: Largest number of pixels that its header may claim; None for any size.
-        shrink: Read it at one n-th of its size.
-        smooth: Shrink by means (images), not by the nearest pixel (masks).
+def opened(file: Path) -> Any:
+    """Opens a file by its own format's decoder alone.
 
     Raises:
-        InputError: The file has no such format, is damaged, refers to another file, or claims more pixels.
+        InputError: The file has no such format, is damaged, refers to another file, or holds other than numbers.
     """
-    file = Path(path)
-    with rasterio.Env(**SETTINGS), _opened(file) as data:
-        if max_pixels is not None:
-            check_claim(file, data.height * data.width, max_pixels)
-        yield Shrunk(file, data, colours, shrink, smooth) if shrink > 1 else Raster(file, data, colours)
-
-
-def _opened(file: Path) -> Any:
     known = format_of(file)
     try:
         data = rasterio.open(file.absolute(), driver=known.driver)  # GDAL may take a relative name for a command
@@ -112,12 +68,12 @@ def one_line(error: BaseException) -> str:
 
 
 class Raster:
-    """An open image or mask, as :func:`open_raster` creates it.
+    """An open image or mask, as :func:`~mapsage_mmseg.imagery.open_raster` creates it.
 
     Args:
         path: Path of the file.
         data: rasterio's open data set.
-        colours: As for :func:`open_raster`.
+        colours: As for :func:`~mapsage_mmseg.imagery.open_raster`.
 
     Attributes:
         height, width: Size in pixels.
@@ -286,35 +242,12 @@ class Raster:
         return None if known is None or known.all() else known
 
     def _beside(self, file: Path, window: Window) -> NDArray[np.bool_]:
-        with _opened(file) as mask:
+        with opened(file) as mask:
             beside = Raster(file, mask, colours=False)
             if (beside.height, beside.width) != (self.height, self.width):
                 size = f'{beside.width}x{beside.height}'
                 raise InputError(f'{file} has {size} pixels; expected {self.width}x{self.height}, as {self.path} has')
             return beside.read(window, (1,))[..., 0] > 0
-
-
-class Shrunk(Raster):
-    """An image at one n-th of its size; every window decodes the whole file."""
-
-    def __init__(self, path: Path, data: Any, colours: bool, shrink: int, smooth: bool) -> None:
-        super().__init__(path, data, colours)
-        self._size = Window(0, 0, self.height, self.width)
-        self._filter = Image.Resampling.BOX if smooth else Image.Resampling.NEAREST
-        self.height, self.width = max(1, self.height // shrink), max(1, self.width // shrink)
-
-    def read_known(
-        self, window: Window, bands: Sequence[int], values_only: bool = False
-    ) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-        pixels, known = super().read_known(self._size, bands)
-        small = [self._resized(pixels[..., number]) for number in range(len(bands))]
-        part = np.stack(small, -1)[window.slices]
-        if values_only or known is None:
-            return part, None
-        return part, self._resized(known.astype(np.uint8))[window.slices] > 0
-
-    def _resized(self, plane: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(Image.fromarray(plane).resize((self.width, self.height), self._filter))
 
 
 def _counts_pixels(transform: Affine) -> bool:

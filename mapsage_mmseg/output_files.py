@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from ..errors import InputError
+from .errors import InputError
 
 
 def check_writable(path: str) -> None:

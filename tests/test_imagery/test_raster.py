@@ -7,7 +7,7 @@ from PIL import ExifTags, Image
 
 from mapsage_mmseg.datasets.prepare.preparing import Cutting, chosen_bands
 from mapsage_mmseg.errors import InputError
-from mapsage_mmseg.imagery.rasters import Window, open_raster
+from mapsage_mmseg.imagery import Window, open_raster
 from mapsage_mmseg.imagery.scene_reader import Scene
 from tests import scenes
 
